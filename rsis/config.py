@@ -1,0 +1,312 @@
+"""params.yaml as typed, frozen models: every key, its type, its range.
+
+The file has two lists by name, `datasets` and `runs`, and `default`, which of them a bare `dvc repro`
+builds. Unknown keys, wrong types and values out of range end in one line that names the key path.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rsis.errors import UserError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Epoch = Annotated[int, Field(ge=0)]
+Size = tuple[Count, Count]  # (H, W)
+Split = Literal["train", "val", "test"]
+
+
+class Section(BaseModel):
+    """A mapping of params.yaml: unknown keys forbidden, no conversion between types, unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SyntheticSource(Section):
+    """Rosette plants made by `rsis.data.synthetic`, written in the CVPPP layout."""
+
+    kind: Literal["synthetic"]
+    seed: int
+    image_size: Size
+    training: Count
+    testing: Count
+    leaves: tuple[Count, Count]
+
+
+class FolderSource(Section):
+    """A folder of the user's that is read where it stands and never changed.
+
+    The environment variable named by `env`, when set, replaces `path`.
+    """
+
+    kind: Literal["folder"]
+    path: str
+    env: str | None = None
+
+    def resolve(self) -> Path:
+        """Return the folder in use now."""
+        return Path(os.environ.get(self.env or "") or self.path).expanduser()
+
+
+Source = Annotated[SyntheticSource | FolderSource, Field(discriminator="kind")]
+
+
+class CvpppSplit(Section):
+    """Plants of one folder in the CVPPP layout: those at positions `take[0]..take[1]-1` by sorted id."""
+
+    folder: str
+    take: tuple[Epoch, Count] | None = None
+
+
+class CocoSplit(Section):
+    """A COCO instance JSON and the folder that its file names are relative to."""
+
+    annotations: str
+    images: str
+
+
+class _Dataset(Section):
+    source: Source
+    size: Size
+    skip_bad: bool = False
+
+
+class CvpppDataset(_Dataset):
+    """A data set in the CVPPP folder layout; one class, "leaf"."""
+
+    format: Literal["cvppp"]
+    splits: dict[Split, CvpppSplit]
+
+
+class CocoDataset(_Dataset):
+    """A data set as COCO instance JSON."""
+
+    format: Literal["coco"]
+    splits: dict[Split, CocoSplit]
+
+
+Dataset = Annotated[CvpppDataset | CocoDataset, Field(discriminator="format")]
+
+
+class ModelSection(Section):
+    """The network's architecture; nothing here depends on the data but the number of classes."""
+
+    backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16"]
+    weights: str | None = None
+    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5)]
+    skip_mode: Literal["concat", "sum", "mul", "none"] = "concat"
+    kernel_size: Literal[1, 3] = 3
+    mask_kernel_size: Literal[1, 3] = 1
+    coordinates: bool = False
+    dropout: Fraction = 0.0
+    dropout_class: Fraction = 0.0
+    dropout_stop: Fraction = 0.0
+
+
+class OptimizerSection(Section):
+    """What moves the weights: two learning rates, as in the paper (section 4.1)."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Positive
+    lr_encoder: NonNegative
+    weight_decay: NonNegative = 0.0
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    clip_norm: Positive | None = None
+
+
+class AugmentSection(Section):
+    """Joint augmentation of image and instance map; the defaults change nothing."""
+
+    flip: bool = False
+    flip_vertical: bool = False
+    transpose: bool = False
+    rotation: NonNegative = 0.0
+    shift: Fraction = 0.0
+    shear: NonNegative = 0.0
+    zoom: tuple[Positive, Positive] = (1.0, 1.0)
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+
+
+class ObjectiveSection(Section):
+    """Weights of the loss terms and when each starts (paper, section 3.3).
+
+    A term starts at its epoch, or earlier when the validation loss has not improved for its patience;
+    an epoch of null means by patience alone, and null for both means never.
+    """
+
+    class_weight: NonNegative = 0.1
+    class_from_epoch: Epoch | None = None
+    class_patience: Count | None = None
+    stop_weight: NonNegative = 0.5
+    stop_from_epoch: Epoch | None = None
+    stop_patience: Count | None = None
+    stop_balance: Fraction = 0.5
+
+
+class CurriculumSection(Section):
+    """Growing number of decoder steps: from `start`, one more each `every` epochs or at a plateau.
+
+    The objectness term waits until more than `stop_after` steps are run.
+    """
+
+    start: Count = 2
+    every: Count | None = None
+    patience: Count | None = None
+    stop_after: Epoch = 5
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.every is None and self.patience is None:
+            raise ValueError("one of every, patience must be a number, or the sequence never grows")
+        return self
+
+
+class TrainSection(Section):
+    """How a run is trained."""
+
+    epochs: Count
+    batch_size: Count
+    num_steps: Count
+    max_instances: Count = 20
+    seed: int = 0
+    workers: Annotated[int, Field(ge=0)] = 2
+    precision: Literal["fp32", "bf16"] = "fp32"
+    optimizer: OptimizerSection
+    augment: AugmentSection = AugmentSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    curriculum: CurriculumSection | None = None
+    encoder_from_epoch: Epoch = 0
+    validate_every: Count = 1
+    min_delta: NonNegative = 0.0
+    patience: Count | None = None
+    keep: Literal["best", "last"] = "best"
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class PredictSection(Section):
+    """How masks are read off the network's output (the paper's thresholds in paper.md, per data set)."""
+
+    split: Split = "test"
+    num_steps: Count
+    batch_size: Count = 8
+    mask_threshold: Fraction = 0.5
+    objectness_threshold: Fraction = 0.5
+    min_area: Fraction = 0.0
+    flips: bool = False
+
+
+class ScoreSection(Section):
+    """Which scorers judge a run."""
+
+    scorers: Annotated[tuple[Literal["cvppp", "coco"], ...], Field(min_length=1)]
+
+
+class RunSection(Section):
+    """One experiment: a data set, a model, and how it is trained, read out and scored."""
+
+    dataset: str
+    model: ModelSection
+    train: TrainSection
+    predict: PredictSection
+    score: ScoreSection
+
+
+class DefaultSection(Section):
+    """What a bare `dvc repro` builds: names of data sets, and of runs with the data set of each.
+
+    A run's data set stands here a second time because dvc.yaml can look up a name but not through one.
+    """
+
+    datasets: tuple[str, ...]
+    runs: dict[str, str]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    datasets: dict[str, Dataset]
+    runs: dict[str, RunSection]
+    default: DefaultSection
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        for name, run in self.runs.items():
+            if run.dataset not in self.datasets:
+                known = ", ".join(self.datasets)
+                raise ValueError(f"runs.{name}.dataset is {run.dataset!r}; datasets has {known}")
+        for name, dataset in self.default.runs.items():
+            if name not in self.runs or self.runs[name].dataset != dataset:
+                raise ValueError(f"default.runs.{name}: no run of that name on data set {dataset!r}; correct one of them")
+            if dataset not in self.default.datasets:
+                raise ValueError(f"default.datasets: {dataset} is missing, the data set of default.runs.{name}; add it")
+        return self
+
+    def dataset(self, name: str) -> CvpppDataset | CocoDataset:
+        """Return the data set of that name, or raise UserError naming those there are."""
+        if name not in self.datasets:
+            raise UserError(f"params.yaml has no data set {name!r}; it has {', '.join(self.datasets)}")
+        return self.datasets[name]
+
+    def run(self, name: str) -> RunSection:
+        """Return the run of that name, or raise UserError naming those there are."""
+        if name not in self.runs:
+            raise UserError(f"params.yaml has no run {name!r}; it has {', '.join(self.runs)}")
+        return self.runs[name]
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    YAML 1.2 by the parser DVC uses, so 1e-3 is a number to both.
+
+    Raises:
+        UserError: The file is missing, is not YAML, or breaks the schema; all faults in one line each.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run in the folder that holds params.yaml, or name it with --params")
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({where}); correct it") from error
+    try:
+        return Params.model_validate(_tuples(raw))
+    except ValidationError as error:
+        faults = "; ".join(_explain(fault) for fault in error.errors())
+        raise UserError(f"{path}: {faults}") from error
+
+
+def digest_of(section: BaseModel | dict[str, Any]) -> str:
+    """Return a short hexadecimal digest of a section's values, the same on every machine."""
+    values = section.model_dump(mode="json") if isinstance(section, BaseModel) else section
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _tuples(value: Any) -> Any:
+    """Strict pydantic wants tuples where YAML has only lists."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _explain(fault: Any) -> str:
+    tags = {"synthetic", "folder", "cvppp", "coco"}  # pydantic puts the chosen variant into the path
+    path = ".".join(str(part) for part in fault["loc"] if part not in tags)
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: unknown key; remove it or correct its spelling"
+    if fault["type"] == "missing":
+        return f"{path}: missing; add it"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":
+        return f"{path}: {message}" if path else message
+    return f"{path}: found {fault['input']!r}; {message[0].lower()}{message[1:]}"

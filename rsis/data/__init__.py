@@ -1,0 +1,1 @@
+"""From a benchmark's own files to batches: readers, preparation, augmentation."""

@@ -1,0 +1,1 @@
+"""Scoring: prediction file against the benchmark's own annotations, without torch."""

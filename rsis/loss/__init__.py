@@ -1,0 +1,1 @@
+"""The training objective: soft IoU, matching, and the criterion over both."""

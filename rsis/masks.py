@@ -1,0 +1,79 @@
+"""Masks and instance maps, and the way from one to the other.
+
+An instance map is int32 [H, W] with 0 = background and 1..N consecutive. Masks are bool [N, H, W]; they
+may overlap, an instance map cannot. Run-length encoding is COCO's compressed form (see
+`encode_rle`), whose columns run first.
+"""
+
+from typing import TypedDict
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+
+class RLE(TypedDict):
+    """A binary mask as COCO's compressed run-length encoding.
+
+    `size` is [H, W]; `counts` is ASCII text. A 2 x 3 mask whose last column is set encodes as
+    {"size": [2, 3], "counts": "42"}: four pixels off, then two on, column by column.
+    """
+
+    size: list[int]
+    counts: str
+
+
+def relabel(instance_map: np.ndarray) -> np.ndarray:
+    """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0."""
+    labels, inverse = np.unique(instance_map, return_inverse=True)
+    numbers = np.cumsum(labels > 0) * (labels > 0)
+    return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
+
+
+def map_to_masks(instance_map: np.ndarray) -> np.ndarray:
+    """Return bool [N, H, W], mask i the pixels of label i + 1 of a consecutive instance map."""
+    num_instances = int(instance_map.max(initial=0))
+    return instance_map[None] == np.arange(1, num_instances + 1)[:, None, None]
+
+
+def masks_to_map(masks: np.ndarray) -> np.ndarray:
+    """Return int32 [H, W] in which the earliest mask keeps a contested pixel.
+
+    A mask that loses all its pixels has no label, so labels stay consecutive.
+
+    Args:
+        masks: bool [N, H, W], in the order that decides conflicts.
+    """
+    if len(masks) == 0:
+        return np.zeros(masks.shape[1:], np.int32)
+    first = np.where(masks.any(axis=0), masks.argmax(axis=0) + 1, 0)
+    return relabel(first)
+
+
+def resize_indices(source: int, target: int) -> np.ndarray:
+    """Return int64 [target]: the source pixel that each target pixel copies along one axis.
+
+    The grids' first and last pixels coincide and ties round up, as in the original implementation's
+    label resize: floor(i * (source - 1) / (target - 1) + 0.5), in integers so that no rounding differs.
+    """
+    if target == 1:
+        return np.zeros(1, np.int64)
+    i = np.arange(target, dtype=np.int64)
+    return (2 * i * (source - 1) + (target - 1)) // (2 * (target - 1))
+
+
+def resize_map(instance_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a map [H', W'] of `size` by nearest neighbour (see `resize_indices`), labels untouched."""
+    rows = resize_indices(instance_map.shape[0], size[0])
+    columns = resize_indices(instance_map.shape[1], size[1])
+    return instance_map[rows[:, None], columns[None, :]]
+
+
+def encode_rle(mask: np.ndarray) -> RLE:
+    """Encode a bool [H, W] mask."""
+    encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return RLE(size=[int(n) for n in encoded["size"]], counts=encoded["counts"].decode("ascii"))
+
+
+def decode_rle(rle: RLE) -> np.ndarray:
+    """Decode to bool [H, W]."""
+    return coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode("ascii")}).astype(bool)

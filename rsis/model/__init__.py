@@ -1,0 +1,1 @@
+"""The network: encoder, ConvLSTM decoder, and both together."""

@@ -1,0 +1,1 @@
+"""The comparison report: ours beside what was published."""

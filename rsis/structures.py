@@ -1,0 +1,101 @@
+"""What crosses module boundaries: frozen dataclasses with documented shapes.
+
+Axis letters, used in every shape comment of the package:
+
+    B  images in a batch
+    T  decoder steps, one object each
+    N  object slots of a batch (its largest number of objects, at most `max_instances`)
+    K  classes, counting class 0 = "end of sequence"
+    C  channels
+    H, W  rows and columns of the network's input; h, w of the decoder's output
+
+Class ids are contiguous and ours: 1..K-1 are the data set's classes, 0 is never an object. Sizes are
+(H, W). Fractions are 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the scorers read this module and must not need torch
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True)
+class RawSample:
+    """One image of a benchmark with its objects, as a reader gives it.
+
+    Attributes:
+        image: uint8 [H, W, 3], RGB.
+        instance_map: int32 [H, W], 0 = background, 1..N consecutive, one value per object.
+        class_ids: int64 [N], class of objects 1..N, each in 1..K-1.
+        ignore_mask: bool [H, W], true where the annotation says nothing (void, crowd).
+        image_id: Name of the image, unique in its split.
+    """
+
+    image: np.ndarray
+    instance_map: np.ndarray
+    class_ids: np.ndarray
+    ignore_mask: np.ndarray
+    image_id: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images and their objects, largest object first.
+
+    Attributes:
+        images: uint8 [B, 3, H, W], RGB.
+        target_masks: bool [B, N, H, W]; rows from `num_instances` on are empty padding.
+        class_ids: int64 [B, N], 1..K-1; 0 in padding rows.
+        num_instances: int64 [B], objects of each image, 0..N.
+        valid: bool [B, H, W], false where the annotation says nothing.
+    """
+
+    images: torch.Tensor
+    target_masks: torch.Tensor
+    class_ids: torch.Tensor
+    num_instances: torch.Tensor
+    valid: torch.Tensor
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
+        """Return the batch with every tensor on `device`."""
+        return Batch(*(getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory, for asynchronous copies to a GPU."""
+        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class RSISOutput:
+    """What the network says at each of its T steps.
+
+    Attributes:
+        mask_logits: float [B, T, h, w] at decoder resolution (twice the last ConvLSTM's).
+        class_logits: float [B, T, K].
+        objectness_logits: float [B, T], high = there is an object at this step.
+    """
+
+    mask_logits: torch.Tensor
+    class_logits: torch.Tensor
+    objectness_logits: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Scalar loss terms of a batch; `total` is their weighted sum, the others are unweighted.
+
+    Attributes:
+        total: What the optimiser minimises.
+        mask: Mean of 1 - soft IoU over matched pairs, 0..1.
+        class_: Mean negative log likelihood of the matched objects' classes.
+        stop: Mean balanced binary cross-entropy of the objectness.
+    """
+
+    total: torch.Tensor
+    mask: torch.Tensor
+    class_: torch.Tensor
+    stop: torch.Tensor
