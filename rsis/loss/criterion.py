@@ -1,0 +1,75 @@
+"""The training objective: mask, class and objectness terms over matched objects."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from rsis.loss.matching import hungarian_match
+from rsis.loss.soft_iou import soft_iou
+from rsis.structures import Batch, Losses, RSISOutput
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """L = L_mask + lambda * L_class + gamma * L_stop (paper, equation 5).
+
+    Attributes:
+        class_weight: lambda; the schedule may hold the term back.
+        stop_weight: gamma; the schedule may hold the term back.
+        stop_balance: w in 0..1: steps with an object weigh 1 - w in the objectness term, the step after
+            the last object weighs w (released code: 0.5).
+    """
+
+    class_weight: float
+    stop_weight: float
+    stop_balance: float = 0.5
+
+    def __call__(
+        self, output: RSISOutput, mask_probs: torch.Tensor, batch: Batch, *, use_class: bool, use_stop: bool
+    ) -> tuple[Losses, torch.Tensor]:
+        """Match and sum up.
+
+        All terms are computed and reported; `use_class` and `use_stop` say which enter the total. The
+        result depends neither on the order of the targets nor on padding, and steps beyond an image's
+        objects get no gradient from the mask and class terms.
+
+        Args:
+            output: The network's, T steps.
+            mask_probs: float [B, T, H, W], the masks' probabilities at the size of the targets.
+            batch: The targets.
+            use_class: Whether lambda is in force.
+            use_stop: Whether gamma is in force.
+
+        Returns:
+            The losses, and the object of each step as `hungarian_match` gives it, int64 [B, T].
+        """
+        overlaps = soft_iou(mask_probs, batch.target_masks, batch.valid)  # [B, T, N]
+        assigned = hungarian_match(1 - overlaps, batch.num_instances)  # [B, T]
+        matched = assigned >= 0
+        slots = assigned.clamp(min=0)
+        count = matched.sum().clamp(min=1)
+
+        overlap = overlaps.gather(2, slots[..., None]).squeeze(2)  # [B, T]
+        mask = ((1 - overlap) * matched).sum() / count
+
+        log_probs = F.log_softmax(output.class_logits, dim=-1)  # [B, T, K]
+        classes = batch.class_ids.gather(1, slots)  # [B, T]
+        class_ = -(log_probs.gather(2, classes[..., None]).squeeze(2) * matched).sum() / count
+
+        stop = self._stop(output.objectness_logits, batch.num_instances)
+        total = mask
+        if use_class:
+            total = total + self.class_weight * class_
+        if use_stop:
+            total = total + self.stop_weight * stop
+        return Losses(total, mask, class_, stop), assigned
+
+    def _stop(self, logits: torch.Tensor, num_instances: torch.Tensor) -> torch.Tensor:
+        """Return the balanced cross-entropy over each image's steps 1 .. N+1."""
+        steps = torch.arange(logits.shape[1], device=logits.device)
+        present = (steps < num_instances[:, None]).to(logits.dtype)  # [B, T], 1 = an object at this step
+        counted = steps <= num_instances[:, None]
+        weight = (1 - self.stop_balance) * present + self.stop_balance * (1 - present)
+        each = weight * F.binary_cross_entropy_with_logits(logits, present, reduction="none")
+        return (each * counted).sum() / counted.sum().clamp(min=1)

@@ -1,0 +1,123 @@
+"""The decoder: a pyramid of ConvLSTMs that emits one object a step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from rsis.model.conv_lstm import ConvLSTM, State
+from rsis.structures import RSISOutput
+
+SkipMode = Literal["concat", "sum", "mul", "none"]
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """Everything the decoder's parameters depend on; the fields are those of `ModelSection`."""
+
+    hidden_widths: Sequence[int]
+    num_classes: int
+    skip_mode: SkipMode = "concat"
+    kernel_size: int = 3
+    mask_kernel_size: int = 1
+    dropout: float = 0.0
+    dropout_class: float = 0.0
+    dropout_stop: float = 0.0
+
+    @property
+    def skip_widths(self) -> list[int]:
+        """Channels of each skip: the width of the hidden state it meets, h_{i-1} for i > 0."""
+        return [self.hidden_widths[0], *self.hidden_widths[:-1]]
+
+
+class Decoder(nn.Module):
+    """h_0 = ConvLSTM_0(S_0), h_i = ConvLSTM_i([up(h_{i-1}) | S_i]) (paper, section 3.2).
+
+    The mask comes from the last hidden state, upsampled by two; class and objectness from the spatial
+    maxima of all hidden states. No layer looks at the one above it, so the layers run one after the other
+    over all steps, and everything but the hidden-to-hidden convolutions runs on T * B images at once.
+
+    Args:
+        shape: Widths, modes and dropouts; all dropouts are off in eval mode.
+    """
+
+    def __init__(self, shape: DecoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        widths = list(shape.hidden_widths)
+        self.layers = nn.ModuleList()
+        for i, (width, skip_width) in enumerate(zip(widths, shape.skip_widths, strict=True)):
+            # sum and mul need equal widths, which skip_widths ensures
+            input_width = skip_width if i == 0 or shape.skip_mode != "concat" else 2 * skip_width
+            self.layers.append(ConvLSTM(input_width, width, shape.kernel_size))
+        mask_kernel = shape.mask_kernel_size
+        self.mask_head = nn.Conv2d(widths[-1], 1, mask_kernel, padding=mask_kernel // 2)
+        self.class_head = nn.Linear(sum(widths), shape.num_classes)
+        self.objectness_head = nn.Linear(sum(widths), 1)
+
+    def forward(
+        self, skips: list[torch.Tensor], num_steps: int, states: list[State] | None = None
+    ) -> tuple[RSISOutput, list[State]]:
+        """Run `num_steps` steps.
+
+        Args:
+            skips: The encoder's skips, deepest first, [B, C_i, h_i, w_i].
+            num_steps: T, at least 1.
+            states: Each layer's state where a previous call on the same skips ended; None at the start.
+
+        Returns:
+            The outputs of these T steps and the states to go on from.
+        """
+        ends: list[State] = []
+        maxima = []
+        hidden: torch.Tensor | None = None  # [T*B, D_i, h_i, w_i], step-major
+        for i, (layer, skip) in enumerate(zip(self.layers, skips, strict=True)):
+            assert isinstance(layer, ConvLSTM)
+            drives = self._drives(layer, skip, hidden, num_steps)
+            hiddens, end = layer(drives, None if states is None else states[i])
+            ends.append(end)
+            hidden = F.dropout2d(torch.cat(hiddens), self.shape.dropout, self.training)
+            maxima.append(hidden.amax(dim=(-2, -1)))  # [T*B, D_i]
+        assert hidden is not None, "at least one layer"
+        return self._read_out(hidden, torch.cat(maxima, dim=1), num_steps), ends
+
+    def _drives(
+        self, layer: ConvLSTM, skip: torch.Tensor, below: torch.Tensor | None, num_steps: int
+    ) -> list[torch.Tensor]:
+        """Return each step's input contribution to the gates, one [B, 4D, h, w] a step."""
+        if below is None:  # the deepest layer sees the same input at every step
+            return [layer.drive(skip)] * num_steps
+        batch = skip.shape[0]
+        below = upsample(below, (skip.shape[-2], skip.shape[-1]))  # [T*B, D, h, w]
+        match self.shape.skip_mode:
+            case "none":
+                return list(layer.drive(below).split(batch))
+            case "mul":
+                return list(layer.drive(below * skip.repeat(num_steps, 1, 1, 1)).split(batch))
+            case "sum":
+                constant = layer.drive(skip)
+            case "concat":
+                constant = layer.drive(skip, first=below.shape[1])
+        return [moving + constant for moving in layer.drive(below, bias=False).split(batch)]
+
+    def _read_out(self, hidden: torch.Tensor, maxima: torch.Tensor, num_steps: int) -> RSISOutput:
+        shape, training = self.shape, self.training
+        twice = upsample(hidden, (2 * hidden.shape[-2], 2 * hidden.shape[-1]))
+        masks = self.mask_head(twice).squeeze(1)  # [T*B, h, w]
+        classes = self.class_head(F.dropout(maxima, shape.dropout_class, training))  # [T*B, K]
+        objectness = self.objectness_head(F.dropout(maxima, shape.dropout_stop, training)).squeeze(1)  # [T*B]
+        return RSISOutput(
+            masks.unflatten(0, (num_steps, -1)).transpose(0, 1),  # [B, T, h, w]
+            classes.unflatten(0, (num_steps, -1)).transpose(0, 1),  # [B, T, K]
+            objectness.unflatten(0, (num_steps, -1)).transpose(0, 1),  # [B, T]
+        )
+
+
+def upsample(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Resize [M, C, h, w] bilinearly to `size`, corner pixels on corner pixels, as the original does."""
+    if images.shape[-2:] == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", align_corners=True)

@@ -1,0 +1,139 @@
+"""The encoder: a torchvision backbone read at five depths, each projected to the width its ConvLSTM wants."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from rsis.errors import UserError
+
+# Where each backbone is read, shallowest first: strides 2, 4, 8, 16, 32.
+_RESNET_NODES = ("relu", "layer1", "layer2", "layer3", "layer4")
+_VGG16_NODES = ("features.4", "features.9", "features.16", "features.23", "features.30")
+_BOTTLENECK_WIDTHS = (64, 256, 512, 1024, 2048)
+_BASIC_WIDTHS = (64, 64, 128, 256, 512)
+_VGG16_WIDTHS = (64, 128, 256, 512, 512)
+_LEVELS = {
+    "resnet18": (_RESNET_NODES, _BASIC_WIDTHS),
+    "resnet34": (_RESNET_NODES, _BASIC_WIDTHS),
+    "resnet50": (_RESNET_NODES, _BOTTLENECK_WIDTHS),
+    "resnet101": (_RESNET_NODES, _BOTTLENECK_WIDTHS),
+    "vgg16": (_VGG16_NODES, _VGG16_WIDTHS),
+}
+
+
+class Encoder(nn.Module):
+    """Backbone and skip projections (paper, section 3.1).
+
+    Skip i is conv + BatchNorm over the i-th deepest feature level; the BatchNorm is the released code's.
+
+    Args:
+        backbone: resnet18, resnet34, resnet50, resnet101 or vgg16.
+        weights: What the backbone starts from, see `load_backbone_weights`; None = random.
+        skip_widths: Channels of each skip, deepest first; its length, 1 to 5, is the number of levels used.
+        kernel_size: Of the skip convolutions, odd.
+        coordinates: Append two channels to every feature level, the pixel's row and column scaled to
+            -1..1. Not in the paper: helps to tell apart objects that look alike.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        weights: str | None,
+        skip_widths: Sequence[int],
+        *,
+        kernel_size: int = 3,
+        coordinates: bool = False,
+    ) -> None:
+        super().__init__()
+        nodes, widths = _LEVELS[backbone]
+        self.coordinates = coordinates
+        network = torchvision.models.get_model(backbone, weights=None)
+        if weights is not None:
+            load_backbone_weights(network, backbone, weights)
+        self.backbone = create_feature_extractor(network, {node: node for node in nodes})
+        self.levels = list(reversed(nodes))[: len(skip_widths)]
+        deepest_first = list(reversed(widths))[: len(skip_widths)]
+        self.skips = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width + 2 * coordinates, out, kernel_size, padding=kernel_size // 2),
+                nn.BatchNorm2d(out),
+            )
+            for width, out in zip(deepest_first, skip_widths, strict=True)
+        )
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the skips of float images [B, 3, H, W], deepest first, skip i of [B, skip_widths[i], h_i, w_i]."""
+        features = self.backbone(images)
+        skips = []
+        for level, project in zip(self.levels, self.skips, strict=True):
+            feature = features[level]
+            if self.coordinates:
+                feature = torch.cat([feature, _coordinates(feature)], dim=1)
+            skips.append(project(feature))
+        return skips
+
+
+def load_backbone_weights(network: nn.Module, backbone: str, weights: str) -> None:
+    """Fill a torchvision classifier with `weights`.
+
+    Args:
+        network: The model to fill; its classifier head is left alone when the file has none that fits.
+        backbone: Its torchvision name.
+        weights: A local file (.pth state dict or .safetensors), or the name of one of torchvision's weight
+            sets for this backbone, for example IMAGENET1K_V1, which torchvision downloads and verifies.
+
+    Raises:
+        UserError: Neither such a file nor such a name, the download failed, or the file does not fit.
+    """
+    path = Path(weights).expanduser()
+    state = _read_weights(path) if path.suffix or path.exists() else _download_weights(backbone, weights)
+    state = {key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))}
+    problems = network.load_state_dict(state, strict=False)
+    missing = [key for key in problems.missing_keys if not key.startswith(("fc.", "classifier."))]
+    if missing or problems.unexpected_keys:
+        odd = (missing + problems.unexpected_keys)[0]
+        raise UserError(f"{weights}: not weights of {backbone} (first key that differs: {odd}); name another file")
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of backbone weights; correct model.weights in params.yaml")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{path}: cannot be read as weights ({reason}); name a state dict file") from error
+    except Exception as error:  # torch raises pickle's own errors, of no common class, for foreign files
+        raise UserError(f"{path}: cannot be read as weights ({type(error).__name__}); name a state dict") from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: holds a {type(state).__name__}, not a state dict; save model.state_dict()")
+    return state
+
+
+def _download_weights(backbone: str, name: str) -> dict[str, torch.Tensor]:
+    choices = torchvision.models.get_model_weights(backbone)
+    if name not in choices.__members__:
+        known = ", ".join(choices.__members__)
+        raise UserError(f"model.weights: found {name!r}; expected null, a file, or one of {known} for {backbone}")
+    try:
+        state: dict[str, torch.Tensor] = choices[name].get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise UserError(f"{backbone} {name}: download failed ({error}); fetch it yourself and name the file") from error
+    return state
+
+
+def _coordinates(feature: torch.Tensor) -> torch.Tensor:
+    batch, _, height, width = feature.shape
+    rows = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device)
+    columns = torch.linspace(-1, 1, width, dtype=feature.dtype, device=feature.device)
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))  # [2, h, w]
+    return grid.expand(batch, 2, height, width)
