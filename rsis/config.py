@@ -192,6 +192,12 @@ class TrainSection(Section):
     keep: Literal["best", "last"] = "best"
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
 
+    @model_validator(mode="after")
+    def _slots_suffice(self) -> Self:
+        if self.num_steps > self.max_instances:
+            raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
+        return self
+
 
 class PredictSection(Section):
     """How masks are read off the network's output (the paper's thresholds in paper.md, per data set)."""
@@ -202,7 +208,7 @@ class PredictSection(Section):
     mask_threshold: Fraction = 0.5
     objectness_threshold: Fraction = 0.5
     min_area: Fraction = 0.0
-    flips: bool = False
+    exclusive: bool = False
 
 
 class ScoreSection(Section):
@@ -246,7 +252,9 @@ class Params(Section):
                 raise ValueError(f"runs.{name}.dataset is {run.dataset!r}; datasets has {known}")
         for name, dataset in self.default.runs.items():
             if name not in self.runs or self.runs[name].dataset != dataset:
-                raise ValueError(f"default.runs.{name}: no run of that name on data set {dataset!r}; correct one of them")
+                raise ValueError(
+                    f"default.runs.{name}: no run of that name on data set {dataset!r}; correct one of them"
+                )
             if dataset not in self.default.datasets:
                 raise ValueError(f"default.datasets: {dataset} is missing, the data set of default.runs.{name}; add it")
         return self

@@ -1,14 +1,20 @@
-"""Writing files so that a reader finds the old one or the new one, never half of one."""
+"""Writing files so that a reader finds the old one or the new one, never half of one; reading checked JSON."""
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from rsis.errors import UserError
+
+Value = TypeVar("Value")
 
 
 @contextlib.contextmanager
@@ -30,8 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; outputs are not secrets
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; outputs are not secrets
+        temporary.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
@@ -52,20 +58,55 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise _cannot_write(path, error) from error
     try:
         yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
+        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically, the same bytes for the same value."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path, kind: type[Value], remedy: str) -> Value:
+    """Read a JSON file that must have the shape of a pydantic model or a type.
+
+    Args:
+        path: The file.
+        kind: What to read it as.
+        remedy: What the user can do when it is missing or wrong; ends the error message.
+
+    Raises:
+        UserError: The file is missing or unreadable, is not JSON, or has another shape; names the first fault.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
+    try:
+        return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "json_invalid":
+            raise UserError(f"{path}: not valid JSON ({fault['ctx']['error']}); {remedy}") from error
+        if fault["type"] == "missing":
+            raise UserError(f"{path}: {where} is missing; {remedy}") from error
+        found, expected = repr(fault["input"]), fault["msg"].removeprefix("Value error, ")
+        found = found if len(found) <= 60 else found[:57] + "..."
+        raise UserError(f"{path}: {where} is {found}, but {expected[0].lower()}{expected[1:]}; {remedy}") from error
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

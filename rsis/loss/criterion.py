@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from rsis.loss.matching import hungarian_match
 from rsis.loss.soft_iou import soft_iou

@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 State = tuple[torch.Tensor, torch.Tensor]
 """Hidden and cell state of a layer, each [B, D, h, w]."""

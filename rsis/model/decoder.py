@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from rsis.model.conv_lstm import ConvLSTM, State
 from rsis.structures import RSISOutput

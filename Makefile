@@ -1,0 +1,53 @@
+# make demo   trains on generated plants, scores and writes a report
+# make test   runs every test
+# Both create .venv on the first call.
+
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+BIN = .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check lint run lock clean
+
+demo: .venv/.installed
+	rm -f reports/demo.html
+	dvc repro --quiet report@demo
+	@test -f reports/demo.html || dvc checkout --quiet
+	@dvc metrics show
+	@echo "report: $(CURDIR)/reports/demo.html"
+
+test: .venv/.installed
+	pytest
+
+lint: .venv/.installed
+	ruff check
+	ruff format --check
+	mypy
+
+check: lint test
+
+# One run from its data to its score, without DVC: make run RUN=dsb2018 DATASET=dsb2018
+run: .venv/.installed
+	rsis download $(DATASET)
+	rsis prepare $(DATASET)
+	rsis train $(RUN)
+	rsis predict $(RUN)
+	rsis score $(RUN)
+	rsis report $(RUN)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed, name it with PYTHON=..."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "make: cannot create .venv; install Python's venv module (Debian: apt install python3-venv)"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+lock: .venv/.installed
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-emit-find-links \
+		--no-header --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv data/processed models history predictions scores state

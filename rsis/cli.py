@@ -1,0 +1,224 @@
+"""The `rsis` command: one subcommand for each stage, each usable without DVC.
+
+Exit codes: 0 done, 2 something the user can put right (one line says what), 130 interrupted.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from rsis.config import load_params
+from rsis.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Recurrent instance segmentation: from raw images to a scored report, one stage after another. "
+    "Run it in the folder that holds params.yaml; every path below is relative to it.",
+)
+_ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The configuration file.")]
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name under `datasets` in params.yaml.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. [default: all cores]")]
+DEFAULT_PARAMS = Path("params.yaml")
+
+
+@app.command()
+def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Bring a data set's raw files to data/raw/DATASET, or note and check where they stand.
+
+    Generated data is made; a folder of yours is read where it is and never changed. Either way
+    data/raw/DATASET/MANIFEST.json lists every file with its size and SHA-256.
+    """
+    from rsis.data.download import download as run_download
+
+    manifest = run_download(dataset, load_params(params).dataset(dataset), _raw(dataset))
+    _say(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
+
+
+@app.command()
+def prepare(
+    dataset: DatasetName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out broken images, name and count them.")] = False,
+    workers: Workers = None,
+) -> None:
+    """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
+    from rsis.data.prepare import prepare as run_prepare
+
+    section = load_params(params).dataset(dataset)
+    summary = run_prepare(
+        dataset,
+        section,
+        _raw(dataset),
+        _processed(dataset),
+        skip_bad=skip_bad or section.skip_bad,
+        workers=workers or os.cpu_count() or 1,
+    )
+    for split, counts in summary.items():
+        skipped = f", {counts.skipped} skipped" if counts.skipped else ""
+        _say(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
+
+
+@app.command()
+def train(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier start stopped.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Train a run and write models/RUN.safetensors and history/RUN.
+
+    Killed at any moment and started again, it goes on from the last finished epoch; once finished, it does
+    nothing until parameters, data or code change.
+    """
+    from rsis.train.run import TrainPaths
+    from rsis.train.run import train as run_train
+
+    section = load_params(params).run(run)
+    paths = TrainPaths(_processed(section.dataset), _model(run), Path("history") / run, Path("state"))
+    run_train(run, section, paths, progress=not quiet and sys.stderr.isatty(), fresh=fresh)
+    _say(f"{run}: {paths.model}")
+
+
+@app.command()
+def predict(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    split: Annotated[str | None, typer.Option(help="Predict this split instead of the run's own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write. [default: predictions/RUN.json]")] = None,
+) -> None:
+    """Find the objects of a split's images and write them at the images' original sizes."""
+    from rsis.predict import predict as run_predict
+
+    section = load_params(params).run(run)
+    if split is not None:
+        if split not in ("train", "val", "test"):
+            raise UserError(f"--split: found {split!r}; expected train, val or test")
+        section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
+    target = out or _predictions(run)
+    run_predict(run, section, _processed(section.dataset), _model(run), target, progress=sys.stderr.isatty())
+    _say(f"{run}: {target}")
+
+
+@app.command()
+def score(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    predictions: Annotated[Path | None, typer.Option(help="The file to score. [default: predictions/RUN.json]")] = None,
+    metrics: Annotated[Path | None, typer.Option(help="The figures to write. [default: metrics/RUN.json]")] = None,
+    details: Annotated[Path | None, typer.Option(help="The folder for tables. [default: scores/RUN]")] = None,
+) -> None:
+    """Compare predictions with the raw annotations by the run's scorers and print the figures."""
+    from rsis.eval.run import score_run
+    from rsis.eval.scores import write_scores
+    from rsis.manifest import read_manifest
+
+    loaded = load_params(params)
+    section = loaded.run(run)
+    root = read_manifest(_raw(section.dataset)).root
+    scores = score_run(predictions or _predictions(run), loaded.dataset(section.dataset), root, section.score)
+    write_scores(scores, metrics or _metrics(run), details or _scores(run))
+    for key, value in sorted(scores.metrics.items()):
+        _say(f"{run} {key} {value:.4f}")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")],
+    params: ParamsFile = DEFAULT_PARAMS,
+    name: Annotated[str | None, typer.Option(help="Name of the report. [default: the first run]")] = None,
+) -> None:
+    """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery."""
+    from rsis.manifest import read_manifest
+    from rsis.report.write import RunInputs, write_report
+
+    loaded = load_params(params)
+    inputs = []
+    for run in runs:
+        section = loaded.run(run)
+        inputs.append(
+            RunInputs(
+                run=run,
+                metrics_path=_metrics(run),
+                scores_folder=_scores(run),
+                history_folder=Path("history") / run,
+                predictions_path=_predictions(run),
+                dataset_config=loaded.dataset(section.dataset),
+                raw_root=read_manifest(_raw(section.dataset)).root,
+                run_config=section,
+            )
+        )
+    paths = write_report(name or runs[0], inputs, Path("reports"))
+    _say(f"report: {paths.html}")
+
+
+def main() -> None:
+    """Run the command line; the entry point of `rsis`."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=_ERRORS, show_path=False, show_time=False)],
+    )
+    _quieten_libraries()
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _fail(str(error))
+    except click.ClickException as error:  # wrong arguments: click's own one-line message
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        _ERRORS.print("interrupted; run the same command again to go on")
+        sys.exit(130)
+    except OSError as error:
+        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; put that right and run the command again")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _quieten_libraries() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _fail(message: str) -> None:
+    _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
+    sys.exit(2)
+
+
+def _say(line: str) -> None:
+    print(line)
+
+
+def _raw(dataset: str) -> Path:
+    return Path("data/raw") / dataset
+
+
+def _processed(dataset: str) -> Path:
+    return Path("data/processed") / dataset
+
+
+def _model(run: str) -> Path:
+    return Path("models") / f"{run}.safetensors"
+
+
+def _predictions(run: str) -> Path:
+    return Path("predictions") / f"{run}.json"
+
+
+def _metrics(run: str) -> Path:
+    return Path("metrics") / f"{run}.json"
+
+
+def _scores(run: str) -> Path:
+    return Path("scores") / run

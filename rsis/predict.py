@@ -1,0 +1,120 @@
+"""From a checkpoint and a prepared split to a prediction file at the images' original sizes."""
+
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from rsis.config import PredictSection, RunSection
+from rsis.data.hdf5 import PreparedSplit
+from rsis.errors import UserError
+from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
+from rsis.files import sha256_of
+from rsis.masks import encode_rle
+from rsis.model.checkpoint import load_checkpoint
+from rsis.model.decoder import upsample
+from rsis.model.rsis import RSIS, mask_probs, normalize
+
+
+def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, target: Path, *, progress: bool) -> None:
+    """Write the prediction file of a run.
+
+    Args:
+        name: Name of the run.
+        run: Its section of params.yaml.
+        processed: Folder with the prepared splits.
+        checkpoint: The trained network.
+        target: Where the prediction file goes.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        UserError: The checkpoint is missing, damaged, of another architecture, or of other classes or sizes
+            than the data; the prepared split is missing or damaged.
+    """
+    section = run.predict
+    split = PreparedSplit(processed / f"{section.split}.h5")
+    network, info = load_checkpoint(checkpoint, expected=run.model)
+    for what, ours, theirs in (("classes", info.class_names, split.class_names), ("size", info.size, split.size)):
+        if ours != theirs:
+            raise UserError(
+                f"{checkpoint}: trained on {what} {ours}, but {run.dataset} has {theirs}; "
+                f"run `rsis prepare {run.dataset}` and `rsis train {name}` again"
+            )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images: list[ImagePrediction] = []
+    starts = range(0, len(split), section.batch_size)
+    for start in track(starts, description=f"predict {name}", disable=not progress):
+        samples = [split.read(i) for i in range(start, min(start + section.batch_size, len(split)))]
+        batch = torch.stack([sample.image for sample in samples]).to(device)
+        ids_and_sizes = [(sample.image_id, sample.original_size) for sample in samples]
+        images.extend(predict_batch(network, batch, ids_and_sizes, section))
+    file = PredictionFile(
+        dataset=run.dataset,
+        run=name,
+        split=section.split,
+        checkpoint=sha256_of(checkpoint),
+        class_names=info.class_names,
+        parameters=section.model_dump(mode="json"),
+        images=tuple(images),
+    )
+    write_predictions(target, file)
+
+
+@torch.inference_mode()
+def predict_batch(
+    network: RSIS, images: torch.Tensor, ids_and_sizes: list[tuple[str, tuple[int, int]]], section: PredictSection
+) -> list[ImagePrediction]:
+    """Predict the objects of a batch.
+
+    Args:
+        network: In eval mode.
+        images: uint8 [B, 3, H, W] on the network's device.
+        ids_and_sizes: Image id and original (H, W) of each.
+        section: Thresholds.
+
+    Returns:
+        One prediction for each image, objects in the order the network emitted them.
+    """
+    output = network(normalize(images).contiguous(memory_format=torch.channels_last), section.num_steps)
+    probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T, H, W]
+    objectness = torch.sigmoid(output.objectness_logits)  # [B, T]
+    # among the real classes: class 0 is no class of an object, and matched targets never hold it
+    classes = output.class_logits[..., 1:].softmax(dim=-1)  # [B, T, K-1]
+    results = []
+    for i, (image_id, size) in enumerate(ids_and_sizes):
+        present = objectness[i] >= section.objectness_threshold
+        # the sequence ends at the first step that says there is no object (paper, section 3.2)
+        length = int(present.long().cumprod(0).sum())
+        masks = binary_masks(probs[i, :length], size, section)  # [length, H', W']
+        instances = []
+        for step in range(length):
+            if masks[step].sum() <= section.min_area * masks[step].numel():
+                continue  # an empty mask is no object
+            class_prob, index = classes[i, step].max(dim=0)
+            instances.append(
+                InstancePrediction(
+                    rle=encode_rle(masks[step].cpu().numpy()),
+                    class_id=int(index) + 1,
+                    class_prob=float(class_prob),
+                    objectness=float(objectness[i, step]),
+                    step=step,
+                )
+            )
+        results.append(ImagePrediction(image_id, size, tuple(instances)))
+    return results
+
+
+def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSection) -> torch.Tensor:
+    """Return bool [T, H', W'] at the image's own size (H', W') from probabilities [T, H, W].
+
+    Probabilities are resized before the threshold, as the original does, so that contours stay smooth. With
+    `exclusive` a pixel that several objects claim goes to the most probable one.
+    """
+    if len(probs) == 0:
+        return torch.zeros(0, *size, dtype=torch.bool)
+    full = upsample(probs[:, None], size)[:, 0]  # [T, H', W']
+    masks = full > section.mask_threshold
+    if section.exclusive:
+        masks &= full.argmax(dim=0) == torch.arange(len(full), device=full.device)[:, None, None]
+    return masks

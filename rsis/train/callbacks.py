@@ -1,0 +1,128 @@
+"""What happens between epochs: the schedule, the history, the best weights."""
+
+import math
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from dvclive import Live
+
+from rsis.train.curriculum import ScheduleState, advance
+from rsis.train.module import TrainingModule
+
+
+class Schedule(pl.Callback):
+    """Moves `TrainingModule.schedule` from epoch to epoch, and keeps the weights of the best validation.
+
+    The whole of its state is in the training checkpoint: a resumed run goes on as if nothing had happened.
+
+    Args:
+        best_path: Where the best weights so far are kept.
+    """
+
+    def __init__(self, best_path: Path) -> None:
+        self.best_path = best_path
+        self._validated: dict[str, torch.Tensor] | None = None
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put the schedule in force and seed what is random within the epoch."""
+        assert isinstance(pl_module, TrainingModule)
+        pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
+        # dropout draws from the global generator: seeded by epoch it does not care when the run began
+        torch.manual_seed(pl_module.section.seed * 100_003 + pl_module.current_epoch)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remember the weights that were validated (the averaged ones, where averaging is on)."""
+        assert isinstance(pl_module, TrainingModule)
+        if not trainer.sanity_checking and pl_module.section.keep == "best":
+            self._validated = {k: v.detach().cpu().clone() for k, v in pl_module.network.state_dict().items()}
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
+        assert isinstance(pl_module, TrainingModule)
+        every = pl_module.section.validate_every
+        validated = (trainer.current_epoch + 1) % every == 0
+        loss = float(trainer.callback_metrics["val/total"]) if validated else None
+        before = pl_module.schedule
+        after = advance(before, loss, pl_module.section)
+        improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
+        if improved and self._validated is not None:
+            temporary = self.best_path.with_suffix(".part")
+            torch.save(self._validated, temporary)
+            temporary.replace(self.best_path)
+        pl_module.schedule = after
+        if after.finished:
+            trainer.should_stop = True
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Store the schedule's state."""
+        assert isinstance(pl_module, TrainingModule)
+        checkpoint["rsis_schedule"] = asdict(pl_module.schedule)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Restore the schedule's state."""
+        assert isinstance(pl_module, TrainingModule)
+        pl_module.schedule = ScheduleState(**checkpoint["rsis_schedule"])
+
+
+class History(pl.Callback):
+    """One row of figures an epoch, kept in the training checkpoint and written as dvclive's plots.
+
+    Rows that a killed process had written but not checkpointed are dropped at the start of the next one, so
+    the files of a resumed run equal those of an uninterrupted one.
+
+    Args:
+        folder: dvclive's folder; made anew at the start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[dict[str, float]] = []
+        self._live: Live | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the rows of the epochs already done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._live = Live(str(self.folder), save_dvc_exp=False, dvcyaml=None, report=None)
+        for row in self.rows:
+            self._write(row)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch's row: losses, schedule and learning rate."""
+        assert isinstance(pl_module, TrainingModule)
+        state = pl_module.schedule
+        row = {key: float(value) for key, value in trainer.callback_metrics.items() if "/" in key}
+        row["schedule/num_steps"] = state.num_steps
+        row["schedule/class_in_force"] = float(state.use_class)
+        row["schedule/stop_in_force"] = float(state.use_stop)
+        row["schedule/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+        self.rows.append({"epoch": trainer.current_epoch, **dict(sorted(row.items()))})
+        self._write(self.rows[-1])
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close dvclive's files."""
+        if self._live is not None:
+            self._live.end()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the rows back."""
+        self.rows = list(state_dict["rows"])
+
+    def _write(self, row: dict[str, float]) -> None:
+        assert self._live is not None
+        self._live.step = int(row["epoch"])
+        for name, value in row.items():
+            if name != "epoch" and math.isfinite(value):
+                self._live.log_metric(name, value)
+        self._live.make_summary()

@@ -1,0 +1,112 @@
+"""The network, the objective and the optimiser as one Lightning module."""
+
+from dataclasses import fields
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from rsis.config import TrainSection
+from rsis.errors import UserError
+from rsis.loss.criterion import Criterion
+from rsis.model.rsis import RSIS, mask_probs, normalize
+from rsis.structures import Batch, Losses
+from rsis.train.curriculum import first_state
+
+
+class NonFiniteLossError(UserError):
+    """The loss is NaN or infinite: training cannot go on."""
+
+
+class TrainingModule(pl.LightningModule):
+    """What is done with a batch, in training and in validation.
+
+    Args:
+        network: The network to train.
+        section: How; the schedule's state is set from outside, by `Schedule`.
+    """
+
+    def __init__(self, network: RSIS, section: TrainSection) -> None:
+        super().__init__()
+        # channels last is the layout the convolutions want, on CPU and GPU; results do not change
+        self.network: RSIS = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.section = section
+        objective = section.objective
+        self.criterion = Criterion(objective.class_weight, objective.stop_weight, objective.stop_balance)
+        self.schedule = first_state(section)
+
+    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+        """Return the total loss of a training batch.
+
+        Raises:
+            NonFiniteLossError: A term is NaN or infinite; the message has all of them.
+        """
+        losses = self._losses(batch)
+        if not bool(torch.isfinite(losses.total)):
+            terms = ", ".join(f"{field.name.rstrip('_')} {getattr(losses, field.name):.4g}" for field in fields(losses))
+            raise NonFiniteLossError(
+                f"loss is not finite in epoch {self.current_epoch}, batch {batch_index}: {terms}; "
+                "lower train.optimizer.lr, set train.optimizer.clip_norm, or use precision fp32"
+            )
+        self._log("train", losses, batch)
+        objects = batch.num_instances.float().mean()
+        self.log("schedule/objects_per_image", objects, on_step=False, on_epoch=True, batch_size=len(batch.images))
+        return losses.total
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log the losses of a validation batch, under the objective now in force."""
+        self._log("val", self._losses(batch), batch)
+
+    def _losses(self, batch: Batch) -> Losses:
+        # one step past the longest image of the batch suffices: later ones would count for nothing
+        steps = min(self.schedule.num_steps, int(batch.num_instances.max()) + 1)
+        images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
+        output = self.network(images, steps)
+        height, width = images.shape[-2:]
+        with torch.autocast(images.device.type, enabled=False):  # sums over all pixels need float32
+            full = type(output)(*(getattr(output, field.name).float() for field in fields(output)))
+            losses, _ = self.criterion(
+                full,
+                mask_probs(full, (height, width)),
+                batch,
+                use_class=self.schedule.use_class,
+                use_stop=self.schedule.use_stop,
+            )
+        return losses
+
+    def _log(self, stage: str, losses: Losses, batch: Batch) -> None:
+        values = {f"{stage}/{f.name.rstrip('_')}": getattr(losses, f.name).detach() for f in fields(losses)}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
+        self.log(f"{stage} loss", losses.total.detach(), prog_bar=True, logger=False, batch_size=len(batch.images))
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the optimiser, with the backbone's weights in a group of their own, and its schedule.
+
+        `one_cycle` and `cosine` span the whole training, a step a batch; `one_cycle` warms up for its first tenth.
+        """
+        section = self.section.optimizer
+        backbone = list(self.network.encoder.backbone.parameters())
+        known = {id(parameter) for parameter in backbone}
+        others = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
+        groups = [{"params": others, "lr": section.lr}, {"params": backbone, "lr": section.lr_encoder}]
+        optimizer: torch.optim.Optimizer
+        match section.name:
+            case "adam":
+                optimizer = torch.optim.Adam(groups, weight_decay=section.weight_decay, fused=True)
+            case "adamw":
+                optimizer = torch.optim.AdamW(groups, weight_decay=section.weight_decay, fused=True)
+            case "sgd":
+                optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=section.weight_decay, fused=True)
+        if section.schedule == "constant":
+            return optimizer
+        total = int(self.trainer.estimated_stepping_batches)
+        scheduler: Any
+        if section.schedule == "cosine":
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
+        else:
+            peaks = [section.lr, section.lr_encoder]
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, peaks, total_steps=total, pct_start=0.1, cycle_momentum=False
+            )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
