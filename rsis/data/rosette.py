@@ -224,15 +224,17 @@ def _rgb(hue: float, saturation: float, value: float) -> np.ndarray:
 def _shift(mask: np.ndarray, light: tuple[float, float], distance: float) -> np.ndarray:
     """The soft shadow of a mask: moved along the light and blurred by half that distance."""
     blurred = ndimage.uniform_filter(mask, max(1, round(abs(distance) * 1.2)))
-    moved: np.ndarray = ndimage.shift(blurred, (light[1] * distance, light[0] * distance), order=1, mode="nearest")
-    return moved
+    down, right, edge = round(light[1] * distance), round(light[0] * distance), math.ceil(abs(distance))
+    padded = np.pad(blurred, edge)
+    return padded[edge - down : edge - down + mask.shape[0], edge - right : edge - right + mask.shape[1]]
 
 
 def _expose(rng: np.random.Generator, canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Average the fine samples of each pixel and add the noise of a sensor."""
-    parts = (canvas[i::FINE, j::FINE] for i in range(FINE) for j in range(FINE))
-    pixels: np.ndarray = sum(parts, np.float32(0)) / np.float32(FINE * FINE)
-    pixels *= np.float32(rng.uniform(0.86, 1.1)) * rng.uniform(0.96, 1.04, 3).astype(np.float32)
+    pixels = np.zeros((*size, 3), np.float32)
+    for i in range(FINE * FINE):
+        pixels += canvas[i // FINE :: FINE, i % FINE :: FINE]
+    pixels *= np.float32(rng.uniform(0.86, 1.1) / FINE**2) * rng.uniform(0.96, 1.04, 3).astype(np.float32)
     blur = rng.uniform(0.2, 0.55)
     pixels = np.clip(ndimage.gaussian_filter(pixels, (blur, blur, 0)), 0, 1)
     noise = rng.standard_normal(pixels.shape, dtype=np.float32) * np.sqrt(0.0001 + rng.uniform(0.0002, 0.0012) * pixels)

@@ -31,6 +31,7 @@ from rsis.errors import UserError
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
+GENERATOR_VERSION = 1  # rises when the same parameters would draw other plants
 GOOD_AREA = 0.004  # of the image; a leaf that shows less is tried again, to keep leaves learnable
 FEWEST_PIXELS = 4  # what a leaf must show to count at all
 ATTEMPTS = 60

@@ -1,0 +1,99 @@
+"""Reader of the CVPPP leaf segmentation layout: one folder, two PNG files per plant.
+
+    plant001_rgb.png    the picture, RGBA or RGB
+    plant001_label.png  palette PNG whose indices are the leaves: 0 = background, above 0 = one leaf each
+
+Plain 8-bit and 16-bit grey labels are read as well. Labels that skip numbers are renumbered 1..N.
+`plantNNN_fg.png`, `plantNNN_centers.png` and `A1.csv` follow from the labels and are not read.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from rsis.data.images import read_image, to_rgb
+from rsis.data.samples import BadSampleError
+from rsis.errors import UserError
+from rsis.masks import relabel
+from rsis.structures import RawSample
+
+
+class CvpppReader:
+    """Plants of one folder; image_id is the file name before "_rgb.png".
+
+    Attributes:
+        class_names: ("leaf",).
+        image_ids: Sorted by name, with numbers compared as numbers.
+
+    Args:
+        folder: Holds the PNG files.
+        take: First and one past the last position to take, in sorted order; None for all.
+
+    Raises:
+        UserError: The folder is missing or holds no plants, a picture lacks its label or the reverse, or
+            `take` reaches past the last plant or takes none.
+    """
+
+    class_names: tuple[str, ...] = ("leaf",)
+
+    def __init__(self, folder: Path, take: tuple[int, int] | None = None) -> None:
+        self.folder = folder
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder; it was to hold plantNNN_rgb.png and plantNNN_label.png")
+        pictures, labels = (_stems(folder, suffix) for suffix in ("_rgb.png", "_label.png"))
+        for stem in sorted(pictures ^ labels, key=_natural):
+            there, lacking = ("rgb", "label") if stem in pictures else ("label", "rgb")
+            raise UserError(
+                f"{folder / stem}_{there}.png: {stem}_{lacking}.png is missing beside it; add that or remove this"
+            )
+        plants = sorted(pictures, key=_natural)
+        if not plants:
+            raise UserError(f"{folder}: no plantNNN_rgb.png in it; expected at least one plant; put the data there")
+        first, last = take or (0, len(plants))
+        if first >= last or last > len(plants):
+            raise UserError(
+                f"{folder}: has {len(plants)} plants, cannot take [{first}, {last}]; "
+                f"give take two rising numbers within 0..{len(plants)}"
+            )
+        self.image_ids: tuple[str, ...] = tuple(plants[first:last])
+
+    def read(self, image_id: str) -> RawSample:
+        """Read one plant; every leaf has class 1 and nothing is ignored.
+
+        Raises:
+            BadSampleError: A file is damaged, the label is a colour image, or the sizes differ.
+        """
+        picture_path = self.folder / f"{image_id}_rgb.png"
+        label_path = self.folder / f"{image_id}_label.png"
+        image = to_rgb(read_image(picture_path), picture_path)
+        label = read_image(label_path)
+        if label.mode not in ("P", "L", "I") and not label.mode.startswith("I;16"):
+            raise BadSampleError(
+                f"{label_path}: a label of mode {label.mode}, expected a palette or grey image of leaf numbers; "
+                "restore the original file"
+            )
+        indices = np.asarray(label)  # never converted: the palette's colours mean nothing
+        if indices.shape != image.shape[:2]:
+            raise BadSampleError(
+                f"{label_path}: {indices.shape[0]} x {indices.shape[1]} pixels, its picture has "
+                f"{image.shape[0]} x {image.shape[1]}; restore the matching pair"
+            )
+        instance_map = relabel(indices)
+        return RawSample(
+            image=image,
+            instance_map=instance_map,
+            class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
+            ignore_mask=np.zeros(instance_map.shape, bool),
+            image_id=image_id,
+        )
+
+
+def _stems(folder: Path, suffix: str) -> set[str]:
+    names = (path.name for path in folder.glob(f"*{suffix}"))
+    return {name.removesuffix(suffix) for name in names if not name.startswith(".")}
+
+
+def _natural(name: str) -> list[str | int]:
+    """Sort key that puts plant2 before plant10: text and numbers in turn."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))]
