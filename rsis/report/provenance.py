@@ -1,0 +1,137 @@
+"""How a run was made: what a reader needs to make it again, or to doubt it."""
+
+import io
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from rsis.config import FolderSource
+from rsis.eval.prediction_file import PredictionFile
+from rsis.report.comparison import TIMES, ScoredRun
+
+LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "pandas", "pycocotools", "pillow", "matplotlib")
+# What the pipeline itself writes does not make the code that wrote it another one.
+OUTPUTS = (":(exclude)reports", ":(exclude)metrics", ":(exclude)dvc.lock")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Facts of a run as (name, text) pairs, its parameters as YAML, and the commands that make it."""
+
+    facts: tuple[tuple[str, str], ...]
+    parameters: str
+    commands: tuple[str, ...]
+
+
+def provenance(name: str, run: ScoredRun, history: Mapping[str, Any], predictions: PredictionFile) -> Provenance:
+    """Collect how a run was made.
+
+    Args:
+        name: Name of the report.
+        run: The run with its configuration and its scores.
+        history: Content of the training's run.json; whatever is missing is left out.
+        predictions: The prediction file that was scored.
+    """
+    config, protocol = run.run_config, run.scores.protocol
+    scorers = protocol.get("scorers")
+    facts = [
+        ("Data set", _data(run)),
+        ("Split", f"{predictions.split}, {len(predictions.images)} images predicted, {_text(run.num_images)} scored"),
+        ("Left out", ", ".join(map(str, protocol.get("left_out") or ())) or "nothing"),
+        ("Scorers", ", ".join(f"{k} ({v})" for k, v in scorers.items()) if isinstance(scorers, dict) else "-"),
+        ("Score of a detection", _text(protocol.get("score_rule"))),
+        ("Overlapping objects", _text(protocol.get("overlap_rule"))),
+        ("Training", training(history)),
+        ("Best epoch", _text(history.get("best_epoch"))),
+        ("Checkpoint", f"SHA-256 {predictions.checkpoint}"),
+        ("Trained at commit", _text(history.get("commit"))),
+        ("Reported at commit", commit(Path.cwd())),
+        ("Libraries", libraries()),
+    ]
+    parameters = {
+        "runs": {run.run: config.model_dump(mode="json")},
+        "datasets": {config.dataset: run.dataset_config.model_dump(mode="json")},
+    }
+    commands = (
+        f"rsis download {config.dataset}",
+        f"rsis prepare {config.dataset}",
+        *(f"rsis {stage} {run.run}" for stage in ("train", "predict", "score")),
+        f"rsis report {name}",
+    )
+    return Provenance(tuple(fact for fact in facts if fact[1] != "-"), _as_yaml(parameters), commands)
+
+
+def training(history: Mapping[str, Any]) -> str:
+    """Say how long a run trained and on what machine; "-" if its history says neither."""
+    device, threads = history.get("device"), history.get("threads")
+    machine = [str(device)] if device is not None else []
+    if threads is not None and str(device).startswith("cpu"):
+        machine.append(f"{threads} threads" if threads != 1 else "1 thread")
+    machine += [str(history[key]) for key in ("precision",) if history.get(key) is not None]
+    machine += [f"torch {history['torch']}"] if history.get("torch") is not None else []
+    epochs, seconds = history.get("epochs"), history.get("seconds")
+    parts = [f"{epochs} epochs"] if epochs is not None else []
+    parts += [f"in {duration(float(seconds))}"] if seconds is not None else []
+    parts += [f"on {', '.join(machine)}"] if machine else []
+    return " ".join(parts) or "-"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span to two figures that matter: "48 s", "37 min", "3 h 20 min"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def commit(folder: Path) -> str:
+    """Return the git commit of a folder and whether its tracked files were changed; "-" outside git."""
+    head = _git(folder, "rev-parse", "HEAD")
+    if head is None:
+        return "-"
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *OUTPUTS)
+    return f"{head}, with uncommitted changes" if changed else head
+
+
+def libraries() -> str:
+    """Return the installed versions of the libraries that numbers depend on."""
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def _as_yaml(values: dict[str, Any]) -> str:
+    text = io.StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style, writer.width = None, 90
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None by its default
+    writer.dump(values, text)
+    return text.getvalue()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _data(run: ScoredRun) -> str:
+    config, name = run.dataset_config, run.run_config.dataset
+    kind = "read from a folder of the user's" if isinstance(config.source, FolderSource) else "generated"
+    layout = {"cvppp": "CVPPP layout", "coco": "COCO instance JSON"}[config.format]
+    return f"{name}, {kind}, {layout}; input {config.size[0]} {TIMES} {config.size[1]}"
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None or value == "" else str(value)

@@ -1,0 +1,52 @@
+"""Turns the content of a report into text: Jinja templates beside this module, pictures inside the HTML."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from rsis.report.comparison import Comparison, ComparisonRow, format_cell
+from rsis.report.figures import Picture
+
+
+def render(template: str, context: Mapping[str, object]) -> str:
+    """Return a template filled in; HTML is escaped, and a name the context lacks is an error of ours.
+
+    Args:
+        template: "report.md" or "report.html".
+        context: `name`, `pages` and `comparisons`, as `rsis.report.write` makes them.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=template.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"embed": _embed, "link": quote, "cell": _markdown_cell}
+    return environment.get_template(template).render(**context, format_cell=format_cell, groups=_groups)
+
+
+def _groups(comparison: Comparison) -> dict[str, list[ComparisonRow]]:
+    """Rows of a comparison by what they share, in order."""
+    groups: dict[str, list[ComparisonRow]] = {}
+    for row in comparison.rows:
+        groups.setdefault(row.group, []).append(row)
+    return groups
+
+
+def _embed(picture: Picture) -> Markup:
+    """An <img> that carries its own data."""
+    kind = "jpeg" if picture.name.endswith(".jpg") else "png"
+    data = base64.b64encode(picture.data).decode("ascii")
+    height, width = picture.size
+    image = Markup('<img src="data:image/{};base64,{}" width="{}" height="{}" alt="{}">')
+    return image.format(kind, data, width, height, picture.alt)
+
+
+def _markdown_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
