@@ -1,0 +1,217 @@
+"""The prediction file: what `rsis predict` found in every image of a split, at original resolution.
+
+One JSON document, UTF-8, with one line per image. All keys are required, unknown ones are an error.
+
+    schema_version  1
+    dataset         name of the data set in params.yaml
+    run             name of the run in params.yaml
+    split           "train", "val" or "test"
+    checkpoint      SHA-256 of the checkpoint file, hexadecimal
+    class_names     names of classes 1..K-1, in that order
+    parameters      how masks were read off the network's output (section `predict` of the run)
+    images          one entry for every image of the split, also with no instance:
+        image_id    as in the ground truth: "plant001" (CVPPP), the file name (COCO)
+        size        [H, W] of the original image, in pixels
+        instances   objects in predicted order:
+            rle          mask of that size, COCO's compressed run-length encoding (`rsis.masks.RLE`)
+            class_id     1..K-1, position in class_names counted from 1
+            class_prob   probability of that class, 0..1
+            objectness   probability that there is an object at this step, 0..1
+            step         decoder step that emitted the mask, from 0
+
+The score of a detection is class_prob * objectness (paper, released code). Worked example: a 2 x 3 image
+with one object on its last column, and an image with none.
+
+    {"schema_version": 1, "dataset": "plants", "run": "demo", "split": "test", "checkpoint": "9f86d0...",
+     "class_names": ["leaf"], "parameters": {"mask_threshold": 0.5}, "images": [
+    {"image_id": "plant001", "size": [2, 3], "instances": [{"rle": {"size": [2, 3], "counts": "42"},
+     "class_id": 1, "class_prob": 0.5, "objectness": 0.9, "step": 0}]},
+    {"image_id": "plant002", "size": [2, 3], "instances": []}
+    ]}
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rsis.config import Count, Epoch, Fraction, Section, Split
+from rsis.errors import UserError
+from rsis.files import atomic_path, read_json
+from rsis.masks import RLE, rle_runs
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class InstancePrediction:
+    """One predicted object.
+
+    Attributes:
+        rle: Its mask at the original resolution.
+        class_id: 1..K-1.
+        class_prob: Probability of that class, 0..1.
+        objectness: Probability that there is an object at this step, 0..1.
+        step: Decoder step that emitted it, from 0.
+    """
+
+    rle: RLE
+    class_id: int
+    class_prob: float
+    objectness: float
+    step: int
+
+    @property
+    def score(self) -> float:
+        """Score of the detection: class probability times objectness, 0..1."""
+        return self.class_prob * self.objectness
+
+
+@dataclass(frozen=True)
+class ImagePrediction:
+    """What was found in one image.
+
+    Attributes:
+        image_id: As in the ground truth.
+        size: (H, W) of the original image.
+        instances: Objects in predicted order, perhaps none.
+    """
+
+    image_id: str
+    size: tuple[int, int]
+    instances: tuple[InstancePrediction, ...]
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """All that a prediction file says; see the top of the module for each field."""
+
+    dataset: str
+    run: str
+    split: Split
+    checkpoint: str
+    class_names: tuple[str, ...]
+    parameters: dict[str, Any]
+    images: tuple[ImagePrediction, ...]
+
+
+def write_predictions(path: Path, file: PredictionFile) -> None:
+    """Write a prediction file; equal content gives equal bytes.
+
+    Raises:
+        UserError: A probability is not finite (the training diverged), or `path` cannot be written.
+    """
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "dataset": file.dataset,
+        "run": file.run,
+        "split": file.split,
+        "checkpoint": file.checkpoint,
+        "class_names": list(file.class_names),
+        "parameters": file.parameters,
+    }
+    lines = [json.dumps(_image_as_json(path, image), allow_nan=False) for image in file.images]
+    opening = json.dumps(header, sort_keys=True, allow_nan=False).removesuffix("}")
+    with atomic_path(path) as temporary:
+        temporary.write_text(opening + ', "images": [\n' + ",\n".join(lines) + "\n]}\n", encoding="utf-8")
+
+
+def read_predictions(path: Path) -> PredictionFile:
+    """Read and check a prediction file.
+
+    Raises:
+        UserError: The file is missing, is not JSON, has another schema version or other keys; two images
+            share an id; a class id, a probability or a mask is not as the format says.
+    """
+    document = read_json(path, _File, "run `rsis predict RUN` again")
+    seen: set[str] = set()
+    for image in document.images:
+        if image.image_id in seen:
+            raise _wrong(path, f"image {image.image_id!r} stands in the file twice; expected once")
+        seen.add(image.image_id)
+        for number, instance in enumerate(image.instances):
+            _check_instance(path, f"image {image.image_id!r}, instance {number}", image, instance, document.class_names)
+    return PredictionFile(
+        dataset=document.dataset,
+        run=document.run,
+        split=document.split,
+        checkpoint=document.checkpoint,
+        class_names=document.class_names,
+        parameters=document.parameters,
+        images=tuple(image.to_prediction() for image in document.images),
+    )
+
+
+class _Rle(Section):
+    size: tuple[Count, Count]
+    counts: str
+
+    def to_rle(self) -> RLE:
+        return RLE(size=list(self.size), counts=self.counts)
+
+
+class _Instance(Section):
+    rle: _Rle
+    class_id: int
+    class_prob: Fraction
+    objectness: Fraction
+    step: Epoch
+
+    def to_prediction(self) -> InstancePrediction:
+        return InstancePrediction(self.rle.to_rle(), self.class_id, self.class_prob, self.objectness, self.step)
+
+
+class _Image(Section):
+    image_id: str
+    size: tuple[Count, Count]
+    instances: tuple[_Instance, ...]
+
+    def to_prediction(self) -> ImagePrediction:
+        return ImagePrediction(self.image_id, self.size, tuple(item.to_prediction() for item in self.instances))
+
+
+class _File(Section):
+    schema_version: Literal[1]  # first: of a file of another version this is the fault to name
+    dataset: str
+    run: str
+    split: Split
+    checkpoint: str
+    class_names: tuple[str, ...]
+    parameters: dict[str, Any]
+    images: tuple[_Image, ...]
+
+
+def _check_instance(path: Path, where: str, image: _Image, instance: _Instance, class_names: tuple[str, ...]) -> None:
+    if not 1 <= instance.class_id <= len(class_names):
+        raise _wrong(path, f"{where}: class_id is {instance.class_id}; expected 1..{len(class_names)}")
+    if instance.rle.size != image.size:
+        raise _wrong(path, f"{where}: its mask is of size {instance.rle.size}; the image is {image.size}")
+    try:
+        rle_runs(instance.rle.to_rle())
+    except ValueError as error:
+        raise _wrong(path, f"{where}: its mask {error}") from error
+
+
+def _wrong(path: Path, fault: str) -> UserError:
+    return UserError(f"{path}: {fault}; run `rsis predict RUN` again")
+
+
+def _image_as_json(path: Path, image: ImagePrediction) -> dict[str, Any]:
+    instances = []
+    for item in image.instances:
+        if not math.isfinite(item.score):
+            raise UserError(
+                f"{path}: not written: {image.image_id}, step {item.step} has class_prob {item.class_prob} and "
+                f"objectness {item.objectness}, expected finite ones; the training diverged, lower its learning rate"
+            )
+        instances.append(
+            {
+                "rle": {"size": list(item.rle["size"]), "counts": item.rle["counts"]},
+                "class_id": int(item.class_id),
+                "class_prob": float(item.class_prob),
+                "objectness": float(item.objectness),
+                "step": int(item.step),
+            }
+        )
+    return {"image_id": image.image_id, "size": [int(n) for n in image.size], "instances": instances}

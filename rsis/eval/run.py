@@ -1,0 +1,103 @@
+"""Scoring a run: prediction file and raw annotations in, all figures out."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from rsis.config import CocoDataset, CvpppDataset, ScoreSection
+from rsis.errors import UserError
+from rsis.eval.coco import score_coco
+from rsis.eval.cvppp import OVERLAP_RULE, score_cvppp
+from rsis.eval.ground_truth import GroundTruth, load_ground_truth
+from rsis.eval.prediction_file import PredictionFile, read_predictions
+from rsis.eval.scores import ScorerResult, Scores
+
+logger = logging.getLogger(__name__)
+
+_SCORERS: dict[str, Callable[[PredictionFile, GroundTruth], ScorerResult]] = {
+    "cvppp": score_cvppp,
+    "coco": score_coco,
+}
+
+
+def score_run(predictions_path: Path, dataset: CvpppDataset | CocoDataset, root: Path, section: ScoreSection) -> Scores:
+    """Judge a prediction file by the scorers that `section` names.
+
+    Args:
+        predictions_path: What `rsis predict` wrote.
+        dataset: Section of params.yaml of the data set that was predicted.
+        root: Folder of its raw data.
+        section: Which scorers.
+
+    Raises:
+        UserError: Predictions or annotations are missing or malformed, or are not of the same images,
+            sizes and classes. With `dataset.skip_bad` images may lack a prediction: the preparation left
+            them out. They are not scored, and the protocol names them.
+    """
+    predictions = read_predictions(predictions_path)
+    truth = load_ground_truth(dataset, root, predictions.split)
+    left_out = _check_agreement(predictions_path, predictions, truth, dataset.skip_bad)
+    results = {name: _SCORERS[name](predictions, truth) for name in section.scorers}
+
+    per_image, per_class = _count_objects(predictions, truth)
+    metrics: dict[str, float] = {}
+    for result in results.values():
+        metrics |= result.metrics
+        per_image = per_image.merge(result.per_image, on="image_id", validate="one_to_one")
+        per_class = per_class.merge(result.per_class, on="class_name", validate="one_to_one")
+    protocol = {
+        "dataset": predictions.dataset,
+        "split": predictions.split,
+        "run": predictions.run,
+        "checkpoint": predictions.checkpoint,
+        "images": len(predictions.images),
+        "left_out": left_out,
+        "objects": int(per_image["objects"].sum()),
+        "scorers": {name: result.version for name, result in results.items()},
+        "score_rule": "class_prob * objectness",
+        "overlap_rule": f"cvppp: {OVERLAP_RULE}; coco: masks may overlap",
+        "predict": predictions.parameters,
+    }
+    return Scores(metrics, per_image, per_class, protocol)
+
+
+def _check_agreement(path: Path, predictions: PredictionFile, truth: GroundTruth, skip_bad: bool) -> list[str]:
+    """Check that both speak of the same images and classes; return the images that were skipped."""
+    predicted = {image.image_id: image for image in predictions.images}
+    unknown = [image_id for image_id in predicted if image_id not in truth.image_ids]
+    missing = [image_id for image_id in truth.image_ids if image_id not in predicted]
+    if not predicted or unknown or (missing and not skip_bad):
+        odd = f"{unknown[0]!r} is not in the ground truth" if unknown else f"{missing[0]!r} has no prediction"
+        raise UserError(
+            f"{path}: predictions are of other images than the ground truth ({odd}); run `rsis predict RUN` again"
+            + (", or set skip_bad of the data set if its preparation left that image out" if not unknown else "")
+        )
+    if missing:
+        logger.warning("%d images without prediction are not scored, the first is %s", len(missing), missing[0])
+    for image_id, image in predicted.items():
+        if image.size != truth.size(image_id):
+            raise UserError(
+                f"{path}: {image_id!r} is predicted at size {image.size}, its annotation is {truth.size(image_id)}; "
+                "run `rsis prepare DATASET`, then `rsis predict RUN` again"
+            )
+    if sorted(predictions.class_names) != sorted(truth.class_names):
+        raise UserError(
+            f"{path}: has classes {list(predictions.class_names)}, the ground truth {list(truth.class_names)}; "
+            "prepare, train and predict again with the classes of the annotation"
+        )
+    return missing
+
+
+def _count_objects(predictions: PredictionFile, truth: GroundTruth) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count the true objects, crowd regions aside, per image and per class."""
+    rows = []
+    in_class = dict.fromkeys(range(1, len(truth.class_names) + 1), 0)
+    for image in predictions.images:
+        objects = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
+        rows.append({"image_id": image.image_id, "objects": len(objects), "predicted": len(image.instances)})
+        for item in objects:
+            in_class[item.class_id] += 1
+    per_class = pd.DataFrame({"class_name": list(truth.class_names), "objects": list(in_class.values())})
+    return pd.DataFrame(rows), per_class

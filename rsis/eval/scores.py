@@ -1,0 +1,111 @@
+"""What scoring a run gives, and the files that keep it.
+
+`metrics/<run>.json` is a flat JSON object of numbers, sorted by key, for `dvc metrics`. Keys name their
+scorer ("cvppp/sbd", "coco/AP50"); all are fractions 0..1 but the counts cvppp/dic and cvppp/abs_dic.
+A figure that is not defined for the data (no small object: no coco/AP_small) is left out.
+
+`scores/<run>/` has what stands behind it:
+
+    per_image.csv   image_id, objects (true ones), predicted, and a column per figure and scorer
+    per_class.csv   class_name, objects, and a column per figure and scorer; empty where not defined
+    protocol.json   how it was measured, see `Scores`
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import FiniteFloat
+
+from rsis.errors import UserError
+from rsis.files import atomic_folder, atomic_path, read_json
+
+
+@dataclass(frozen=True)
+class ScorerResult:
+    """What one scorer says of a prediction file.
+
+    Attributes:
+        version: Which implementation judged.
+        metrics: Keys "scorer/name".
+        per_image: Column image_id and columns "scorer/name", in the prediction file's order.
+        per_class: Column class_name and columns "scorer/name", in the ground truth's order.
+    """
+
+    version: str
+    metrics: dict[str, float]
+    per_image: pd.DataFrame
+    per_class: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All figures of a run, with what they stand on.
+
+    Attributes:
+        metrics: Keys "scorer/name"; fractions 0..1 but for counts.
+        per_image: Columns image_id, objects, predicted, then "scorer/name".
+        per_class: Columns class_name, objects, then "scorer/name"; NaN where not defined.
+        protocol: JSON values: dataset, split, run, checkpoint (SHA-256), images (how many were scored),
+            left_out (ids that the preparation skipped), objects (true ones in the images scored),
+            scorers (name: version), score_rule, overlap_rule, predict (its parameters).
+    """
+
+    metrics: dict[str, float]
+    per_image: pd.DataFrame
+    per_class: pd.DataFrame
+    protocol: dict[str, Any]
+
+
+def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
+    """Write `metrics_path` and the files of `folder`, replacing what was there.
+
+    Raises:
+        UserError: One of them cannot be written.
+    """
+    with atomic_folder(folder) as temporary:
+        _write_table(scores.per_image, temporary / "per_image.csv")
+        _write_table(scores.per_class, temporary / "per_class.csv")
+        _write_json(scores.protocol, temporary / "protocol.json")
+    with atomic_path(metrics_path) as temporary:
+        _write_json(scores.metrics, temporary)
+
+
+def read_scores(metrics_path: Path, folder: Path) -> Scores:
+    """Read what `write_scores` wrote.
+
+    Raises:
+        UserError: A file is missing or is not what this module writes.
+    """
+    remedy = "run `rsis score RUN` again"
+    return Scores(
+        metrics=read_json(metrics_path, dict[str, FiniteFloat], remedy),
+        per_image=_read_table(folder / "per_image.csv", ("image_id", "objects", "predicted"), remedy),
+        per_class=_read_table(folder / "per_class.csv", ("class_name", "objects"), remedy),
+        protocol=read_json(folder / "protocol.json", dict[str, Any], remedy),
+    )
+
+
+def _write_json(values: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _read_table(path: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
+    names = columns[0]
+    try:  # an image may be called "001" or "NA": read its name as the text it is
+        table = pd.read_csv(
+            path, dtype={names: str}, keep_default_na=False, na_values=[""], float_precision="round_trip"
+        )
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
+    except ValueError as error:  # pandas' parser errors and wrong text encodings are ValueErrors
+        raise UserError(f"{path}: not a CSV table ({' '.join(str(error).split())}); {remedy}") from error
+    if tuple(table.columns[: len(columns)]) != columns:
+        raise UserError(f"{path}: starts with columns {list(table.columns)}; expected {list(columns)}; {remedy}")
+    return table
