@@ -28,11 +28,11 @@ class Provenance:
     commands: tuple[str, ...]
 
 
-def provenance(name: str, run: ScoredRun, history: Mapping[str, Any], predictions: PredictionFile) -> Provenance:
+def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predictions: PredictionFile) -> Provenance:
     """Collect how a run was made.
 
     Args:
-        name: Name of the report.
+        command: The command that writes the report.
         run: The run with its configuration and its scores.
         history: Content of the training's run.json; whatever is missing is left out.
         predictions: The prediction file that was scored.
@@ -61,7 +61,7 @@ def provenance(name: str, run: ScoredRun, history: Mapping[str, Any], prediction
         f"rsis download {config.dataset}",
         f"rsis prepare {config.dataset}",
         *(f"rsis {stage} {run.run}" for stage in ("train", "predict", "score")),
-        f"rsis report {name}",
+        command,
     )
     return Provenance(tuple(fact for fact in facts if fact[1] != "-"), _as_yaml(parameters), commands)
 

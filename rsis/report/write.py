@@ -3,6 +3,7 @@
 Equal inputs give equal bytes: nothing of the moment of writing is in them.
 """
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def write_report(name: str, inputs: list[RunInputs], folder: Path, published: Pu
     if not inputs:
         raise UserError(f"report {name}: no run to report; name at least one of params.yaml's runs")
     loaded = [_load(item) for item in inputs]
-    pages = [_page(name, item, run, predictions) for item, (run, predictions) in zip(inputs, loaded, strict=True)]
+    command = _command(name, [item.run for item in inputs])
+    pages = [_page(command, item, run, predictions) for item, (run, predictions) in zip(inputs, loaded, strict=True)]
     comparisons = compare([run for run, _ in loaded], published or load_published())
     context = {"name": name, "pages": pages, "comparisons": comparisons}
     texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
@@ -146,7 +148,7 @@ def _load(item: RunInputs) -> tuple[ScoredRun, PredictionFile]:
     return ScoredRun(item.run, item.run_config, item.dataset_config, scores), predictions
 
 
-def _page(name: str, item: RunInputs, run: ScoredRun, predictions: PredictionFile) -> RunPage:
+def _page(command: str, item: RunInputs, run: ScoredRun, predictions: PredictionFile) -> RunPage:
     history = read_json(item.history_folder / "run.json", dict[str, Any], f"run rsis train {item.run} again")
     curves = read_curves(item.history_folder)
     per_image = run.scores.per_image
@@ -169,8 +171,13 @@ def _page(name: str, item: RunInputs, run: ScoredRun, predictions: PredictionFil
         objectness_from=term_start(curves, "stop"),
         counts=tuple(counts),
         gallery=tuple(gallery),
-        made=provenance(name, run, history, predictions),
+        made=provenance(command, run, history, predictions),
     )
+
+
+def _command(name: str, runs: list[str]) -> str:
+    """The command of a report; its name is by default that of its first run."""
+    return shlex.join(["rsis", "report", *runs, *([] if name == runs[0] else ["--name", name])])
 
 
 def _headlines(run: ScoredRun) -> tuple[Headline, ...]:

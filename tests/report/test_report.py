@@ -3,95 +3,17 @@
 import base64
 import io
 import json
-import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageDraw
+from made_up_run import DIGEST, make_run
+from PIL import Image
 
-from rsis.config import (
-    CvpppDataset,
-    CvpppSplit,
-    ModelSection,
-    OptimizerSection,
-    PredictSection,
-    RunSection,
-    ScoreSection,
-    SyntheticSource,
-    TrainSection,
-)
 from rsis.errors import UserError
-from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
-from rsis.eval.run import score_run
-from rsis.eval.scores import write_scores
-from rsis.masks import encode_rle, map_to_masks
-from rsis.report.provenance import commit, duration, training
 from rsis.report.write import RunInputs, write_report
-
-DATA = CvpppDataset(
-    format="cvppp",
-    source=SyntheticSource(kind="synthetic", seed=1, image_size=(32, 32), training=1, testing=12, leaves=(2, 3)),
-    size=(32, 32),
-    splits={"test": CvpppSplit(folder="testing/A1")},
-)
-RUN = RunSection(
-    dataset="tiny",
-    model=ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
-    train=TrainSection(epochs=3, batch_size=2, num_steps=4, optimizer=OptimizerSection(lr=1e-3, lr_encoder=1e-6)),
-    predict=PredictSection(num_steps=4),
-    score=ScoreSection(scorers=("cvppp", "coco")),
-)
-DIGEST = "ab" * 32
-
-
-def draw_plants(folder: Path) -> dict[str, np.ndarray]:
-    """Twelve plants of two round leaves, in the CVPPP layout; returns their instance maps."""
-    folder.mkdir(parents=True)
-    maps = {}
-    for number in range(1, 13):
-        label = Image.new("P", (32, 32))
-        label.putpalette([0, 0, 0, 250, 0, 0, 0, 250, 0])
-        draw = ImageDraw.Draw(label)
-        draw.ellipse((2, 2, 12 + number % 3, 14), fill=1)
-        draw.ellipse((16, 14, 29, 28 - number % 4), fill=2)
-        name = f"plant{number:03d}"
-        maps[name] = np.asarray(label).astype(np.int32)
-        label.save(folder / f"{name}_label.png")
-        label.point(lambda v: v > 0).save(folder / f"{name}_fg.png")
-        green = np.where(maps[name] > 0, 180, 40).astype(np.uint8)
-        rgb = np.stack([green // 2, green, green // 3, np.full_like(green, 255)], axis=2)
-        Image.fromarray(rgb).save(folder / f"{name}_rgb.png")
-    return maps
-
-
-def make_run(root: Path, name: str = "mine", shift: int = 1) -> RunInputs:
-    raw = root / "raw"
-    maps = draw_plants(raw / "testing" / "A1") if not raw.exists() else {}
-    if not maps:
-        files = sorted((raw / "testing" / "A1").glob("*_label.png"))
-        maps = {path.name.removesuffix("_label.png"): np.asarray(Image.open(path)).astype(np.int32) for path in files}
-    images = []
-    for number, (image_id, labels) in enumerate(maps.items()):
-        masks = np.roll(map_to_masks(labels), shift, axis=2)[: 1 + (number % 3 > 0)]  # every third misses a leaf
-        found = (InstancePrediction(encode_rle(mask), 1, 1.0, 0.8, step) for step, mask in enumerate(masks))
-        images.append(ImagePrediction(image_id, (32, 32), tuple(found)))
-    file = PredictionFile("tiny", name, "test", DIGEST, ("leaf",), {"mask_threshold": 0.5}, tuple(images))
-    write_predictions(root / "predictions" / f"{name}.json", file)
-    scores = score_run(root / "predictions" / f"{name}.json", DATA, raw, RUN.score)
-    write_scores(scores, root / "metrics" / f"{name}.json", root / "scores" / name)
-    history = root / "history" / name
-    for curve in ("train/total", "val/total", "train/mask", "val/mask", "train/stop", "schedule/num_steps"):
-        path = history / "plots" / "metrics" / f"{curve}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame({"step": [0, 1, 2], path.stem: [3.0, 2.0, 1.0]}).to_csv(path, sep="\t", index=False)
-    facts = {"epochs": 3, "seconds": 75.4, "parameters": 1234567, "device": "cpu", "threads": 2, "commit": "c0ffee"}
-    (history / "run.json").write_text(json.dumps(facts))
-    predictions, metrics = root / "predictions" / f"{name}.json", root / "metrics" / f"{name}.json"
-    return RunInputs(name, metrics, root / "scores" / name, history, predictions, DATA, raw, RUN)
 
 
 class Page(HTMLParser):
@@ -192,6 +114,7 @@ def test_what_every_form_says(folder: Path, suffix: str) -> None:
         assert "evenly spaced over the sorted image ids" in text
         assert DIGEST in text
         assert "rsis train mine" in text
+        assert "rsis report mine --name first" in text
         assert "hidden_widths: [8, 8]" in text
         assert "3 epochs in 75 s on cpu, 2 threads" in text
         assert "objectness term starts in epoch 0" in text
@@ -280,35 +203,3 @@ def test_text_from_files_is_escaped(inputs: RunInputs, tmp_path: Path) -> None:
     assert "script" not in Page(text).tags
     assert "&lt;script&gt;" in text
     assert "No learning curve was recorded" in text
-
-
-def test_commit_says_whether_the_tree_is_clean(tmp_path: Path) -> None:
-    def git(*arguments: str) -> str:
-        who = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
-        done = subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    git("init", "-q")
-    for name in ("code.py", "reports/first.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("1")
-    git("add", ".")
-    git("commit", "-qm", "first")
-    head = git("rev-parse", "HEAD")
-    assert commit(tmp_path) == head
-    (tmp_path / "reports/first.md").write_text("2")  # what the report itself writes does not count
-    assert commit(tmp_path) == head
-    (tmp_path / "code.py").write_text("2")
-    assert commit(tmp_path) == f"{head}, with uncommitted changes"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(3.2, "3 s"), (119, "119 s"), (1453, "24 min"), (7100, "118 min"), (12000, "3 h 20 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_training_without_a_record() -> None:
-    assert training({}) == "-"
-    assert training({"device": "NVIDIA X", "threads": 4, "precision": "bf16"}) == "on NVIDIA X, bf16"
