@@ -1,0 +1,130 @@
+"""The criterion against its definition, and what must not change it."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsis.loss.criterion import Criterion
+from rsis.structures import Batch, Losses, RSISOutput
+
+CRITERION = Criterion(class_weight=0.1, stop_weight=0.5, stop_balance=0.5)
+
+
+def problem(seed: int, counts: list[int], steps: int = 4, slots: int = 4) -> tuple[RSISOutput, torch.Tensor, Batch]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+    images, size = len(counts), (6, 5)
+    present = torch.arange(slots) < torch.tensor(counts)[:, None]
+    batch = Batch(
+        images=torch.zeros(images, 3, *size, dtype=torch.uint8),
+        target_masks=(random(images, slots, *size) > 0.6) & present[..., None, None],
+        class_ids=(1 + (2 * random(images, slots)).long()) * present,
+        num_instances=torch.tensor(counts),
+        valid=random(images, *size) > 0.1,
+    )
+    output = RSISOutput(random(images, steps, *size), 3 * random(images, steps, 3), 4 * random(images, steps) - 2)
+    return output, random(images, steps, *size).requires_grad_(), batch
+
+
+def losses_of(output: RSISOutput, probs: torch.Tensor, batch: Batch) -> Losses:
+    return CRITERION(output, probs, batch, use_class=True, use_stop=True)[0]
+
+
+@given(st.integers(0, 10_000), st.permutations(range(4)))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_order_of_targets_does_not_matter(seed: int, order: list[int]) -> None:
+    output, probs, batch = problem(seed, [4, 4])
+    shuffled = Batch(
+        batch.images, batch.target_masks[:, order], batch.class_ids[:, order], batch.num_instances, batch.valid
+    )
+    assert float(losses_of(output, probs, shuffled).total) == pytest.approx(
+        float(losses_of(output, probs, batch).total), rel=1e-12
+    )
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 4), min_size=1, max_size=3), st.integers(1, 3))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_padding_does_not_matter(seed: int, counts: list[int], extra: int) -> None:
+    output, probs, batch = problem(seed, counts)
+    empty = torch.zeros(len(counts), extra, 6, 5, dtype=torch.bool)
+    ids = torch.zeros(len(counts), extra, dtype=torch.int64)
+    padded = Batch(
+        batch.images,
+        torch.cat([batch.target_masks, empty], 1),
+        torch.cat([batch.class_ids, ids], 1),
+        batch.num_instances,
+        batch.valid,
+    )
+    for name in ("total", "mask", "class_", "stop"):
+        ours, theirs = getattr(losses_of(output, probs, padded), name), getattr(losses_of(output, probs, batch), name)
+        assert float(ours) == pytest.approx(float(theirs), rel=1e-12, abs=1e-15)
+
+
+def test_a_batch_is_the_mean_over_its_matched_pairs() -> None:
+    output, probs, batch = problem(3, [1, 3])
+    together = losses_of(output, probs, batch)
+    total = weight = 0.0
+    for b, count in enumerate([1, 3]):
+        one = slice(b, b + 1)
+        single = Batch(*(getattr(batch, f)[one] for f in batch.__dataclass_fields__))
+        part = RSISOutput(*(getattr(output, f)[one] for f in output.__dataclass_fields__))
+        total += count * float(losses_of(part, probs[one], single).mask)
+        weight += count
+    assert float(together.mask) == pytest.approx(total / weight, rel=1e-12)
+
+
+def test_steps_after_the_objects_get_no_gradient_from_masks_and_classes() -> None:
+    output, probs, batch = problem(0, [2])
+    logits = output.class_logits.detach().requires_grad_()
+    losses_of(RSISOutput(output.mask_logits, logits, output.objectness_logits), probs, batch).total.backward()
+    assert probs.grad is not None
+    assert logits.grad is not None
+    assert (probs.grad[0, :2] != 0).any()
+    assert probs.grad[0, 2:].abs().max() == 0
+    assert logits.grad[0, 2:].abs().max() == 0
+
+
+def test_objectness_by_hand() -> None:
+    """Two objects, four steps: steps 1 and 2 say yes, step 3 says no, step 4 does not count."""
+    output, probs, batch = problem(0, [2])
+    logits = torch.tensor([[2.0, -1.0, 0.5, 9.0]], dtype=torch.float64)
+    found = losses_of(RSISOutput(output.mask_logits, output.class_logits, logits), probs, batch).stop
+    softplus = [math.log1p(math.exp(-2.0)), math.log1p(math.exp(1.0)), math.log1p(math.exp(0.5))]
+    assert float(found) == pytest.approx(0.5 * sum(softplus) / 3, rel=1e-12)
+
+
+def test_terms_out_of_force_are_reported_but_not_added() -> None:
+    output, probs, batch = problem(1, [2, 1])
+    losses, _ = CRITERION(output, probs, batch, use_class=False, use_stop=False)
+    assert float(losses.total) == float(losses.mask)
+    assert float(losses.class_) > 0
+    assert float(losses.stop) > 0
+    full = losses_of(output, probs, batch)
+    expected = float(full.mask) + 0.1 * float(full.class_) + 0.5 * float(full.stop)
+    assert float(full.total) == pytest.approx(expected, rel=1e-12)
+
+
+def test_images_without_objects_teach_only_where_to_stop() -> None:
+    output, probs, batch = problem(2, [0, 0])
+    losses, assigned = CRITERION(output, probs, batch, use_class=True, use_stop=True)
+    assert float(losses.mask) == float(losses.class_) == 0
+    assert math.isfinite(float(losses.stop))
+    assert (assigned == -1).all()
+
+
+def test_more_objects_than_steps() -> None:
+    output, probs, batch = problem(4, [4], steps=2)
+    losses, assigned = CRITERION(output, probs, batch, use_class=True, use_stop=True)
+    assert (assigned >= 0).all()
+    assert math.isfinite(float(losses.total))
+
+
+def test_nan_reaches_the_loss() -> None:
+    output, probs, batch = problem(5, [2])
+    assert math.isnan(float(losses_of(output, probs * float("nan"), batch).total))
