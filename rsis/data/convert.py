@@ -1,0 +1,150 @@
+"""Raw samples brought to the network's size, by several processes, in the reader's order.
+
+No torch here: the worker processes import this module, and torch would take them seconds.
+"""
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from rsis.data.samples import BadSampleError, SampleReader
+from rsis.errors import UserError
+from rsis.masks import relabel, resize_map
+from rsis.structures import RawSample
+
+MAX_LABEL = int(np.iinfo(np.uint16).max)
+_LOOK_AHEAD = 4  # samples in flight per process: enough to keep all busy, few enough for any memory
+
+# What a worker process works on, set once at its start: a reader may hold a large index, and sending it
+# along with each image would cost more than the image.
+_worker: list[tuple[SampleReader, tuple[int, int]]] = []
+
+
+@dataclass(frozen=True)
+class ResizedSample:
+    """One image at the network's size.
+
+    Attributes:
+        image: uint8 [H, W, 3], RGB.
+        instance_map: uint16 [H, W], 0 = background, 1..N consecutive.
+        ignore_mask: bool [H, W], true where the annotation says nothing.
+        class_ids: int64 [N], 1..K-1, class of objects 1..N.
+        image_id: Name of the image, unique in its split.
+        original_size: (H, W) before resizing.
+    """
+
+    image: np.ndarray
+    instance_map: np.ndarray
+    ignore_mask: np.ndarray
+    class_ids: np.ndarray
+    image_id: str
+    original_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """An image whose files are broken.
+
+    Attributes:
+        image_id: Name of the image.
+        message: One line that names the file and the fault.
+    """
+
+    image_id: str
+    message: str
+
+
+def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
+    """Bring a sample to `size`.
+
+    The image is resized bilinearly with antialiasing, the maps by nearest neighbour (`resize_map`). Objects
+    that lose all their pixels are dropped and the others renumbered 1..N in their old order. A sample that
+    has the size already keeps every value.
+
+    Args:
+        sample: What a reader gives.
+        size: (H, W) of the network's input.
+
+    Raises:
+        BadSampleError: More than 65535 objects are left, which the file format cannot hold.
+    """
+    height, width = size
+    image = sample.image
+    if image.shape[:2] != size:
+        image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    resized = resize_map(sample.instance_map, size)
+    labels = np.unique(resized)
+    labels = labels[labels > 0]
+    if len(labels) > MAX_LABEL:
+        found = f"{sample.image_id}: found {len(labels)} objects"
+        raise BadSampleError(f"{found}, expected at most {MAX_LABEL}; correct its annotation")
+    rows, columns = sample.image.shape[:2]
+    return ResizedSample(
+        image=image,
+        instance_map=relabel(resized).astype(np.uint16),
+        ignore_mask=resize_map(sample.ignore_mask, size),
+        class_ids=sample.class_ids[labels - 1].astype(np.int64),
+        image_id=sample.image_id,
+        original_size=(rows, columns),
+    )
+
+
+def resized_samples(reader: SampleReader, size: tuple[int, int], workers: int) -> Generator[ResizedSample | BadSample]:
+    """Yield every sample of a reader at `size`, in the order of `reader.image_ids`.
+
+    Few samples are in memory at a time, however slow the consumer. Close the generator (`contextlib.closing`)
+    to stop the processes early.
+
+    Args:
+        reader: Must be picklable when `workers` is above 1.
+        size: (H, W) of the network's input.
+        workers: Processes to read and resize with; 1 or less works in this process.
+
+    Raises:
+        UserError: A worker process was killed.
+    """
+    workers = min(workers, len(reader.image_ids))
+    if workers <= 1:
+        for image_id in reader.image_ids:
+            yield _convert(reader, size, image_id)
+        return
+    executor = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(reader, size)
+    )
+    pending: deque[Future[ResizedSample | BadSample]] = deque()
+    try:
+        for image_id in reader.image_ids:
+            pending.append(executor.submit(_convert_in_worker, image_id))
+            if len(pending) >= workers * _LOOK_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        message = "a preparing process was killed, perhaps for lack of memory; run again with fewer workers"
+        raise UserError(message) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _convert(reader: SampleReader, size: tuple[int, int], image_id: str) -> ResizedSample | BadSample:
+    try:
+        return resize_sample(reader.read(image_id), size)
+    except BadSampleError as error:
+        return BadSample(image_id, str(error))
+
+
+def _start_worker(reader: SampleReader, size: tuple[int, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
+    _worker.append((reader, size))
+
+
+def _convert_in_worker(image_id: str) -> ResizedSample | BadSample:
+    reader, size = _worker[0]
+    return _convert(reader, size, image_id)

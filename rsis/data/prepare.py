@@ -1,0 +1,54 @@
+"""From a verified raw tree to prepared files, all splits of a data set or none."""
+
+import logging
+from pathlib import Path
+
+from rsis.config import CocoDataset, CvpppDataset
+from rsis.data.hdf5_writer import SplitOrigin, SplitSummary, write_split
+from rsis.data.readers import open_split
+from rsis.files import atomic_folder
+from rsis.manifest import read_manifest, verify
+
+_log = logging.getLogger(__name__)
+
+
+def prepare(
+    name: str,
+    dataset: CvpppDataset | CocoDataset,
+    raw_folder: Path,
+    processed_folder: Path,
+    *,
+    skip_bad: bool,
+    workers: int,
+) -> dict[str, SplitSummary]:
+    """Check a raw tree against its manifest and write `<split>.h5` for each split.
+
+    What stood at `processed_folder` is replaced when all splits are complete, and stays otherwise.
+
+    Args:
+        name: The data set's name in params.yaml.
+        dataset: Its format, splits and image size.
+        raw_folder: Folder of the manifest.
+        processed_folder: Where the files go.
+        skip_bad: Leave out images whose files are broken instead of stopping.
+        workers: Processes that read and resize.
+
+    Returns:
+        What each split holds.
+
+    Raises:
+        UserError: The raw tree differs from its manifest, a split has no readable image, an image is broken
+            and `skip_bad` is false, or the files cannot be written.
+    """
+    manifest = read_manifest(raw_folder)
+    verify(manifest)
+    summaries: dict[str, SplitSummary] = {}
+    with atomic_folder(processed_folder) as folder:
+        for split in dataset.splits:
+            reader = open_split(dataset, manifest.root, split)
+            origin = SplitOrigin(name, split, manifest.digest)
+            path = folder / f"{split}.h5"
+            summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
+            _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
+            summaries[split] = summary
+    return summaries
