@@ -32,7 +32,8 @@ def relabel(instance_map: np.ndarray) -> np.ndarray:
 def map_to_masks(instance_map: np.ndarray) -> np.ndarray:
     """Return bool [N, H, W], mask i the pixels of label i + 1 of a consecutive instance map."""
     num_instances = int(instance_map.max(initial=0))
-    return instance_map[None] == np.arange(1, num_instances + 1)[:, None, None]
+    masks: np.ndarray = instance_map[None] == np.arange(1, num_instances + 1)[:, None, None]
+    return masks
 
 
 def masks_to_map(masks: np.ndarray) -> np.ndarray:
@@ -65,7 +66,8 @@ def resize_map(instance_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return a map [H', W'] of `size` by nearest neighbour (see `resize_indices`), labels untouched."""
     rows = resize_indices(instance_map.shape[0], size[0])
     columns = resize_indices(instance_map.shape[1], size[1])
-    return instance_map[rows[:, None], columns[None, :]]
+    resized: np.ndarray = instance_map[rows[:, None], columns[None, :]]
+    return resized
 
 
 def encode_rle(mask: np.ndarray) -> RLE:
@@ -76,7 +78,8 @@ def encode_rle(mask: np.ndarray) -> RLE:
 
 def decode_rle(rle: RLE) -> np.ndarray:
     """Decode to bool [H, W]."""
-    return coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode("ascii")}).astype(bool)
+    mask: np.ndarray = coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode("ascii")}).astype(bool)
+    return mask
 
 
 def rle_runs(rle: RLE) -> list[int]:

@@ -40,6 +40,7 @@ class Case:
     path: Path
 
     def __getitem__(self, key: str) -> Any:
+        """A parameter of the manifest."""
         return self.parameters[key]
 
     @property

@@ -40,11 +40,11 @@ class ConvLSTM(nn.Module):
         weight = self.gates.weight[:, first : first + inputs.shape[1]]
         return F.conv2d(inputs, weight, self.gates.bias if bias else None, padding=self.padding)
 
-    def forward(self, drives: list[torch.Tensor], state: State | None = None) -> tuple[list[torch.Tensor], State]:
+    def forward(self, drives: torch.Tensor, state: State | None = None) -> tuple[list[torch.Tensor], State]:
         """Run the recurrence.
 
         Args:
-            drives: One [B, 4D, h, w] for each step: the inputs' whole contribution to the gates.
+            drives: [T, B, 4D, h, w]: the inputs' whole contribution to the gates at each step.
             state: Where a previous call ended; None starts from zeros.
 
         Returns:
@@ -52,7 +52,7 @@ class ConvLSTM(nn.Module):
         """
         recurrent = self.gates.weight[:, self.input_width :]
         hiddens = []
-        for drive in drives:
+        for drive in drives.unbind():
             if state is None:
                 i, _, o, g = drive.chunk(4, dim=1)
                 cell = torch.sigmoid(i) * torch.tanh(g)

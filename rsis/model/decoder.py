@@ -84,24 +84,22 @@ class Decoder(nn.Module):
         assert hidden is not None, "at least one layer"
         return self._read_out(hidden, torch.cat(maxima, dim=1), num_steps), ends
 
-    def _drives(
-        self, layer: ConvLSTM, skip: torch.Tensor, below: torch.Tensor | None, num_steps: int
-    ) -> list[torch.Tensor]:
-        """Return each step's input contribution to the gates, one [B, 4D, h, w] a step."""
+    def _drives(self, layer: ConvLSTM, skip: torch.Tensor, below: torch.Tensor | None, num_steps: int) -> torch.Tensor:
+        """Return each step's input contribution to the gates, [T, B, 4D, h, w]."""
         if below is None:  # the deepest layer sees the same input at every step
-            return [layer.drive(skip)] * num_steps
-        batch = skip.shape[0]
+            return layer.drive(skip).expand(num_steps, -1, -1, -1, -1)
+        steps = (num_steps, skip.shape[0])
         below = upsample(below, (skip.shape[-2], skip.shape[-1]))  # [T*B, D, h, w]
         match self.shape.skip_mode:
             case "none":
-                return list(layer.drive(below).split(batch))
+                return torch.unflatten(layer.drive(below), 0, steps)
             case "mul":
-                return list(layer.drive(below * skip.repeat(num_steps, 1, 1, 1)).split(batch))
+                return torch.unflatten(layer.drive(below * skip.repeat(num_steps, 1, 1, 1)), 0, steps)
             case "sum":
                 constant = layer.drive(skip)
             case "concat":
                 constant = layer.drive(skip, first=below.shape[1])
-        return [moving + constant for moving in layer.drive(below, bias=False).split(batch)]
+        return torch.unflatten(layer.drive(below, bias=False), 0, steps) + constant
 
     def _read_out(self, hidden: torch.Tensor, maxima: torch.Tensor, num_steps: int) -> RSISOutput:
         shape, training = self.shape, self.training
@@ -110,9 +108,9 @@ class Decoder(nn.Module):
         classes = self.class_head(F.dropout(maxima, shape.dropout_class, training))  # [T*B, K]
         objectness = self.objectness_head(F.dropout(maxima, shape.dropout_stop, training)).squeeze(1)  # [T*B]
         return RSISOutput(
-            masks.unflatten(0, (num_steps, -1)).transpose(0, 1),  # [B, T, h, w]
-            classes.unflatten(0, (num_steps, -1)).transpose(0, 1),  # [B, T, K]
-            objectness.unflatten(0, (num_steps, -1)).transpose(0, 1),  # [B, T]
+            torch.unflatten(masks, 0, (num_steps, -1)).transpose(0, 1),  # [B, T, h, w]
+            torch.unflatten(classes, 0, (num_steps, -1)).transpose(0, 1),  # [B, T, K]
+            torch.unflatten(objectness, 0, (num_steps, -1)).transpose(0, 1),  # [B, T]
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from dvclive import Live
+from dvclive.live import Live
 
 from rsis.train.curriculum import ScheduleState, advance
 from rsis.train.module import TrainingModule

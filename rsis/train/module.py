@@ -30,7 +30,7 @@ class TrainingModule(pl.LightningModule):
     def __init__(self, network: RSIS, section: TrainSection) -> None:
         super().__init__()
         # channels last is the layout the convolutions want, on CPU and GPU; results do not change
-        self.network: RSIS = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: RSIS = network.to(memory_format=torch.channels_last)
         self.section = section
         objective = section.objective
         self.criterion = Criterion(objective.class_weight, objective.stop_weight, objective.stop_balance)

@@ -104,7 +104,7 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     torch.set_flush_denormal(True)  # saturated gates decay to denormals, which a CPU handles ten times slower
     data = splits["train"]
     module = TrainingModule(RSIS(run.model, len(data.class_names) + 1), section)
-    loaders = [
+    train_loader, val_loader = (
         make_loader(
             splits[split],
             batch_size=section.batch_size,
@@ -115,14 +115,14 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
             shuffle=split == "train",
         )
         for split in ("train", "val")
-    ]
+    )
     history = History(state / "history")
     trainer = _trainer(run, state, history, progress)
     last = state / "last.ckpt"
     if last.is_file():
         _LOG.info("%s: going on from %s", name, last)
     begun = time.monotonic()
-    trainer.fit(module, *loaders, ckpt_path=last if last.is_file() else None, weights_only=False)
+    trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
     if trainer.interrupted:
         raise KeyboardInterrupt
     if section.keep == "best":

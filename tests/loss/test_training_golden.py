@@ -43,9 +43,7 @@ def run(case: Case, network: RSIS, batch: Batch) -> tuple[RSISOutput, Losses, to
     criterion = Criterion(case["class_weight"], case["stop_weight"], case["stop_balance_weight"])
     output = network(batch.images, steps_of(case, batch))
     probs = mask_probs(output, (case["H"], case["W"]))
-    losses, assigned = criterion(
-        output, probs, batch, use_class=case["use_class_loss"], use_stop=case["use_stop_loss"]
-    )
+    losses, assigned = criterion(output, probs, batch, use_class=case["use_class_loss"], use_stop=case["use_stop_loss"])
     return output, losses, assigned
 
 

@@ -19,7 +19,7 @@ def test_with_1x1_kernels_it_is_an_lstm_cell_at_every_pixel() -> None:
         cell.bias_ih.copy_(torch.cat([bi, bf, bg, bo]))
         cell.bias_hh.zero_()
     inputs = torch.randn(5, 2, 3, 4, 6, dtype=torch.float64)  # [T, B, C, h, w]
-    hiddens, state = layer([layer.drive(x) for x in inputs])
+    hiddens, state = layer(torch.stack([layer.drive(x) for x in inputs]))
     expected = None
     for x, hidden in zip(inputs, hiddens, strict=True):
         expected = cell(x.permute(0, 2, 3, 1).reshape(-1, 3), expected)
@@ -32,7 +32,7 @@ def test_agrees_with_one_convolution_over_input_and_hidden(kernel_size: int) -> 
     torch.manual_seed(1)
     layer = ConvLSTM(3, 2, kernel_size).double()
     inputs = torch.randn(4, 2, 3, 5, 5, dtype=torch.float64)
-    hiddens, _ = layer([layer.drive(x) for x in inputs])
+    hiddens, _ = layer(torch.stack([layer.drive(x) for x in inputs]))
     hidden = cell = torch.zeros(2, 2, 5, 5, dtype=torch.float64)
     for x, found in zip(inputs, hiddens, strict=True):
         i, f, o, g = layer.gates(torch.cat([x, hidden], 1)).chunk(4, 1)
@@ -44,7 +44,7 @@ def test_agrees_with_one_convolution_over_input_and_hidden(kernel_size: int) -> 
 def test_goes_on_from_a_state() -> None:
     torch.manual_seed(2)
     layer = ConvLSTM(3, 2, 3).double()
-    drives = [layer.drive(x) for x in torch.randn(5, 1, 3, 4, 4, dtype=torch.float64)]
+    drives = torch.stack([layer.drive(x) for x in torch.randn(5, 1, 3, 4, 4, dtype=torch.float64)])
     whole, end = layer(drives)
     first, state = layer(drives[:2])
     second, end_in_parts = layer(drives[2:], state)
