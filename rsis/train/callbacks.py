@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 import torch
 from dvclive.live import Live
 
+from rsis.data.loader import EpochSampler
 from rsis.train.curriculum import ScheduleState, advance
 from rsis.train.module import TrainingModule
 
@@ -21,10 +22,13 @@ class Schedule(pl.Callback):
 
     Args:
         best_path: Where the best weights so far are kept.
+        sampler: Of the training data. Workers fetch ahead before Lightning tells it the epoch of a resumed
+            run, so it is told here.
     """
 
-    def __init__(self, best_path: Path) -> None:
+    def __init__(self, best_path: Path, sampler: EpochSampler) -> None:
         self.best_path = best_path
+        self.sampler = sampler
         self._validated: dict[str, torch.Tensor] | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -70,6 +74,7 @@ class Schedule(pl.Callback):
         """Restore the schedule's state."""
         assert isinstance(pl_module, TrainingModule)
         pl_module.schedule = ScheduleState(**checkpoint["rsis_schedule"])
+        self.sampler.set_epoch(pl_module.schedule.epoch)
 
 
 class History(pl.Callback):

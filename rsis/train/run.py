@@ -27,7 +27,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, Ric
 import rsis
 from rsis.config import RunSection, digest_of
 from rsis.data.hdf5 import PreparedSplit
-from rsis.data.loader import make_loader
+from rsis.data.loader import EpochSampler, make_loader
 from rsis.files import atomic_folder, atomic_path, write_json
 from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.model.rsis import RSIS
@@ -117,7 +117,9 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
         for split in ("train", "val")
     )
     history = History(state / "history")
-    trainer = _trainer(run, state, history, progress)
+    sampler = train_loader.sampler
+    assert isinstance(sampler, EpochSampler)
+    trainer = _trainer(run, state, [history, Schedule(state / "best.pt", sampler)], progress)
     last = state / "last.ckpt"
     if last.is_file():
         _LOG.info("%s: going on from %s", name, last)
@@ -142,9 +144,8 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     save_checkpoint(state / "model.safetensors", module.network, info)
 
 
-def _trainer(run: RunSection, state: Path, history: History, progress: bool) -> pl.Trainer:
+def _trainer(run: RunSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
     section = run.train
-    callbacks: list[pl.Callback] = [history, Schedule(state / "best.pt")]
     if section.average_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=section.average_decay))
     if progress:

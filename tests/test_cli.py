@@ -1,0 +1,238 @@
+"""The command line as a user meets it: one line and exit code 2 for what they can put right."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+TINY = """
+datasets:
+  plants:
+    format: cvppp
+    source: {kind: synthetic, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}
+    size: [32, 32]
+    splits:
+      train: {folder: training/A1, take: [0, 4]}
+      val: {folder: training/A1, take: [4, 6]}
+      test: {folder: testing/A1}
+runs:
+  demo:
+    dataset: plants
+    model: {backbone: resnet18, hidden_widths: [8, 4]}
+    train:
+      epochs: 2
+      batch_size: 2
+      num_steps: 5
+      workers: 0
+      optimizer: {name: adamw, lr: 1e-3, lr_encoder: 1e-3}
+      objective: {stop_from_epoch: 0}
+      keep: last
+    predict: {num_steps: 5, objectness_threshold: 0.0}
+    score: {scorers: [cvppp, coco]}
+default:
+  datasets: [plants]
+  runs: {demo: plants}
+"""
+
+
+def rsis(folder: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the installed command; with `file_limit` no file may grow beyond so many bytes, as on a full disk."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        assert file_limit is not None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+    command = [str(Path(sys.executable).with_name("rsis")), *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit if file_limit else None,
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], *parts: str) -> str:
+    """The one line of a refusal; fails on a traceback or another exit code."""
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("rsis: ")]
+    assert len(lines) == 1, result.stderr
+    for part in parts:
+        assert part in lines[0]
+    return lines[0]
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every stage has run."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "params.yaml").write_text(TINY)
+    for stage, name in (
+        ("download", "plants"),
+        ("prepare", "plants"),
+        ("train", "demo"),
+        ("predict", "demo"),
+        ("score", "demo"),
+        ("report", "demo"),
+    ):
+        result = rsis(folder, stage, name)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(trained, tmp_path / "project"))
+
+
+@pytest.mark.pipeline
+def test_every_stage_without_dvc(trained: Path) -> None:
+    metrics = json.loads((trained / "metrics/demo.json").read_text())
+    assert {"cvppp/sbd", "cvppp/abs_dic", "cvppp/dic", "cvppp/fg_bg_dice", "coco/AP", "coco/AP50"} <= set(metrics)
+    assert 0 <= metrics["cvppp/sbd"] <= 1
+    for name in ("demo.md", "demo.html", "demo.csv"):
+        assert (trained / "reports" / name).stat().st_size > 500
+    assert not [name for name in files(trained) if "/." in name or name.startswith(".")]
+
+
+@pytest.mark.pipeline
+def test_running_a_stage_again_changes_nothing(project: Path) -> None:
+    before = {name: (project / name).read_bytes() for name in files(project)}
+    for stage, name in (("download", "plants"), ("prepare", "plants"), ("train", "demo"), ("predict", "demo")):
+        assert rsis(project, stage, name).returncode == 0
+    assert {name: (project / name).read_bytes() for name in files(project)} == before
+
+
+@pytest.mark.pipeline
+def test_another_split_on_the_command_line(project: Path) -> None:
+    assert rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
+    result = rsis(
+        project, "score", "demo", "--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "cvppp/sbd" in result.stdout
+    assert json.loads((project / "val/protocol.json").read_text())["split"] == "val"
+    refused(rsis(project, "predict", "demo", "--split", "dev"), "--split: found 'dev'; expected train, val or test")
+
+
+def test_help_explains_every_command() -> None:
+    overview = rsis(REPOSITORY, "--help")
+    assert overview.returncode == 0
+    for command in ("download", "prepare", "train", "predict", "score", "report"):
+        assert command in overview.stdout
+        page = rsis(REPOSITORY, command, "--help")
+        assert page.returncode == 0
+        assert "params.yaml" in page.stdout
+
+
+def test_wrong_arguments_and_names(project: Path) -> None:
+    assert rsis(project, "train").returncode == 2
+    assert "Traceback" not in rsis(project, "trian", "demo").stderr
+    refused(rsis(project, "train", "dmo"), "no run 'dmo'; it has demo")
+    refused(rsis(project, "download", "plnts"), "no data set 'plnts'; it has plants")
+
+
+def test_outside_a_project(tmp_path: Path) -> None:
+    refused(rsis(tmp_path, "train", "demo"), "params.yaml: no such file")
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "missing", "remedy"),
+    [
+        ("prepare", "plants", "data/raw/plants", "rsis download"),
+        ("train", "demo", "data/processed/plants", "rsis prepare"),
+        ("predict", "demo", "models/demo.safetensors", "rsis train demo"),
+        ("score", "demo", "predictions/demo.json", "rsis predict"),
+        ("report", "demo", "metrics/demo.json", "rsis score"),
+    ],
+)
+def test_a_missing_input_names_the_command_that_makes_it(
+    project: Path, stage: str, name: str, missing: str, remedy: str
+) -> None:
+    target = project / missing
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    shutil.rmtree(project / "state")
+    before = files(project)
+    refused(rsis(project, stage, name), missing, remedy)
+    assert files(project) == before
+
+
+def test_truncated_image_and_skip_bad(project: Path) -> None:
+    """A manifest made after the damage, as for a folder of the user's that was copied badly."""
+    text = TINY.replace(
+        "source: {kind: synthetic, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}",
+        "source: {kind: folder, path: mine}",
+    )
+    shutil.move(project / "data/raw/plants", project / "mine")
+    (project / "mine/MANIFEST.json").unlink()
+    (project / "params.yaml").write_text(text)
+    image = project / "mine/training/A1/plant002_rgb.png"
+    image.write_bytes(image.read_bytes()[:200])
+    assert rsis(project, "download", "plants").returncode == 0
+    old = (project / "data/processed/plants/train.h5").read_bytes()
+    refused(rsis(project, "prepare", "plants"), "plant002_rgb.png")
+    assert (project / "data/processed/plants/train.h5").read_bytes() == old
+    result = rsis(project, "prepare", "plants", "--skip-bad")
+    assert result.returncode == 0, result.stderr
+    assert "plants train: 3 images" in result.stdout
+    assert "1 skipped" in result.stdout
+    assert "plant002" in result.stderr
+
+
+def test_raw_files_changed_after_the_download(project: Path) -> None:
+    label = next((project / "data/raw/plants/training/A1").glob("*_label.png"))
+    label.write_bytes(label.read_bytes() + b"x")
+    refused(rsis(project, "prepare", "plants"), label.name, "rsis download")
+
+
+def test_damaged_hdf5_and_another_schema(project: Path) -> None:
+    split = project / "data/processed/plants/train.h5"
+    content = split.read_bytes()
+    split.write_bytes(content[: len(content) // 2])
+    refused(rsis(project, "train", "demo", "--fresh"), "train.h5", "rsis prepare")
+
+
+def test_checkpoint_of_another_architecture(project: Path) -> None:
+    (project / "params.yaml").write_text(TINY.replace("hidden_widths: [8, 4]", "hidden_widths: [8, 8]"))
+    refused(rsis(project, "predict", "demo"), "another architecture", "model.hidden_widths")
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "output", "limit"),
+    [
+        ("prepare", "plants", "data/processed/plants/train.h5", 4096),
+        ("predict", "demo", "predictions/demo.json", 64),
+        ("score", "demo", "metrics/demo.json", 64),
+        ("report", "demo", "reports/demo.html", 2048),
+    ],
+)
+def test_a_full_disk_keeps_the_old_file(project: Path, stage: str, name: str, output: str, limit: int) -> None:
+    before, old = files(project), (project / output).read_bytes()
+    refused(rsis(project, stage, name, file_limit=limit))
+    assert (project / output).read_bytes() == old
+    assert files(project) == before
+
+
+def test_a_full_disk_while_training(project: Path) -> None:
+    shutil.rmtree(project / "state")
+    (project / "models/demo.safetensors").unlink()
+    refused(rsis(project, "train", "demo", file_limit=1_000_000), "cannot write")
+    assert not (project / "models/demo.safetensors").exists()

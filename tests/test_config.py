@@ -1,0 +1,107 @@
+"""params.yaml: what is accepted, and what a fault says."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from rsis.config import FolderSource, OptimizerSection, digest_of, load_params
+from rsis.errors import UserError
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def change(text: str, path: str, value: Any) -> str:
+    """Set a dotted key in YAML text; a value of ... removes it."""
+    yaml = YAML()
+    root = yaml.load(text)
+    node = root
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node[part]
+    if value is ...:
+        del node[last]
+    else:
+        node[last] = value
+    import io
+
+    stream = io.StringIO()
+    yaml.dump(root, stream)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def text() -> str:
+    return (REPOSITORY / "params.yaml").read_text()
+
+
+def test_the_repositorys_own_file_is_valid() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    assert params.run("demo").dataset == "plants"
+    assert params.default.runs == {"demo": "plants"}
+    assert "dsb2018" not in params.default.datasets
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("runs.demo.train.epoch", 3, "runs.demo.train.epoch: unknown key; remove it or correct its spelling"),
+        ("runs.demo.train.epochs", ..., "runs.demo.train.epochs: missing; add it"),
+        ("runs.demo.train.epochs", "many", "runs.demo.train.epochs: found 'many'; input should be a valid integer"),
+        ("runs.demo.train.epochs", 0, "runs.demo.train.epochs: found 0; input should be greater than or equal to 1"),
+        ("runs.demo.train.augment.flip", 1, "runs.demo.train.augment.flip: found 1; input should be a valid boolean"),
+        (
+            "runs.demo.model.backbone",
+            "resnet20",
+            "runs.demo.model.backbone: found 'resnet20'; input should be 'resnet18'",
+        ),
+        ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has plants, dsb2018"),
+        ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
+        ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),
+        ("datasets.plants.size", [96], "datasets.plants.size.1: missing; add it"),
+        ("datasets.plants.source.kind", "url", "datasets.plants.source"),
+        ("default.runs", {"demo": "dsb2018"}, "default.runs.demo: no run of that name on data set 'dsb2018'"),
+        ("default.datasets", [], "default.datasets: plants is missing"),
+    ],
+)
+def test_a_fault_names_key_found_and_remedy(tmp_path: Path, text: str, path: str, value: Any, message: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(change(text, path, value))
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        load_params(file)
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such file; run in the folder that holds params\.yaml"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("runs: [")
+    with pytest.raises(UserError, match=r"not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("just words")
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(UserError, match=r"no run 'dmo'; it has demo, dsb2018"):
+        params.run("dmo")
+    with pytest.raises(UserError, match=r"no data set 'x'; it has plants, dsb2018"):
+        params.dataset("x")
+
+
+def test_environment_variable_replaces_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FolderSource(kind="folder", path="here", env="THERE")
+    assert source.resolve() == Path("here")
+    monkeypatch.setenv("THERE", "/elsewhere")
+    assert source.resolve() == Path("/elsewhere")
+
+
+def test_digest_follows_values_not_objects() -> None:
+    first, second = OptimizerSection(lr=1e-3, lr_encoder=0.0), OptimizerSection(lr=0.001, lr_encoder=0.0)
+    assert digest_of(first) == digest_of(second)
+    assert digest_of(first) != digest_of(OptimizerSection(lr=2e-3, lr_encoder=0.0))

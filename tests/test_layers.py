@@ -1,0 +1,80 @@
+"""The layer table of the design: imports point down only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import rsis
+
+ROOT = Path(rsis.__file__).parent
+LAYERS = {
+    "errors": 0,
+    "files": 0,
+    "structures": 0,
+    "masks": 0,
+    "config": 0,
+    "manifest": 0,
+    "data": 1,
+    "model": 1,
+    "loss": 1,
+    "eval": 2,
+    "train": 3,
+    "predict": 3,
+    "report": 3,
+    "cli": 4,
+}
+REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth"}
+EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py")
+
+
+def part_of(module: str) -> str:
+    """Say `data` for rsis.data.hdf5, `cli` for rsis.cli, nothing for rsis itself."""
+    return [*module.split("."), ""][1]
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, those for type checking alone left out."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.add(node.module)
+    return found
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES} == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for module in imports_of(path):
+        if not module.startswith("rsis"):
+            assert own != "eval" or module.split(".")[0] not in EVAL_MAY_NOT_IMPORT, f"{own} imports {module}"
+            continue
+        part = part_of(module)
+        if part in ("", own):
+            continue
+        if own == "report" and LAYERS[part] > 0:
+            assert module in REPORT_MAY_IMPORT, f"report imports {module}"
+        elif own == "eval":
+            assert LAYERS[part] == 0, f"eval imports {module}"
+        else:
+            assert LAYERS[part] < LAYERS[own] or LAYERS[part] == 0, f"{own} imports {module}"
+
+
+def test_command_line_imports_lazily() -> None:
+    """`rsis --help` must not wait for torch."""
+    top_level = ast.parse((ROOT / "cli.py").read_text()).body
+    imported = {node.module for node in top_level if isinstance(node, ast.ImportFrom)}
+    assert {module for module in imported if module and module.startswith("rsis")} <= {"rsis.config", "rsis.errors"}

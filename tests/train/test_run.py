@@ -1,0 +1,233 @@
+"""Training runs: resuming, finishing, learning, and what stops them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from fake_reader import FakeReader
+
+from rsis.config import RunSection
+from rsis.data.hdf5_writer import SplitOrigin, write_split
+from rsis.errors import UserError
+from rsis.model.checkpoint import load_checkpoint, read_info
+from rsis.train.module import TrainingModule
+from rsis.train.run import TrainPaths, train
+
+RUN: dict[str, Any] = {
+    "dataset": "plants",
+    "model": {"backbone": "resnet18", "hidden_widths": (8, 4), "dropout": 0.2},
+    "train": {
+        "epochs": 4,
+        "batch_size": 2,
+        "num_steps": 4,
+        "workers": 0,
+        "optimizer": {"name": "adam", "lr": 1e-3, "lr_encoder": 1e-4, "schedule": "one_cycle", "clip_norm": 1.0},
+        "augment": {"flip": True, "rotation": 10.0, "brightness": 0.2},
+        "objective": {"stop_from_epoch": 2, "class_patience": 1},
+        "curriculum": {"start": 2, "every": 1, "stop_after": 0},
+    },
+    "predict": {"num_steps": 4},
+    "score": {"scorers": ("cvppp",)},
+}
+
+
+def run_with(**changes: Any) -> RunSection:
+    return RunSection.model_validate({**RUN, "train": {**RUN["train"], **changes}})
+
+
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of made-up images."""
+    folder = tmp_path_factory.mktemp("processed")
+    for split, count in (("train", 6), ("val", 3)):
+        origin = SplitOrigin("plants", split, "made up")
+        write_split(FakeReader(count, objects=4), folder / f"{split}.h5", (32, 32), origin)
+    return folder
+
+
+def paths_in(folder: Path, processed: Path) -> TrainPaths:
+    return TrainPaths(processed, folder / "models/demo.safetensors", folder / "history/demo", folder / "state")
+
+
+def train_quietly(run: RunSection, paths: TrainPaths) -> None:
+    train("demo", run, paths, progress=False)
+
+
+def outputs(paths: TrainPaths) -> dict[str, bytes]:
+    """Everything a training leaves that must not depend on how often it was interrupted."""
+    files = [paths.model, *sorted((paths.history / "plots").rglob("*.tsv")), paths.history / "metrics.json"]
+    return {str(path.relative_to(paths.state.parent)): path.read_bytes() for path in files}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+class KillAtEnd(pl.Callback):
+    """Ends the process's work when an epoch begins, after that epoch's first batch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, processed: Path) -> TrainPaths:
+    paths = paths_in(tmp_path_factory.mktemp("whole"), processed)
+    train_quietly(run_with(), paths)
+    return paths
+
+
+@pytest.mark.parametrize("changes", [{}, {"keep": "last", "average_decay": 0.5}, {"workers": 1}], ids=str)
+def test_resumed_run_equals_uninterrupted_bit_for_bit(
+    tmp_path: Path, processed: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    run = run_with(**changes)
+    whole, broken = paths_in(tmp_path / "whole", processed), paths_in(tmp_path / "broken", processed)
+    train_quietly(run, whole)
+    build = pl.Trainer.__init__
+    for epoch in (1, 3):  # killed in the middle of epoch 1, and again in the middle of epoch 3
+
+        def with_killer(self: pl.Trainer, *args: Any, epoch: int = epoch, **kwargs: Any) -> None:
+            build(self, *args, **{**kwargs, "callbacks": [*kwargs["callbacks"], KillAtEnd(epoch)]})
+
+        monkeypatch.setattr(pl.Trainer, "__init__", with_killer)
+        with pytest.raises(Killed):
+            train_quietly(run, broken)
+        assert not broken.model.exists()
+    monkeypatch.setattr(pl.Trainer, "__init__", build)
+    torch.rand(7)  # the state of the global generator must not matter
+    train_quietly(run, broken)
+    assert outputs(broken) == outputs(whole)
+
+
+def test_killed_for_real_and_started_again(tmp_path: Path, processed: Path) -> None:
+    """SIGKILL from outside as soon as the first epoch is on disk."""
+    script = (
+        "import sys; from pathlib import Path; from rsis.config import RunSection; from rsis.train.run import *\n"
+        "run = RunSection.model_validate_json(sys.argv[1], strict=False)\n"
+        "train('demo', run, TrainPaths(*map(Path, sys.argv[2:])), progress=False)\n"
+    )
+    run = run_with(epochs=6)
+    paths = paths_in(tmp_path, processed)
+    arguments = [str(path) for path in (paths.processed, paths.model, paths.history, paths.state)]
+    process = subprocess.Popen([sys.executable, "-c", script, run.model_dump_json(), *arguments])
+    while not (found := list(paths.state.rglob("last.ckpt"))):
+        assert process.poll() is None, "training ended before its first checkpoint"
+        os.sched_yield()
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert torch.load(found[0], weights_only=False)["epoch"] < 5
+    train_quietly(run, paths)
+    whole = paths_in(tmp_path / "whole", processed)
+    train_quietly(run, whole)
+    assert outputs(paths)["models/demo.safetensors"] == outputs(whole)["models/demo.safetensors"]
+
+
+def test_finished_twice_does_nothing(uninterrupted: TrainPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = outputs(uninterrupted)
+    monkeypatch.setattr(pl.Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
+    train_quietly(run_with(), uninterrupted)
+    assert outputs(uninterrupted) == before
+    uninterrupted.model.unlink()  # as DVC does before it runs a stage
+    train_quietly(run_with(), uninterrupted)
+    assert outputs(uninterrupted) == before
+
+
+def test_changed_parameters_do_not_find_foreign_state(tmp_path: Path, processed: Path) -> None:
+    paths = paths_in(tmp_path, processed)
+    train_quietly(run_with(epochs=1), paths)
+    first = read_info(paths.model).key
+    train_quietly(run_with(epochs=1, seed=1), paths)
+    assert read_info(paths.model).key != first
+    assert len(list((paths.state / "demo").iterdir())) == 2
+
+
+def test_history_has_a_row_for_every_epoch(uninterrupted: TrainPaths) -> None:
+    folder = uninterrupted.history / "plots/metrics"
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.tsv")}
+    losses = {f"{stage}/{term}.tsv" for stage in ("train", "val") for term in ("total", "mask", "class", "stop")}
+    assert losses <= names
+    assert {"schedule/num_steps.tsv", "schedule/objects_per_image.tsv", "schedule/lr.tsv"} <= names
+    steps = (folder / "schedule/num_steps.tsv").read_text().split()
+    assert steps == ["step", "num_steps", "0", "2", "1", "3", "2", "4", "3", "4"]
+    facts = json.loads((uninterrupted.history / "run.json").read_text())
+    assert facts["epochs"] == 4
+    assert facts["parameters"] > 11e6
+
+
+def test_checkpoint_describes_itself(uninterrupted: TrainPaths) -> None:
+    network, info = load_checkpoint(uninterrupted.model)
+    assert info.class_names == ("leaf", "stem")
+    assert info.size == (32, 32)
+    assert info.train["optimizer"]["lr"] == 1e-3
+    assert network(torch.zeros(1, 3, 32, 32), 2).class_logits.shape == (1, 2, 3)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_breakdown(
+    tmp_path: Path, processed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = TrainingModule.training_step
+
+    def poisoned(self: TrainingModule, batch: Any, index: int) -> torch.Tensor:
+        with torch.no_grad():
+            self.network.decoder.mask_head.weight.fill_(float("nan"))
+        return step(self, batch, index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", poisoned)
+    with pytest.raises(UserError, match=r"not finite in epoch 0, batch 0: total nan, mask nan, class \d.*, stop \d"):
+        train_quietly(run_with(), paths_in(tmp_path, processed))
+    assert not (tmp_path / "models").exists()
+
+
+def test_missing_data_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"rsis prepare"):
+        train_quietly(run_with(), paths_in(tmp_path, tmp_path / "data/processed/plants"))
+    assert not (tmp_path / "state").exists()
+
+
+def test_frozen_encoder_does_not_move(tmp_path: Path, processed: Path) -> None:
+    paths = paths_in(tmp_path, processed)
+    train_quietly(run_with(epochs=1, encoder_from_epoch=1), paths)
+    trained, _ = load_checkpoint(paths.model)
+    pl.seed_everything(0, verbose=False)
+    start = type(trained)(run_with().model, 3)
+    name = "layer4.1.conv2.weight"
+    assert torch.equal(trained.encoder.backbone.get_parameter(name), start.encoder.backbone.get_parameter(name))
+    assert not torch.equal(trained.decoder.mask_head.weight, start.decoder.mask_head.weight)
+
+
+@pytest.mark.learning
+def test_overfits_one_batch(tmp_path: Path) -> None:
+    processed = tmp_path / "processed"
+    for split in ("train", "val"):
+        write_split(FakeReader(2, objects=3), processed / f"{split}.h5", (64, 64), SplitOrigin("x", split, "y"))
+    optimizer = {"name": "adamw", "lr": 5e-3, "lr_encoder": 1e-3, "schedule": "one_cycle", "clip_norm": 1.0}
+    run = run_with(
+        epochs=100,
+        optimizer=optimizer,
+        augment={},
+        curriculum=None,
+        validate_every=100,
+        keep="last",
+        objective={"stop_from_epoch": 0},
+    )
+    larger = {"hidden_widths": (32, 16, 16, 8, 8), "mask_kernel_size": 3, "dropout": 0.0}
+    run = run.model_copy(update={"model": run.model.model_copy(update=larger)})
+    paths = paths_in(tmp_path, processed)
+    train_quietly(run, paths)
+    mask = (paths.history / "plots/metrics/train/mask.tsv").read_text().split()
+    stop = (paths.history / "plots/metrics/train/stop.tsv").read_text().split()
+    assert float(mask[3]) > 0.6
+    assert float(mask[-1]) < 0.15
+    assert float(stop[-1]) < 0.02
