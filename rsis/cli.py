@@ -118,6 +118,7 @@ def score(
     predictions: Annotated[Path | None, typer.Option(help="The file to score. [default: predictions/RUN.json]")] = None,
     metrics: Annotated[Path | None, typer.Option(help="The figures to write. [default: metrics/RUN.json]")] = None,
     details: Annotated[Path | None, typer.Option(help="The folder for tables. [default: scores/RUN]")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
     from rsis.eval.run import score_run
@@ -127,7 +128,10 @@ def score(
     loaded = load_params(params)
     section = loaded.run(run)
     root = read_manifest(_raw(section.dataset)).root
-    scores = score_run(predictions or _predictions(run), loaded.dataset(section.dataset), root, section.score)
+    dataset = loaded.dataset(section.dataset)
+    if skip_bad:
+        dataset = dataset.model_copy(update={"skip_bad": True})
+    scores = score_run(predictions or _predictions(run), dataset, root, section.score)
     write_scores(scores, metrics or _metrics(run), details or _scores(run))
     for key, value in sorted(scores.metrics.items()):
         _say(f"{run} {key} {value:.4f}")

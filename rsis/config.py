@@ -107,20 +107,17 @@ class ModelSection(Section):
     kernel_size: Literal[1, 3] = 3
     mask_kernel_size: Literal[1, 3] = 1
     coordinates: bool = False
+    stride: Literal[8, 16, 32] = 32
     dropout: Fraction = 0.0
     dropout_class: Fraction = 0.0
     dropout_stop: Fraction = 0.0
 
-
-class OptimizerSection(Section):
-    """What moves the weights: two learning rates, as in the paper (section 4.1)."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: Positive
-    lr_encoder: NonNegative
-    weight_decay: NonNegative = 0.0
-    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
-    clip_norm: Positive | None = None
+    @model_validator(mode="after")
+    def _levels_suffice(self) -> Self:
+        levels = {8: 3, 16: 4, 32: 5}[self.stride]
+        if len(self.hidden_widths) > levels:
+            raise ValueError(f"hidden_widths has {len(self.hidden_widths)} layers; stride {self.stride} has {levels}")
+        return self
 
 
 class AugmentSection(Section):
@@ -172,7 +169,7 @@ class CurriculumSection(Section):
 
 
 class TrainSection(Section):
-    """How a run is trained."""
+    """How a run is trained: two learning rates as in the paper (section 4.1), and what it leaves open."""
 
     epochs: Count
     batch_size: Count
@@ -181,7 +178,12 @@ class TrainSection(Section):
     seed: int = 0
     workers: Annotated[int, Field(ge=0)] = 2
     precision: Literal["fp32", "bf16"] = "fp32"
-    optimizer: OptimizerSection
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Positive
+    lr_encoder: NonNegative
+    lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    weight_decay: NonNegative = 0.0
+    clip_norm: Positive | None = None
     augment: AugmentSection = AugmentSection()
     objective: ObjectiveSection = ObjectiveSection()
     curriculum: CurriculumSection | None = None

@@ -11,7 +11,6 @@ from rsis.config import (
     CvpppDataset,
     CvpppSplit,
     ModelSection,
-    OptimizerSection,
     PredictSection,
     RunSection,
     ScoreSection,
@@ -33,7 +32,7 @@ DATA = CvpppDataset(
 RUN = RunSection(
     dataset="tiny",
     model=ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
-    train=TrainSection(epochs=3, batch_size=2, num_steps=4, optimizer=OptimizerSection(lr=1e-3, lr_encoder=1e-6)),
+    train=TrainSection(epochs=3, batch_size=2, num_steps=4, lr=1e-3, lr_encoder=1e-6),
     predict=PredictSection(num_steps=4),
     score=ScoreSection(scorers=("cvppp", "coco")),
 )

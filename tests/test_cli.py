@@ -31,7 +31,9 @@ runs:
       batch_size: 2
       num_steps: 5
       workers: 0
-      optimizer: {name: adamw, lr: 1e-3, lr_encoder: 1e-3}
+      optimizer: adamw
+      lr: 1e-3
+      lr_encoder: 1e-3
       objective: {stop_from_epoch: 0}
       keep: last
     predict: {num_steps: 5, objectness_threshold: 0.0}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from rsis.config import FolderSource, OptimizerSection, digest_of, load_params
+from rsis.config import AugmentSection, FolderSource, digest_of, load_params
 from rsis.errors import UserError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -102,6 +102,6 @@ def test_environment_variable_replaces_the_path(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_digest_follows_values_not_objects() -> None:
-    first, second = OptimizerSection(lr=1e-3, lr_encoder=0.0), OptimizerSection(lr=0.001, lr_encoder=0.0)
+    first, second = AugmentSection(shift=1e-1), AugmentSection(shift=0.1)
     assert digest_of(first) == digest_of(second)
-    assert digest_of(first) != digest_of(OptimizerSection(lr=2e-3, lr_encoder=0.0))
+    assert digest_of(first) != digest_of(AugmentSection(shift=0.2))

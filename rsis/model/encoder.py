@@ -13,7 +13,8 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from rsis.errors import UserError
 
-# Where each backbone is read, shallowest first: strides 2, 4, 8, 16, 32.
+# Where each backbone is read, shallowest first.
+_STRIDES = (2, 4, 8, 16, 32)
 _RESNET_NODES = ("relu", "layer1", "layer2", "layer3", "layer4")
 _VGG16_NODES = ("features.4", "features.9", "features.16", "features.23", "features.30")
 _BOTTLENECK_WIDTHS = (64, 256, 512, 1024, 2048)
@@ -40,6 +41,8 @@ class Encoder(nn.Module):
         kernel_size: Of the skip convolutions, odd.
         coordinates: Append two channels to every feature level, the pixel's row and column scaled to
             -1..1. Not in the paper: helps to tell apart objects that look alike.
+        stride: Of the deepest feature level used, 32 (the paper) or less; what lies deeper in the backbone is
+            left out. Small images have too few cells at stride 32 to tell their objects apart.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class Encoder(nn.Module):
         *,
         kernel_size: int = 3,
         coordinates: bool = False,
+        stride: int = 32,
     ) -> None:
         super().__init__()
-        nodes, widths = _LEVELS[backbone]
+        nodes, widths = (part[: _STRIDES.index(stride) + 1] for part in _LEVELS[backbone])
         self.coordinates = coordinates
         network = torchvision.models.get_model(backbone, weights=None)
         if weights is not None:

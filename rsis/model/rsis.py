@@ -40,6 +40,7 @@ class RSIS(nn.Module):
             shape.skip_widths,
             kernel_size=section.kernel_size,
             coordinates=section.coordinates,
+            stride=section.stride,
         )
         self.decoder = Decoder(shape)
 

@@ -47,7 +47,7 @@ class TrainingModule(pl.LightningModule):
             terms = ", ".join(f"{field.name.rstrip('_')} {getattr(losses, field.name):.4g}" for field in fields(losses))
             raise NonFiniteLossError(
                 f"loss is not finite in epoch {self.current_epoch}, batch {batch_index}: {terms}; "
-                "lower train.optimizer.lr, set train.optimizer.clip_norm, or use precision fp32"
+                "lower train.lr, set train.clip_norm, or use precision fp32"
             )
         self._log("train", losses, batch)
         objects = batch.num_instances.float().mean()
@@ -85,24 +85,24 @@ class TrainingModule(pl.LightningModule):
 
         `one_cycle` and `cosine` span the whole training, a step a batch; `one_cycle` warms up for its first tenth.
         """
-        section = self.section.optimizer
+        section = self.section
         backbone = list(self.network.encoder.backbone.parameters())
         known = {id(parameter) for parameter in backbone}
         others = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
         groups = [{"params": others, "lr": section.lr}, {"params": backbone, "lr": section.lr_encoder}]
         optimizer: torch.optim.Optimizer
-        match section.name:
+        match section.optimizer:
             case "adam":
                 optimizer = torch.optim.Adam(groups, weight_decay=section.weight_decay, fused=True)
             case "adamw":
                 optimizer = torch.optim.AdamW(groups, weight_decay=section.weight_decay, fused=True)
             case "sgd":
                 optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=section.weight_decay, fused=True)
-        if section.schedule == "constant":
+        if section.lr_schedule == "constant":
             return optimizer
         total = int(self.trainer.estimated_stepping_batches)
         scheduler: Any
-        if section.schedule == "cosine":
+        if section.lr_schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
         else:
             peaks = [section.lr, section.lr_encoder]

@@ -158,7 +158,7 @@ def _trainer(run: RunSection, state: Path, callbacks: list[pl.Callback], progres
         accelerator="auto",
         devices=1,
         precision="bf16-mixed" if section.precision == "bf16" else "32-true",
-        gradient_clip_val=section.optimizer.clip_norm,
+        gradient_clip_val=section.clip_norm,
         check_val_every_n_epoch=section.validate_every,
         num_sanity_val_steps=0,
         callbacks=callbacks,

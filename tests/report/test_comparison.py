@@ -12,7 +12,6 @@ from rsis.config import (
     CvpppSplit,
     FolderSource,
     ModelSection,
-    OptimizerSection,
     PredictSection,
     RunSection,
     ScoreSection,
@@ -46,7 +45,7 @@ def scored(
     run = RunSection(
         dataset=dataset,
         model=ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
-        train=TrainSection(epochs=1, batch_size=1, num_steps=3, optimizer=OptimizerSection(lr=0.1, lr_encoder=0.1)),
+        train=TrainSection(epochs=1, batch_size=1, num_steps=3, lr=0.1, lr_encoder=0.1),
         predict=PredictSection(num_steps=3),
         score=ScoreSection(scorers=scorers),
     )

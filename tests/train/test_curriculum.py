@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config import CurriculumSection, ObjectiveSection, OptimizerSection, TrainSection
+from rsis.config import CurriculumSection, ObjectiveSection, TrainSection
 from rsis.train.curriculum import ScheduleState, advance, first_state
 
 
@@ -15,7 +15,8 @@ def section(**changes: Any) -> TrainSection:
         "epochs": 100,
         "batch_size": 2,
         "num_steps": 10,
-        "optimizer": OptimizerSection(lr=1e-3, lr_encoder=1e-6),
+        "lr": 1e-3,
+        "lr_encoder": 1e-6,
     }
     return TrainSection(**(defaults | changes))
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from fake_reader import FakeReader
 
 from rsis.config import RunSection
 from rsis.data.hdf5_writer import SplitOrigin, write_split
+from rsis.data.synthetic import make_plant
 from rsis.errors import UserError
 from rsis.model.checkpoint import load_checkpoint, read_info
+from rsis.structures import RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
 
@@ -28,7 +31,10 @@ RUN: dict[str, Any] = {
         "batch_size": 2,
         "num_steps": 4,
         "workers": 0,
-        "optimizer": {"name": "adam", "lr": 1e-3, "lr_encoder": 1e-4, "schedule": "one_cycle", "clip_norm": 1.0},
+        "lr": 1e-3,
+        "lr_encoder": 1e-4,
+        "lr_schedule": "one_cycle",
+        "clip_norm": 1.0,
         "augment": {"flip": True, "rotation": 10.0, "brightness": 0.2},
         "objective": {"stop_from_epoch": 2, "class_patience": 1},
         "curriculum": {"start": 2, "every": 1, "stop_after": 0},
@@ -170,7 +176,7 @@ def test_checkpoint_describes_itself(uninterrupted: TrainPaths) -> None:
     network, info = load_checkpoint(uninterrupted.model)
     assert info.class_names == ("leaf", "stem")
     assert info.size == (32, 32)
-    assert info.train["optimizer"]["lr"] == 1e-3
+    assert info.train["lr"] == 1e-3
     assert network(torch.zeros(1, 3, 32, 32), 2).class_logits.shape == (1, 2, 3)
 
 
@@ -207,18 +213,31 @@ def test_frozen_encoder_does_not_move(tmp_path: Path, processed: Path) -> None:
     assert not torch.equal(trained.decoder.mask_head.weight, start.decoder.mask_head.weight)
 
 
+@dataclass(frozen=True)
+class TwoPlants:
+    """Two generated plants of four leaves."""
+
+    class_names: tuple[str, ...] = ("leaf",)
+    image_ids: tuple[str, ...] = ("0", "1")
+
+    def read(self, image_id: str) -> RawSample:
+        return make_plant(7, int(image_id), (64, 64), (4, 4))
+
+
 @pytest.mark.learning
 def test_overfits_one_batch(tmp_path: Path) -> None:
+    """Two plants by heart: every leaf at its own step, and silence after the last."""
     processed = tmp_path / "processed"
     for split in ("train", "val"):
-        write_split(FakeReader(2, objects=3), processed / f"{split}.h5", (64, 64), SplitOrigin("x", split, "y"))
-    optimizer = {"name": "adamw", "lr": 5e-3, "lr_encoder": 1e-3, "schedule": "one_cycle", "clip_norm": 1.0}
+        write_split(TwoPlants(), processed / f"{split}.h5", (64, 64), SplitOrigin("x", split, "y"))
     run = run_with(
-        epochs=100,
-        optimizer=optimizer,
+        epochs=120,
+        lr=4e-3,
+        lr_encoder=4e-3,
+        num_steps=5,
         augment={},
         curriculum=None,
-        validate_every=100,
+        validate_every=120,
         keep="last",
         objective={"stop_from_epoch": 0},
     )
@@ -229,5 +248,5 @@ def test_overfits_one_batch(tmp_path: Path) -> None:
     mask = (paths.history / "plots/metrics/train/mask.tsv").read_text().split()
     stop = (paths.history / "plots/metrics/train/stop.tsv").read_text().split()
     assert float(mask[3]) > 0.6
-    assert float(mask[-1]) < 0.15
-    assert float(stop[-1]) < 0.02
+    assert float(mask[-1]) < 0.2
+    assert float(stop[-1]) < 0.05
