@@ -195,9 +195,11 @@ class TrainSection(Section):
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="after")
-    def _slots_suffice(self) -> Self:
+    def _numbers_agree(self) -> Self:
         if self.num_steps > self.max_instances:
             raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
+        if self.validate_every > self.epochs:
+            raise ValueError(f"validate_every {self.validate_every} exceeds epochs {self.epochs}; lower the former")
         return self
 
 

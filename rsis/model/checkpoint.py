@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from rsis import __version__
 from rsis.config import ModelSection
@@ -60,7 +60,7 @@ def save_checkpoint(path: Path, network: RSIS, info: CheckpointInfo) -> None:
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     header = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(info)}, sort_keys=True)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"rsis": header})
+        temporary.write_bytes(save(tensors, metadata={"rsis": header}))
 
 
 def read_info(path: Path) -> CheckpointInfo:

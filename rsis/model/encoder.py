@@ -56,7 +56,8 @@ class Encoder(nn.Module):
         stride: int = 32,
     ) -> None:
         super().__init__()
-        nodes, widths = (part[: _STRIDES.index(stride) + 1] for part in _LEVELS[backbone])
+        depth = _STRIDES.index(stride) + 1
+        nodes, widths = _LEVELS[backbone][0][:depth], _LEVELS[backbone][1][:depth]
         self.coordinates = coordinates
         network = torchvision.models.get_model(backbone, weights=None)
         if weights is not None:

@@ -9,8 +9,10 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from dvclive.live import Live
+from safetensors.torch import save
 
 from rsis.data.loader import EpochSampler
+from rsis.files import atomic_path
 from rsis.train.curriculum import ScheduleState, advance
 from rsis.train.module import TrainingModule
 
@@ -42,7 +44,9 @@ class Schedule(pl.Callback):
         """Remember the weights that were validated (the averaged ones, where averaging is on)."""
         assert isinstance(pl_module, TrainingModule)
         if not trainer.sanity_checking and pl_module.section.keep == "best":
-            self._validated = {k: v.detach().cpu().clone() for k, v in pl_module.network.state_dict().items()}
+            self._validated = {
+                k: v.detach().cpu().contiguous().clone() for k, v in pl_module.network.state_dict().items()
+            }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
@@ -54,9 +58,8 @@ class Schedule(pl.Callback):
         after = advance(before, loss, pl_module.section)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
         if improved and self._validated is not None:
-            temporary = self.best_path.with_suffix(".part")
-            torch.save(self._validated, temporary)
-            temporary.replace(self.best_path)
+            with atomic_path(self.best_path) as temporary:
+                temporary.write_bytes(save(self._validated))
         pl_module.schedule = after
         if after.finished:
             trainer.should_stop = True

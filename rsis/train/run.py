@@ -3,7 +3,7 @@
 Where things stand while it trains, out of DVC's sight so that DVC cannot delete them:
 
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
-    state/<run>/<key>/best.pt              weights of the best validation (train.keep: best)
+    state/<run>/<key>/best.safetensors              weights of the best validation (train.keep: best)
     state/<run>/<key>/history/             dvclive's plots so far
     state/<run>/<key>/model.safetensors    the result, once finished
 
@@ -23,11 +23,13 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from safetensors.torch import load_file
 
 import rsis
 from rsis.config import RunSection, digest_of
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.loader import EpochSampler, make_loader
+from rsis.errors import UserError
 from rsis.files import atomic_folder, atomic_path, write_json
 from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.model.rsis import RSIS
@@ -119,16 +121,20 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     history = History(state / "history")
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
-    trainer = _trainer(run, state, [history, Schedule(state / "best.pt", sampler)], progress)
+    trainer = _trainer(run, state, [history, Schedule(state / "best.safetensors", sampler)], progress)
     last = state / "last.ckpt"
     if last.is_file():
         _LOG.info("%s: going on from %s", name, last)
     begun = time.monotonic()
-    trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{state}: cannot write ({reason}); free the space, then run again to go on") from error
+    except SystemExit as error:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from error
     if section.keep == "best":
-        module.network.load_state_dict(torch.load(state / "best.pt", weights_only=True))
+        module.network.load_state_dict(load_file(state / "best.safetensors"))
     metrics = {key: value for key, value in history.rows[-1].items() if key != "epoch"}
     write_json(state / "history" / "run.json", _facts(module, trainer, time.monotonic() - begun))
     info = CheckpointInfo(
