@@ -99,9 +99,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 def _read_table(path: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
     names = columns[0]
     try:  # an image may be called "001" or "NA": read its name as the text it is
-        table = pd.read_csv(
-            path, dtype={names: str}, keep_default_na=False, na_values=[""], float_precision="round_trip"
-        )
+        table = pd.read_csv(path, dtype={names: str}, keep_default_na=False, na_values=[""])
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
     except ValueError as error:  # pandas' parser errors and wrong text encodings are ValueErrors
