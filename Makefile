@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 UV_VERSION = 0.13.9
+# the certificates of the machine, for those behind a proxy
+export UV_SYSTEM_CERTS := 1
 BIN = .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
