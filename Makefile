@@ -12,10 +12,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test check lint run lock clean
 
 demo: .venv/.installed
-	rm -f reports/demo.html
-	dvc repro --quiet report@demo
-	@test -f reports/demo.html || dvc checkout --quiet
-	@dvc metrics show
+	dvc repro report@demo
+	@dvc metrics show metrics/demo.json
 	@echo "report: $(CURDIR)/reports/demo.html"
 
 test: .venv/.installed
@@ -28,7 +26,7 @@ lint: .venv/.installed
 
 check: lint test
 
-# One run from its data to its score, without DVC: make run RUN=dsb2018 DATASET=dsb2018
+# One run from its data to its report, without DVC: make run RUN=dsb2018 DATASET=dsb2018
 run: .venv/.installed
 	rsis download $(DATASET)
 	rsis prepare $(DATASET)
