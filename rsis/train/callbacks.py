@@ -51,10 +51,9 @@ class Schedule(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
         assert isinstance(pl_module, TrainingModule)
-        every = pl_module.section.validate_every
-        validated = (trainer.current_epoch + 1) % every == 0
-        loss = float(trainer.callback_metrics["val/total"]) if validated else None
         before = pl_module.schedule
+        validated = _validated(trainer, before.epoch)
+        loss = float(trainer.callback_metrics["val/total"]) if validated else None
         after = advance(before, loss, pl_module.section)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
         if improved and self._validated is not None:
@@ -107,6 +106,8 @@ class History(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         state = pl_module.schedule
         row = {key: float(value) for key, value in trainer.callback_metrics.items() if "/" in key}
+        if not _validated(trainer, state.epoch):  # Lightning still has the figures of the last validation
+            row = {key: value for key, value in row.items() if not key.startswith("val/")}
         row["schedule/num_steps"] = state.num_steps
         row["schedule/class_in_force"] = float(state.use_class)
         row["schedule/stop_in_force"] = float(state.use_stop)
@@ -134,3 +135,9 @@ class History(pl.Callback):
             if name != "epoch" and math.isfinite(value):
                 self._live.log_metric(name, value)
         self._live.make_summary()
+
+
+def _validated(trainer: pl.Trainer, epoch: int) -> bool:
+    """Whether the epoch ends with a validation."""
+    every = trainer.check_val_every_n_epoch
+    return every is not None and (epoch + 1) % every == 0

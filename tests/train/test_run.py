@@ -172,6 +172,13 @@ def test_history_has_a_row_for_every_epoch(uninterrupted: TrainPaths) -> None:
     assert facts["parameters"] > 11e6
 
 
+def test_epochs_without_validation_have_no_validation_figures(tmp_path: Path, processed: Path) -> None:
+    paths = paths_in(tmp_path, processed)
+    train_quietly(run_with(validate_every=2), paths)
+    rows = (paths.history / "plots/metrics/val/mask.tsv").read_text().splitlines()
+    assert [row.split()[0] for row in rows] == ["step", "1", "3"]
+
+
 def test_checkpoint_describes_itself(uninterrupted: TrainPaths) -> None:
     network, info = load_checkpoint(uninterrupted.model)
     assert info.class_names == ("leaf", "stem")
