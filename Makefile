@@ -41,7 +41,7 @@ run: .venv/.installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 		{ rm -rf .venv; echo "make: cannot create .venv; install Python's venv module (Debian: apt install python3-venv)"; exit 2; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
