@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
@@ -176,18 +175,11 @@ def main() -> None:
     )
     _quieten_libraries()
     try:
-        code = app(standalone_mode=False)
+        app()  # ends by SystemExit: wrong arguments are typer's own affair, in two lines and with code 2
     except UserError as error:
         _fail(str(error))
-    except click.ClickException as error:  # wrong arguments: click's own one-line message
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        _ERRORS.print("interrupted; run the same command again to go on")
-        sys.exit(130)
     except OSError as error:
         _fail(f"{error.filename or 'disk'}: {error.strerror or error}; put that right and run the command again")
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _quieten_libraries() -> None:
