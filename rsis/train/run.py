@@ -103,7 +103,6 @@ def run_key(run: RunSection, data_digests: dict[str, str]) -> str:
 def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit], state: Path, progress: bool) -> None:
     section = run.train
     pl.seed_everything(section.seed, workers=True, verbose=False)
-    torch.set_flush_denormal(True)  # saturated gates decay to denormals, which a CPU handles ten times slower
     data = splits["train"]
     module = TrainingModule(RSIS(run.model, len(data.class_names) + 1), section)
     train_loader, val_loader = (
@@ -126,6 +125,7 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     if last.is_file():
         _LOG.info("%s: going on from %s", name, last)
     begun = time.monotonic()
+    torch.set_flush_denormal(True)  # saturated gates decay to denormals, which a CPU handles ten times slower
     try:
         trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
     except OSError as error:
@@ -133,6 +133,8 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
         raise UserError(f"{state}: cannot write ({reason}); free the space, then run again to go on") from error
     except SystemExit as error:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from error
+    finally:
+        torch.set_flush_denormal(False)  # a setting of the whole thread, whose caller may need denormals
     if section.keep == "best":
         module.network.load_state_dict(load_file(state / "best.safetensors"))
     metrics = {key: value for key, value in history.rows[-1].items() if key != "epoch"}

@@ -203,6 +203,12 @@ def test_a_loss_that_is_not_finite_stops_with_its_breakdown(
     assert not (tmp_path / "models").exists()
 
 
+def test_training_leaves_the_process_as_it_was(uninterrupted: TrainPaths) -> None:
+    assert uninterrupted.model.is_file()
+    smallest = torch.tensor(1e-310, dtype=torch.float64)
+    assert float(smallest * 1.0) > 0, "denormal numbers are still flushed to zero"
+
+
 def test_missing_data_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"rsis prepare"):
         train_quietly(run_with(), paths_in(tmp_path, tmp_path / "data/processed/plants"))
@@ -238,17 +244,17 @@ def test_overfits_one_batch(tmp_path: Path) -> None:
     for split in ("train", "val"):
         write_split(TwoPlants(), processed / f"{split}.h5", (64, 64), SplitOrigin("x", split, "y"))
     run = run_with(
-        epochs=120,
-        lr=4e-3,
-        lr_encoder=4e-3,
+        epochs=200,
+        lr=2e-3,
+        lr_encoder=2e-3,
         num_steps=5,
         augment={},
         curriculum=None,
-        validate_every=120,
+        validate_every=200,
         keep="last",
         objective={"stop_from_epoch": 0},
     )
-    larger = {"hidden_widths": (32, 16, 16, 8, 8), "mask_kernel_size": 3, "dropout": 0.0}
+    larger = {"stride": 16, "hidden_widths": (32, 16, 16, 8), "mask_kernel_size": 3, "dropout": 0.0}
     run = run.model_copy(update={"model": run.model.model_copy(update=larger)})
     paths = paths_in(tmp_path, processed)
     train_quietly(run, paths)
