@@ -81,7 +81,13 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
     result = state / "model.safetensors"
     if not result.is_file():
         state.mkdir(parents=True, exist_ok=True)
-        _fit(name, run, key, splits, state, progress)
+        # Saturated gates decay to denormals, which a CPU handles ten times slower. Threads inherit the
+        # setting when they are made, so it comes first; the caller gets its own back.
+        torch.set_flush_denormal(True)
+        try:
+            _fit(name, run, key, splits, state, progress)
+        finally:
+            torch.set_flush_denormal(False)
     with atomic_path(paths.model) as temporary:
         shutil.copyfile(result, temporary)
     with atomic_folder(paths.history) as temporary:
@@ -125,7 +131,6 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     if last.is_file():
         _LOG.info("%s: going on from %s", name, last)
     begun = time.monotonic()
-    torch.set_flush_denormal(True)  # saturated gates decay to denormals, which a CPU handles ten times slower
     try:
         trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
     except OSError as error:
@@ -133,8 +138,6 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
         raise UserError(f"{state}: cannot write ({reason}); free the space, then run again to go on") from error
     except SystemExit as error:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from error
-    finally:
-        torch.set_flush_denormal(False)  # a setting of the whole thread, whose caller may need denormals
     if section.keep == "best":
         module.network.load_state_dict(load_file(state / "best.safetensors"))
     metrics = {key: value for key, value in history.rows[-1].items() if key != "epoch"}

@@ -226,6 +226,15 @@ def test_frozen_encoder_does_not_move(tmp_path: Path, processed: Path) -> None:
     assert not torch.equal(trained.decoder.mask_head.weight, start.decoder.mask_head.weight)
 
 
+def test_bf16_trains_and_leaves_float32_weights(tmp_path: Path, processed: Path) -> None:
+    paths = paths_in(tmp_path, processed)
+    train_quietly(run_with(epochs=1, precision="bf16"), paths)
+    network, _ = load_checkpoint(paths.model)
+    assert all(torch.isfinite(weight).all() for weight in network.parameters())
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    assert json.loads((paths.history / "run.json").read_text())["precision"] == "bf16-mixed"
+
+
 @dataclass(frozen=True)
 class TwoPlants:
     """Two generated plants of four leaves."""
