@@ -80,6 +80,20 @@ class TrainingModule(pl.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
         self.log(f"{stage} loss", losses.total.detach(), prog_bar=True, logger=False, batch_size=len(batch.images))
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of all gradients together.
+
+        Lightning's own clipping refuses fused optimisers under mixed precision, for the sake of scaled
+        gradients; bf16 scales none.
+        """
+        if gradient_clip_val is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser, with the backbone's weights in a group of their own, and its schedule.
 
