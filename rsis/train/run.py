@@ -3,7 +3,7 @@
 Where things stand while it trains, out of DVC's sight so that DVC cannot delete them:
 
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
-    state/<run>/<key>/best.safetensors              weights of the best validation (train.keep: best)
+    state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
     state/<run>/<key>/history/             dvclive's plots so far
     state/<run>/<key>/model.safetensors    the result, once finished
 
