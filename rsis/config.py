@@ -6,95 +6,16 @@ builds. Unknown keys, wrong types and values out of range end in one line that n
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from rsis.dataset_config import VARIANTS, AnyDataset, Dataset
 from rsis.errors import UserError
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Epoch = Annotated[int, Field(ge=0)]
-Size = tuple[Count, Count]  # (H, W)
-Split = Literal["train", "val", "test"]
-
-
-class Section(BaseModel):
-    """A mapping of params.yaml: unknown keys forbidden, no conversion between types, unchangeable."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class SyntheticSource(Section):
-    """Rosette plants made by `rsis.data.synthetic`, written in the CVPPP layout."""
-
-    kind: Literal["synthetic"]
-    seed: int
-    image_size: Size
-    training: Count
-    testing: Count
-    leaves: tuple[Count, Count]
-
-
-class FolderSource(Section):
-    """A folder of the user's that is read where it stands and never changed.
-
-    The environment variable named by `env`, when set, replaces `path`.
-    """
-
-    kind: Literal["folder"]
-    path: str
-    env: str | None = None
-
-    def resolve(self) -> Path:
-        """Return the folder in use now."""
-        return Path(os.environ.get(self.env or "") or self.path).expanduser()
-
-
-Source = Annotated[SyntheticSource | FolderSource, Field(discriminator="kind")]
-
-
-class CvpppSplit(Section):
-    """Plants of one folder in the CVPPP layout: those at positions `take[0]..take[1]-1` by sorted id."""
-
-    folder: str
-    take: tuple[Epoch, Count] | None = None
-
-
-class CocoSplit(Section):
-    """A COCO instance JSON and the folder that its file names are relative to."""
-
-    annotations: str
-    images: str
-
-
-class _Dataset(Section):
-    source: Source
-    size: Size
-    skip_bad: bool = False
-
-
-class CvpppDataset(_Dataset):
-    """A data set in the CVPPP folder layout; one class, "leaf"."""
-
-    format: Literal["cvppp"]
-    splits: dict[Split, CvpppSplit]
-
-
-class CocoDataset(_Dataset):
-    """A data set as COCO instance JSON."""
-
-    format: Literal["coco"]
-    splits: dict[Split, CocoSplit]
-
-
-Dataset = Annotated[CvpppDataset | CocoDataset, Field(discriminator="format")]
+from rsis.section import Count, Epoch, Fraction, NonNegative, Positive, Section, Split
 
 
 class ModelSection(Section):
@@ -263,7 +184,7 @@ class Params(Section):
                 raise ValueError(f"default.datasets: {dataset} is missing, the data set of default.runs.{name}; add it")
         return self
 
-    def dataset(self, name: str) -> CvpppDataset | CocoDataset:
+    def dataset(self, name: str) -> AnyDataset:
         """Return the data set of that name, or raise UserError naming those there are."""
         if name not in self.datasets:
             raise UserError(f"params.yaml has no data set {name!r}; it has {', '.join(self.datasets)}")
@@ -312,8 +233,9 @@ def _tuples(value: Any) -> Any:
 
 
 def _explain(fault: Any) -> str:
-    tags = {"synthetic", "folder", "cvppp", "coco"}  # pydantic puts the chosen variant into the path
-    path = ".".join(str(part) for part in fault["loc"] if part not in tags)
+    # pydantic names the chosen variant after a data set's name, and again after "source"
+    tags = {2, 4} if fault["loc"][:1] == ("datasets",) else set()
+    path = ".".join(str(part) for i, part in enumerate(fault["loc"]) if i not in tags or part not in VARIANTS)
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key; remove it or correct its spelling"
     if fault["type"] == "missing":

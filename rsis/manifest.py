@@ -10,7 +10,7 @@ It stands in `data/raw/NAME` and says where the data is and what it was. For two
       },
       "root": ".",
       "schema_version": 1,
-      "source": {"kind": "synthetic", "seed": 1}
+      "source": {"kind": "plants", "seed": 1}
     }
 
 `root` is "." for data that lies beside the manifest, else the absolute path of the user's folder.

@@ -7,16 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from rsis.config import (
-    CvpppDataset,
-    CvpppSplit,
-    ModelSection,
-    PredictSection,
-    RunSection,
-    ScoreSection,
-    SyntheticSource,
-    TrainSection,
-)
+from rsis.config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
+from rsis.dataset_config import CvpppDataset, CvpppSplit, PlantSource
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 from rsis.eval.run import score_run
 from rsis.eval.scores import write_scores
@@ -25,7 +17,7 @@ from rsis.report.write import RunInputs
 
 DATA = CvpppDataset(
     format="cvppp",
-    source=SyntheticSource(kind="synthetic", seed=1, image_size=(32, 32), training=1, testing=12, leaves=(2, 3)),
+    source=PlantSource(kind="plants", seed=1, image_size=(32, 32), training=1, testing=12, leaves=(2, 3)),
     size=(32, 32),
     splits={"test": CvpppSplit(folder="testing/A1")},
 )

@@ -16,7 +16,7 @@ TINY = """
 datasets:
   plants:
     format: cvppp
-    source: {kind: synthetic, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}
+    source: {kind: plants, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}
     size: [32, 32]
     splits:
       train: {folder: training/A1, take: [0, 4]}
@@ -180,7 +180,7 @@ def test_a_missing_input_names_the_command_that_makes_it(
 def test_truncated_image_and_skip_bad(project: Path) -> None:
     """A manifest made after the damage, as for a folder of the user's that was copied badly."""
     text = TINY.replace(
-        "source: {kind: synthetic, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}",
+        "source: {kind: plants, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}",
         "source: {kind: folder, path: mine}",
     )
     shutil.move(project / "data/raw/plants", project / "mine")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from rsis.config import AugmentSection, FolderSource, digest_of, load_params
+from rsis.config import AugmentSection, digest_of, load_params
+from rsis.dataset_config import FolderSource
 from rsis.errors import UserError
 
 REPOSITORY = Path(__file__).parents[1]

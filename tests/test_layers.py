@@ -14,6 +14,8 @@ LAYERS = {
     "structures": 0,
     "masks": 0,
     "config": 0,
+    "dataset_config": 0,
+    "section": 0,
     "manifest": 0,
     "data": 1,
     "model": 1,
@@ -24,7 +26,7 @@ LAYERS = {
     "report": 3,
     "cli": 4,
 }
-REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth"}
+REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
 EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py")
 

@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from rsis.config import CocoDataset, CvpppDataset, FolderSource, SyntheticSource
 from rsis.data.readers import open_split
 from rsis.data.synthetic import GENERATOR_VERSION, write_plants
+from rsis.dataset_config import AnyDataset, CvpppDataset, FolderSource, PlantSource
 from rsis.errors import UserError
 from rsis.files import atomic_folder
 from rsis.manifest import NAME, Manifest, read_manifest, verify, write_manifest
@@ -15,7 +15,7 @@ from rsis.manifest import NAME, Manifest, read_manifest, verify, write_manifest
 log = logging.getLogger(__name__)
 
 
-def download(name: str, dataset: CvpppDataset | CocoDataset, folder: Path) -> Manifest:
+def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
     """Make or check the raw data of a data set, and record its files in `folder/MANIFEST.json`.
 
     Data that is there and unchanged, from the same source, is left alone.
@@ -33,12 +33,12 @@ def download(name: str, dataset: CvpppDataset | CocoDataset, folder: Path) -> Ma
             `folder` holds files that are not a former download's.
     """
     folder = folder.resolve()
-    if isinstance(dataset.source, SyntheticSource):
+    if isinstance(dataset.source, PlantSource):
         return _generate(name, dataset, dataset.source, folder)
     return _adopt(name, dataset, dataset.source, folder)
 
 
-def _generate(name: str, dataset: CvpppDataset | CocoDataset, source: SyntheticSource, folder: Path) -> Manifest:
+def _generate(name: str, dataset: AnyDataset, source: PlantSource, folder: Path) -> Manifest:
     """Make the plants, unless the same ones are there."""
     if not isinstance(dataset, CvpppDataset):
         raise UserError(f"datasets.{name}: format is {dataset.format}, a synthetic source makes cvppp; correct one")
@@ -55,7 +55,7 @@ def _generate(name: str, dataset: CvpppDataset | CocoDataset, source: SyntheticS
     return read_manifest(folder)
 
 
-def _adopt(name: str, dataset: CvpppDataset | CocoDataset, source: FolderSource, folder: Path) -> Manifest:
+def _adopt(name: str, dataset: AnyDataset, source: FolderSource, folder: Path) -> Manifest:
     """Check the user's folder and record its files; they are read where they lie."""
     root = source.resolve().resolve()
     if not root.is_dir():
@@ -95,12 +95,12 @@ def _check_replaceable(folder: Path) -> None:
         return
     with contextlib.suppress(UserError):
         manifest = read_manifest(folder)
-        if manifest.root == folder and manifest.source.get("kind") == "synthetic":
+        if manifest.root == folder and manifest.source.get("kind") == "plants":
             return
     raise UserError(f"{folder}: holds files that `rsis download` did not make; move them away, then run again")
 
 
-def _open_splits(dataset: CvpppDataset | CocoDataset, root: Path) -> None:
+def _open_splits(dataset: AnyDataset, root: Path) -> None:
     """Raise UserError when the files of a split are missing or contradict each other."""
     for split in dataset.splits:
         open_split(dataset, root, split)

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from rsis.config import CocoDataset, CvpppDataset
 from rsis.data.hdf5_writer import SplitOrigin, SplitSummary, write_split
 from rsis.data.readers import open_split
+from rsis.dataset_config import AnyDataset
 from rsis.files import atomic_folder
 from rsis.manifest import read_manifest, verify
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 def prepare(
     name: str,
-    dataset: CvpppDataset | CocoDataset,
+    dataset: AnyDataset,
     raw_folder: Path,
     processed_folder: Path,
     *,

@@ -1,15 +1,19 @@
 """The reader of a split, chosen by the data set's format."""
 
 from pathlib import Path
+from typing import cast
 
-from rsis.config import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit
+from rsis.data.cityscapes import CityscapesReader
 from rsis.data.coco import CocoReader
 from rsis.data.cvppp import CvpppReader
 from rsis.data.samples import SampleReader
+from rsis.data.voc import VocReader
+from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, VocDataset
 from rsis.errors import UserError
+from rsis.section import Split
 
 
-def open_split(dataset: CvpppDataset | CocoDataset, root: Path, split: str) -> SampleReader:
+def open_split(dataset: AnyDataset, root: Path, split: str) -> SampleReader:
     """Return the reader of one split.
 
     Args:
@@ -20,10 +24,16 @@ def open_split(dataset: CvpppDataset | CocoDataset, root: Path, split: str) -> S
     Raises:
         UserError: The data set has no such split, or the split's files are missing or contradict each other.
     """
-    splits: dict[str, CvpppSplit | CocoSplit] = {str(name): section for name, section in dataset.splits.items()}
-    if split not in splits:
-        raise UserError(f"splits: no split {split!r}; the data set has {', '.join(splits)}; name one of them")
-    chosen = splits[split]
-    if isinstance(chosen, CvpppSplit):
-        return CvpppReader(root / chosen.folder, chosen.take)
-    return CocoReader(root / chosen.annotations, root / chosen.images)
+    if split not in dataset.splits:
+        known = ", ".join(dataset.splits)
+        raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
+    name = cast("Split", split)
+    if isinstance(dataset, CvpppDataset):
+        plants = dataset.splits[name]
+        return CvpppReader(root / plants.folder, plants.take)
+    if isinstance(dataset, CocoDataset):
+        document = dataset.splits[name]
+        return CocoReader(root / document.annotations, root / document.images)
+    if isinstance(dataset, VocDataset):
+        return VocReader(root, dataset, dataset.splits[name])
+    return CityscapesReader(root, dataset.splits[name])

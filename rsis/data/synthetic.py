@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rsis.config import SyntheticSource
 from rsis.data import rosette
+from rsis.dataset_config import PlantSource
 from rsis.errors import UserError
 from rsis.masks import relabel
 from rsis.structures import RawSample
@@ -68,7 +68,7 @@ def make_plant(seed: int, index: int, size: tuple[int, int], leaves: tuple[int, 
     )
 
 
-def write_plants(folder: Path, source: SyntheticSource, processes: int | None = None) -> None:
+def write_plants(folder: Path, source: PlantSource, processes: int | None = None) -> None:
     """Write all plants of a source into `folder`, which must exist.
 
     Args:
@@ -120,7 +120,7 @@ def _arrange(
     return plant, labels
 
 
-def _write_plant(source: SyntheticSource, job: tuple[Path, int]) -> int:
+def _write_plant(source: PlantSource, job: tuple[Path, int]) -> int:
     """Draw and write one plant's four files; return its number of leaves."""
     folder, index = job
     plant = make_plant(source.seed, index, source.image_size, source.leaves)

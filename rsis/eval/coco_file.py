@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
-from rsis.config import Count
 from rsis.masks import RLE, rle_runs
+from rsis.section import Count
 
 
 class _Model(BaseModel):

@@ -36,10 +36,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rsis.config import Count, Epoch, Fraction, Section, Split
 from rsis.errors import UserError
 from rsis.files import atomic_path, read_json
 from rsis.masks import RLE, rle_runs
+from rsis.section import Count, Epoch, Fraction, Section, Split
 
 SCHEMA_VERSION = 1
 

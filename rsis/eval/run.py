@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from rsis.config import CocoDataset, CvpppDataset, ScoreSection
+from rsis.config import ScoreSection
+from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
 from rsis.eval.coco import score_coco
 from rsis.eval.cvppp import OVERLAP_RULE, score_cvppp
-from rsis.eval.ground_truth import GroundTruth, load_ground_truth
+from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import ScorerResult, Scores
+from rsis.eval.truths import load_ground_truth
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ _SCORERS: dict[str, Callable[[PredictionFile, GroundTruth], ScorerResult]] = {
 }
 
 
-def score_run(predictions_path: Path, dataset: CvpppDataset | CocoDataset, root: Path, section: ScoreSection) -> Scores:
+def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: ScoreSection) -> Scores:
     """Judge a prediction file by the scorers that `section` names.
 
     Args:

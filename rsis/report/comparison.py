@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rsis.config import CocoDataset, CvpppDataset, RunSection, SyntheticSource
+from rsis.config import RunSection
+from rsis.dataset_config import AnyDataset, PlantSource
 from rsis.eval.scores import Scores
 from rsis.report.published import Published, PublishedRow, PublishedTable, Unit
 
@@ -33,7 +34,7 @@ class ScoredRun:
 
     run: str
     run_config: RunSection
-    dataset_config: CvpppDataset | CocoDataset
+    dataset_config: AnyDataset
     scores: Scores
 
     @property
@@ -166,7 +167,7 @@ def _belongs(table: PublishedTable, scorer: str, runs: Sequence[ScoredRun], publ
 
 
 def _same_data(run: ScoredRun, dataset: str) -> bool:
-    return run.run_config.dataset == dataset and not isinstance(run.dataset_config.source, SyntheticSource)
+    return run.run_config.dataset == dataset and not isinstance(run.dataset_config.source, PlantSource)
 
 
 def _columns(tables: Sequence[PublishedTable], runs: Sequence[ScoredRun], scorer: str) -> tuple[ComparisonColumn, ...]:
@@ -196,7 +197,7 @@ def _our_row(
     run: ScoredRun, scorer: str, known: set[str], tables: Sequence[PublishedTable], published: Published
 ) -> ComparisonRow:
     values: dict[str, float | None] = {k: v for k, v in run.scores.metrics.items() if k in known}
-    generated = isinstance(run.dataset_config.source, SyntheticSource)
+    generated = isinstance(run.dataset_config.source, PlantSource)
     group = [f"This project, {'generated ' if generated else ''}{run.run_config.dataset}", _split(run)]
     if run.num_images is not None:
         group.append(f"{run.num_images} images")
@@ -211,7 +212,7 @@ def protocol_difference(run: ScoredRun, table: PublishedTable, published: Publis
     """
     benchmark, name = published.benchmarks[table.benchmark], run.run_config.dataset
     size = f"input {_by(run.dataset_config.size)}"
-    if isinstance(run.dataset_config.source, SyntheticSource):
+    if isinstance(run.dataset_config.source, PlantSource):
         return f"generated {name}, not {benchmark.title}: shown for form, not comparable; {size}"
     if name != benchmark.dataset:
         return f"data set {name}, not {benchmark.title}: shown for form, not comparable; {size}"

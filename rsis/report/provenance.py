@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from rsis.config import FolderSource
+from rsis.dataset_config import FolderSource
 from rsis.eval.prediction_file import PredictionFile
 from rsis.report.comparison import TIMES, ScoredRun
 

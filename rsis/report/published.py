@@ -7,8 +7,8 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from rsis.config import Count, Section, Split
 from rsis.errors import UserError
+from rsis.section import Count, Section, Split
 
 PACKAGED = Path(__file__).with_name("published.yaml")
 

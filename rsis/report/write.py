@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsis.config import CocoDataset, CvpppDataset, RunSection
+from rsis.config import RunSection
+from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
-from rsis.eval.ground_truth import load_ground_truth
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import read_scores
+from rsis.eval.truths import load_ground_truth
 from rsis.files import atomic_folder, atomic_path, read_json
 from rsis.report.comparison import ScoredRun, compare, format_value, label_of, to_frame, unit_of
 from rsis.report.figures import Picture, count_figure, learning_curves, read_curves, score_figure, term_start
@@ -44,7 +45,7 @@ class RunInputs:
     scores_folder: Path
     history_folder: Path
     predictions_path: Path
-    dataset_config: CvpppDataset | CocoDataset
+    dataset_config: AnyDataset
     raw_root: Path
     run_config: RunSection
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from rsis.config import CvpppDataset
 from rsis.data.cvppp import CvpppReader
 from rsis.data.readers import open_split
 from rsis.data.samples import BadSampleError
+from rsis.dataset_config import CvpppDataset
 from rsis.errors import UserError
 
 RNG = np.random.default_rng(0)

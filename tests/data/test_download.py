@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rsis.config import CocoDataset, CvpppDataset
 from rsis.data.download import download
 from rsis.data.readers import open_split
 from rsis.data.synthetic import write_plants
+from rsis.dataset_config import CocoDataset, CvpppDataset
 from rsis.errors import UserError
 from rsis.manifest import read_manifest, verify
 
 SOURCE: dict[str, Any] = {
-    "kind": "synthetic",
+    "kind": "plants",
     "seed": 2,
     "image_size": (24, 24),
     "training": 3,
@@ -41,7 +41,7 @@ def own(tmp_path: Path) -> Path:
     folder = tmp_path / "own"
     folder.mkdir()
     source = _cvppp(SOURCE).source
-    assert source.kind == "synthetic"
+    assert source.kind == "plants"
     write_plants(folder, source)
     return folder
 

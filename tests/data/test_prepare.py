@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from rsis.config import CvpppDataset, SyntheticSource
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.hdf5_writer import SplitSummary
 from rsis.data.prepare import prepare
 from rsis.data.readers import open_split
 from rsis.data.synthetic import write_plants
+from rsis.dataset_config import CvpppDataset, PlantSource
 from rsis.errors import UserError
 from rsis.files import sha256_of
 from rsis.manifest import read_manifest, write_manifest
 
-_SOURCE = SyntheticSource(kind="synthetic", seed=3, image_size=(48, 48), training=5, testing=2, leaves=(2, 4))
+_SOURCE = PlantSource(kind="plants", seed=3, image_size=(48, 48), training=5, testing=2, leaves=(2, 4))
 _SPLITS = {
     "train": {"folder": "training/A1", "take": (0, 3)},
     "val": {"folder": "training/A1", "take": (3, 5)},

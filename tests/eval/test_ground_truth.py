@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rsis.config import CocoDataset, CvpppDataset
+from rsis.dataset_config import CocoDataset, CvpppDataset
 from rsis.errors import UserError
-from rsis.eval.ground_truth import GroundTruth, load_ground_truth
+from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.truths import load_ground_truth
 from rsis.masks import decode_rle
 
 SOURCE = {"kind": "folder", "path": "unused"}

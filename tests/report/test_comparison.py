@@ -5,19 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config import (
-    CocoDataset,
-    CocoSplit,
-    CvpppDataset,
-    CvpppSplit,
-    FolderSource,
-    ModelSection,
-    PredictSection,
-    RunSection,
-    ScoreSection,
-    SyntheticSource,
-    TrainSection,
-)
+from rsis.config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
+from rsis.dataset_config import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit, FolderSource, PlantSource
 from rsis.eval.scores import Scores
 from rsis.report.comparison import ScoredRun, compare, format_cell, format_value, label_of, to_frame
 from rsis.report.published import load_published
@@ -30,7 +19,7 @@ CVPPP = {
     "cvppp/dic": -0.25,
 }
 COCO = {"coco/AP": 0.4321, "coco/AP50": 0.9}
-PLANTS = SyntheticSource(kind="synthetic", seed=1, image_size=(96, 96), training=9, testing=3, leaves=(4, 8))
+PLANTS = PlantSource(kind="plants", seed=1, image_size=(96, 96), training=9, testing=3, leaves=(4, 8))
 FOLDER = FolderSource(kind="folder", path="somewhere")
 
 
@@ -53,7 +42,7 @@ def scored(
     return ScoredRun("mine", run, config, Scores(metrics, pd.DataFrame(), pd.DataFrame(), protocol))
 
 
-def plants(source: SyntheticSource | FolderSource = PLANTS, size: tuple[int, int] = (96, 96)) -> CvpppDataset:
+def plants(source: PlantSource | FolderSource = PLANTS, size: tuple[int, int] = (96, 96)) -> CvpppDataset:
     return CvpppDataset(format="cvppp", source=source, size=size, splits={"test": CvpppSplit(folder="testing/A1")})
 
 

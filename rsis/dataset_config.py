@@ -1,0 +1,218 @@
+"""The data sets of params.yaml: where their raw files come from, their format, their splits."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rsis.section import Count, Epoch, Fraction, Section, Size, Split
+
+
+class PlantSource(Section):
+    """Rosette plants made by `rsis.data.synthetic`, written in the CVPPP layout."""
+
+    kind: Literal["plants"]
+    seed: int
+    image_size: Size
+    training: Count
+    testing: Count
+    leaves: tuple[Count, Count]
+
+
+class SceneSource(Section):
+    """Everyday scenes made by `rsis.data.scenes`, written in the layout of VOC 2012 and of sbdataset.
+
+    `train` and `val` are the sizes of VOC's image sets. sbdataset has that many images more, and annotates
+    VOC's a second time, as the real one does.
+    """
+
+    kind: Literal["scenes"]
+    seed: int
+    image_size: Size
+    train: Count
+    val: Count
+    sbdataset: Epoch
+    objects: tuple[Count, Count]
+
+
+class StreetSource(Section):
+    """Street scenes made by `rsis.data.streets`, written in the Cityscapes layout."""
+
+    kind: Literal["streets"]
+    seed: int
+    image_size: Size
+    train: Count
+    val: Count
+    test: Count
+    objects: tuple[Count, Count]
+
+
+class FolderSource(Section):
+    """A folder of the user's that is read where it stands and never changed.
+
+    The environment variable named by `env`, when set, replaces `path`. `obtain` is told to a user who has
+    not got the folder yet.
+    """
+
+    kind: Literal["folder"]
+    path: str
+    env: str | None = None
+    obtain: str | None = None
+
+    def resolve(self) -> Path:
+        """Return the folder in use now."""
+        return Path(os.environ.get(self.env or "") or self.path).expanduser()
+
+
+class Archive(Section):
+    """One file to fetch: `urls` are tried in turn, and the file must have these bytes.
+
+    Attributes:
+        urls: The first that answers is used; mirrors follow.
+        size: Bytes.
+        checksum: "md5:..." or "sha256:...", hexadecimal.
+        unpack: Whether it is a tar or zip archive to unpack into the data set's folder; else it is put there.
+    """
+
+    urls: Annotated[tuple[str, ...], Field(min_length=1)]
+    size: Count | None = None
+    checksum: Annotated[str, Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+    unpack: bool = True
+
+
+class ArchiveSource(Section):
+    """Files on the web that anyone may fetch."""
+
+    kind: Literal["archives"]
+    files: Annotated[dict[str, Archive], Field(min_length=1)]
+
+
+class CityscapesSource(Section):
+    """Cityscapes: a folder that is there already, or the official packages fetched with an account.
+
+    `path` (or the variable named by `env`) is used when it exists. Otherwise `packages` are fetched with the
+    official downloader's own session, by the credentials in its file or in CITYSCAPES_USERNAME and
+    CITYSCAPES_PASSWORD.
+    """
+
+    kind: Literal["cityscapes"]
+    path: str | None = None
+    env: str | None = None
+    packages: Annotated[tuple[str, ...], Field(min_length=1)]
+    server: str = "https://www.cityscapes-dataset.com"
+
+    def resolve(self) -> Path | None:
+        """Return the folder in use now, or None when none is named or there."""
+        named = os.environ.get(self.env or "") or self.path
+        folder = Path(named).expanduser() if named else None
+        return folder if folder is not None and folder.is_dir() else None
+
+
+Source = Annotated[
+    PlantSource | SceneSource | StreetSource | FolderSource | ArchiveSource | CityscapesSource,
+    Field(discriminator="kind"),
+]
+
+
+class CvpppSplit(Section):
+    """Plants of one folder in the CVPPP layout, or of one set of an LSC 2017 HDF5 file.
+
+    Attributes:
+        folder: Holds the PNG files; or the HDF5 file and, after a colon, the set: "training.h5:A1".
+        take: Positions `take[0]..take[1]-1` by sorted id; None for all.
+    """
+
+    folder: str
+    take: tuple[Epoch, Count] | None = None
+
+
+class CocoSplit(Section):
+    """A COCO instance JSON and the folder that its file names are relative to."""
+
+    annotations: str
+    images: str
+
+
+class VocSplit(Section):
+    """Images of VOC 2012 and of sbdataset, united; where both annotate an image, VOC's annotation counts.
+
+    Attributes:
+        image_sets: Of VOC: names of files in ImageSets/Segmentation.
+        sbdataset: Of sbdataset: names of its image lists (train, val).
+        exclude: Image sets of VOC whose images are left out, whoever annotates them.
+        share: From which to below which fraction of the images, in an order shuffled by `seed`.
+        seed: Of that order.
+    """
+
+    image_sets: tuple[str, ...] = ()
+    sbdataset: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    share: tuple[Fraction, Fraction] = (0.0, 1.0)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _takes_some(self) -> Self:
+        if not self.image_sets and not self.sbdataset:
+            raise ValueError("image_sets and sbdataset are both empty; name an image set in one of them")
+        if self.share[0] >= self.share[1]:
+            raise ValueError(f"share runs from {self.share[0]} to {self.share[1]}; the second must be larger")
+        return self
+
+
+class CityscapesSplit(Section):
+    """One of the folders train, val, test under leftImg8bit and gtFine."""
+
+    folder: str
+
+
+class _Dataset(Section):
+    source: Source
+    size: Size
+    skip_bad: bool = False
+
+
+class CvpppDataset(_Dataset):
+    """A data set in the CVPPP folder layout; one class, "leaf".
+
+    Attributes:
+        plants: How many plants each folder must have (128 in A1's training folder); None = any number.
+    """
+
+    format: Literal["cvppp"]
+    splits: dict[Split, CvpppSplit]
+    plants: dict[str, Count] | None = None
+
+
+class CocoDataset(_Dataset):
+    """A data set as COCO instance JSON."""
+
+    format: Literal["coco"]
+    splits: dict[Split, CocoSplit]
+
+
+class VocDataset(_Dataset):
+    """Pascal VOC 2012 and the Semantic Boundaries Dataset; twenty classes.
+
+    Attributes:
+        voc: Folder of VOC within the raw data, with JPEGImages, SegmentationObject, ...
+        sbdataset: Folder of sbdataset within it, with img, inst, train.txt, ...; None = without.
+    """
+
+    format: Literal["voc"]
+    voc: str
+    sbdataset: str | None = None
+    splits: dict[Split, VocSplit]
+
+
+class CityscapesDataset(_Dataset):
+    """Cityscapes; its eight classes that have instances."""
+
+    format: Literal["cityscapes"]
+    splits: dict[Split, CityscapesSplit]
+
+
+AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset
+Dataset = Annotated[AnyDataset, Field(discriminator="format")]
+VARIANTS = {"plants", "scenes", "streets", "folder", "archives", "cityscapes", "cvppp", "coco", "voc"}
+"""Names of the variants above, which pydantic puts into the path of an error."""

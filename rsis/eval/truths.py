@@ -1,0 +1,38 @@
+"""The truth of a split, chosen by the data set's format."""
+
+from pathlib import Path
+
+from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, VocDataset
+from rsis.errors import UserError
+from rsis.eval.cityscapes_truth import CityscapesTruth
+from rsis.eval.coco_truth import CocoTruth
+from rsis.eval.cvppp_truth import CvpppTruth
+from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.voc_truth import VocTruth
+from rsis.section import Split
+
+
+def load_ground_truth(dataset: AnyDataset, root: Path, split: Split) -> GroundTruth:
+    """Open the truth of one split.
+
+    Args:
+        dataset: Section of params.yaml.
+        root: Folder of the raw data; the paths in `dataset.splits` are relative to it.
+        split: Which images.
+
+    Raises:
+        UserError: The split is not configured; a folder or file is missing, empty or not of its format.
+            The same can come later from the methods of the result, which read one image each.
+    """
+    if split not in dataset.splits:
+        raise UserError(
+            f"params.yaml: the data set has no split {split!r}, but {', '.join(dataset.splits)}; "
+            "add it to its splits, or choose another in the run's predict.split and predict again"
+        )
+    if isinstance(dataset, CvpppDataset):
+        return CvpppTruth(root, dataset.splits[split])
+    if isinstance(dataset, CocoDataset):
+        return CocoTruth(root, dataset.splits[split])
+    if isinstance(dataset, VocDataset):
+        return VocTruth(root, dataset, dataset.splits[split])
+    return CityscapesTruth(root, dataset.splits[split])
