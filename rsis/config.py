@@ -133,13 +133,17 @@ class PredictSection(Section):
     mask_threshold: Fraction = 0.5
     objectness_threshold: Fraction = 0.5
     min_area: Fraction = 0.0
+    largest_component: bool = False
     exclusive: bool = False
 
 
 class ScoreSection(Section):
-    """Which scorers judge a run."""
+    """Which scorers judge a run, and the rules that turn its masks into detections."""
 
-    scorers: Annotated[tuple[Literal["cvppp", "coco"], ...], Field(min_length=1)]
+    scorers: Annotated[tuple[Literal["cvppp", "coco", "voc", "cityscapes"], ...], Field(min_length=1)]
+    classes: Literal["all", "best"] = "all"
+    remove_ignored: bool = True
+    overlap: Literal["first", "probable"] = "first"
 
 
 class RunSection(Section):

@@ -91,12 +91,10 @@ def predict_batch(
         for step in range(length):
             if masks[step].sum() <= section.min_area * masks[step].numel():
                 continue  # an empty mask is no object
-            class_prob, index = classes[i, step].max(dim=0)
             instances.append(
                 InstancePrediction(
                     rle=encode_rle(masks[step].cpu().numpy()),
-                    class_id=int(index) + 1,
-                    class_prob=float(class_prob),
+                    class_probs=tuple(classes[i, step].tolist()),
                     objectness=float(objectness[i, step]),
                     step=step,
                 )

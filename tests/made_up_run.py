@@ -60,7 +60,7 @@ def make_run(root: Path, name: str = "mine", shift: int = 1) -> RunInputs:
     images = []
     for number, (image_id, labels) in enumerate(maps.items()):
         masks = np.roll(map_to_masks(labels), shift, axis=2)[: 1 + (number % 3 > 0)]  # every third misses a leaf
-        found = (InstancePrediction(encode_rle(mask), 1, 1.0, 0.8, step) for step, mask in enumerate(masks))
+        found = (InstancePrediction(encode_rle(mask), (1.0,), 0.8, step) for step, mask in enumerate(masks))
         images.append(ImagePrediction(image_id, (32, 32), tuple(found)))
     file = PredictionFile("tiny", name, "test", DIGEST, ("leaf",), {"mask_threshold": 0.5}, tuple(images))
     write_predictions(root / "predictions" / f"{name}.json", file)

@@ -76,7 +76,7 @@ def test_class_is_the_likeliest_real_one() -> None:
     first = image.instances[0]
     assert first.class_id == 2
     assert first.class_prob == pytest.approx(torch.tensor([1.0, 2.0]).softmax(0)[1].item())
-    assert first.score == pytest.approx(first.class_prob * 0.8)
+    assert first.objectness == pytest.approx(0.8)
 
 
 def test_no_steps_no_masks() -> None:

@@ -15,13 +15,15 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from rsis.config import ScoreSection
+from rsis.eval.detections import detections_of
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import PredictionFile
 from rsis.eval.scores import ScorerResult
 
 
-def score_coco(predictions: PredictionFile, truth: GroundTruth) -> ScorerResult:
-    """Score a prediction file; a detection's score is class_prob * objectness.
+def score_coco(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
+    """Score a prediction file.
 
     Overlapping masks stay as they were predicted. Crowd regions are ignored the way pycocotools does it:
     a detection inside one is no false positive.
@@ -29,6 +31,7 @@ def score_coco(predictions: PredictionFile, truth: GroundTruth) -> ScorerResult:
     Args:
         predictions: At least one image.
         truth: Has all the images of `predictions`, in the same sizes, and all its class names.
+        rules: Whether a mask counts for every class or for its best one.
 
     Returns:
         Metrics, overall and per class: coco/AP (mean over IoU .50:.05:.95), coco/AP50, coco/AP75,
@@ -36,7 +39,7 @@ def score_coco(predictions: PredictionFile, truth: GroundTruth) -> ScorerResult:
         coco/AR10, coco/AR100, mean recall with at most that many detections per image. A figure without
         any object to find is left out of the metrics and is NaN in a class's row.
     """
-    evaluation = _evaluate(predictions, truth)
+    evaluation = _evaluate(predictions, truth, rules)
     precision, recall = evaluation["precision"], evaluation["recall"]
     figures = _figures(precision, recall)
     rows = []
@@ -47,10 +50,13 @@ def score_coco(predictions: PredictionFile, truth: GroundTruth) -> ScorerResult:
         metrics={name: value for name, value in figures.items() if not np.isnan(value)},
         per_image=pd.DataFrame({"image_id": [image.image_id for image in predictions.images]}),
         per_class=pd.DataFrame(rows),
+        curve=pd.DataFrame(
+            {"iou": np.arange(50, 100, 5) / 100, "ap": [_mean(precision[i, ..., 0, 2]) for i in range(10)]}
+        ),
     )
 
 
-def _evaluate(predictions: PredictionFile, truth: GroundTruth) -> dict[str, Any]:
+def _evaluate(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> dict[str, Any]:
     """Run pycocotools; return its precision [IoU, recall, class, area, limit] and recall, -1 = undefined."""
     images: list[dict[str, Any]] = []
     targets: list[dict[str, Any]] = []
@@ -58,14 +64,14 @@ def _evaluate(predictions: PredictionFile, truth: GroundTruth) -> dict[str, Any]
     class_ids = [truth.class_names.index(name) + 1 for name in predictions.class_names]
     for image_number, image in enumerate(predictions.images, 1):
         images.append({"id": image_number, "height": image.size[0], "width": image.size[1]})
-        for item in truth.annotations(image.image_id):
-            target = {"segmentation": item.rle, "area": item.area, "iscrowd": int(item.iscrowd)}
-            target |= {"id": len(targets) + 1, "image_id": image_number, "category_id": item.class_id}
+        for annotated in truth.annotations(image.image_id):
+            target = {"segmentation": annotated.rle, "area": annotated.area, "iscrowd": int(annotated.iscrowd)}
+            target |= {"id": len(targets) + 1, "image_id": image_number, "category_id": annotated.class_id}
             targets.append(target)
-        for instance in image.instances:
-            detection = {"segmentation": instance.rle, "area": float(coco_mask.area(instance.rle)), "iscrowd": 0}
-            detection |= {"id": len(detections) + 1, "image_id": image_number, "score": instance.score}
-            detections.append(detection | {"category_id": class_ids[instance.class_id - 1]})
+        for item in detections_of(image, rules.classes):
+            detection = {"segmentation": item.rle, "area": float(coco_mask.area(item.rle)), "iscrowd": 0}
+            detection |= {"id": len(detections) + 1, "image_id": image_number, "score": item.score}
+            detections.append(detection | {"category_id": class_ids[item.class_id - 1]})
     categories = [{"id": k, "name": name} for k, name in enumerate(truth.class_names, 1)]
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_index(images, categories, targets), _index(images, categories, detections), "segm")

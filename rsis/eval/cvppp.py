@@ -24,12 +24,11 @@ import numpy as np
 import pandas as pd
 
 from rsis import __version__
+from rsis.config import ScoreSection
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
 from rsis.masks import decode_rle, masks_to_map, relabel
-
-OVERLAP_RULE = "the object predicted earlier keeps a contested pixel"
 
 
 @dataclass(frozen=True)
@@ -122,23 +121,24 @@ def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
     return PairScore(sbd, _fg_bg_dice(overlap), dic, abs(dic))
 
 
-def score_cvppp(predictions: PredictionFile, truth: GroundTruth) -> ScorerResult:
+def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
     """Score every image of a prediction file; classes and scores of the objects play no part.
 
-    Masks become a label map in which the object predicted earlier keeps a contested pixel. Pixels that the
-    ground truth ignores are taken from the predictions. The metrics are means over images, each with its
+    Masks become a label map; pixels that the ground truth ignores are background in it. The metrics are
+    means over images, each with its
     standard deviation over these images (divided by their number).
 
     Args:
         predictions: At least one image.
         truth: Has all the images of `predictions`, in the same sizes.
+        rules: Which object keeps a contested pixel: the one predicted first, or the most probable one.
 
     Returns:
         Metrics cvppp/{sbd, fg_bg_dice, dic, abs_dic}, each also with "_std"; the same four per image.
     """
     rows = []
     for image in predictions.images:
-        score = _score_image(image, truth)
+        score = _score_image(image, truth, rules)
         rows.append({"image_id": image.image_id} | {f"cvppp/{name}": value for name, value in asdict(score).items()})
     per_image = pd.DataFrame(rows)
     metrics = {}
@@ -149,9 +149,12 @@ def score_cvppp(predictions: PredictionFile, truth: GroundTruth) -> ScorerResult
     return ScorerResult(f"rsis {__version__}", metrics, per_image, per_class)
 
 
-def _score_image(image: ImagePrediction, truth: GroundTruth) -> PairScore:
+def _score_image(image: ImagePrediction, truth: GroundTruth, rules: ScoreSection) -> PairScore:
     masks = np.zeros((len(image.instances), *image.size), bool)
-    for mask, instance in zip(masks, image.instances, strict=True):
+    instances = list(image.instances)
+    if rules.overlap == "probable":
+        instances.sort(key=lambda item: -item.objectness)
+    for mask, instance in zip(masks, instances, strict=True):
         mask[:] = decode_rle(instance.rle)
     pred = np.where(truth.ignore_mask(image.image_id), 0, masks_to_map(masks))
     return score_pair(_with_background(pred), _with_background(truth.instance_map(image.image_id)))

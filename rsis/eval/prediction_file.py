@@ -2,7 +2,7 @@
 
 One JSON document, UTF-8, with one line per image. All keys are required, unknown ones are an error.
 
-    schema_version  1
+    schema_version  2
     dataset         name of the data set in params.yaml
     run             name of the run in params.yaml
     split           "train", "val" or "test"
@@ -14,18 +14,18 @@ One JSON document, UTF-8, with one line per image. All keys are required, unknow
         size        [H, W] of the original image, in pixels
         instances   objects in predicted order:
             rle          mask of that size, COCO's compressed run-length encoding (`rsis.masks.RLE`)
-            class_id     1..K-1, position in class_names counted from 1
-            class_prob   probability of that class, 0..1
+            class_probs  probability of each class, in the order of class_names, 0..1
             objectness   probability that there is an object at this step, 0..1
             step         decoder step that emitted the mask, from 0
 
-The score of a detection is class_prob * objectness (paper, released code). Worked example: a 2 x 3 image
+One mask may count once for its most probable class or once for every class: the scorers decide that by the
+run's `score.classes` (see `rsis.eval.detections`). Worked example: a 2 x 3 image
 with one object on its last column, and an image with none.
 
-    {"schema_version": 1, "dataset": "plants", "run": "demo", "split": "test", "checkpoint": "9f86d0...",
+    {"schema_version": 2, "dataset": "plants", "run": "demo", "split": "test", "checkpoint": "9f86d0...",
      "class_names": ["leaf"], "parameters": {"mask_threshold": 0.5}, "images": [
     {"image_id": "plant001", "size": [2, 3], "instances": [{"rle": {"size": [2, 3], "counts": "42"},
-     "class_id": 1, "class_prob": 0.5, "objectness": 0.9, "step": 0}]},
+     "class_probs": [0.5], "objectness": 0.9, "step": 0}]},
     {"image_id": "plant002", "size": [2, 3], "instances": []}
     ]}
 """
@@ -34,14 +34,16 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from rsis.errors import UserError
 from rsis.files import atomic_path, read_json
 from rsis.masks import RLE, rle_runs
 from rsis.section import Count, Epoch, Fraction, Section, Split
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,25 @@ class InstancePrediction:
 
     Attributes:
         rle: Its mask at the original resolution.
-        class_id: 1..K-1.
-        class_prob: Probability of that class, 0..1.
+        class_probs: Probability of classes 1..K-1, each 0..1.
         objectness: Probability that there is an object at this step, 0..1.
         step: Decoder step that emitted it, from 0.
     """
 
     rle: RLE
-    class_id: int
-    class_prob: float
+    class_probs: tuple[float, ...]
     objectness: float
     step: int
 
     @property
-    def score(self) -> float:
-        """Score of the detection: class probability times objectness, 0..1."""
-        return self.class_prob * self.objectness
+    def class_id(self) -> int:
+        """The most probable class, 1..K-1; of equals the first."""
+        return self.class_probs.index(self.class_prob) + 1
+
+    @property
+    def class_prob(self) -> float:
+        """Probability of the most probable class, 0..1."""
+        return max(self.class_probs)
 
 
 @dataclass(frozen=True)
@@ -153,13 +158,12 @@ class _Rle(Section):
 
 class _Instance(Section):
     rle: _Rle
-    class_id: int
-    class_prob: Fraction
+    class_probs: Annotated[tuple[Fraction, ...], Field(min_length=1)]
     objectness: Fraction
     step: Epoch
 
     def to_prediction(self) -> InstancePrediction:
-        return InstancePrediction(self.rle.to_rle(), self.class_id, self.class_prob, self.objectness, self.step)
+        return InstancePrediction(self.rle.to_rle(), self.class_probs, self.objectness, self.step)
 
 
 class _Image(Section):
@@ -172,7 +176,7 @@ class _Image(Section):
 
 
 class _File(Section):
-    schema_version: Literal[1]  # first: of a file of another version this is the fault to name
+    schema_version: Literal[2]  # first: of a file of another version this is the fault to name
     dataset: str
     run: str
     split: Split
@@ -183,8 +187,9 @@ class _File(Section):
 
 
 def _check_instance(path: Path, where: str, image: _Image, instance: _Instance, class_names: tuple[str, ...]) -> None:
-    if not 1 <= instance.class_id <= len(class_names):
-        raise _wrong(path, f"{where}: class_id is {instance.class_id}; expected 1..{len(class_names)}")
+    if len(instance.class_probs) != len(class_names):
+        found = f"{len(instance.class_probs)} class_probs"
+        raise _wrong(path, f"{where}: has {found}; expected one for each of the {len(class_names)} classes")
     if instance.rle.size != image.size:
         raise _wrong(path, f"{where}: its mask is of size {instance.rle.size}; the image is {image.size}")
     try:
@@ -200,16 +205,15 @@ def _wrong(path: Path, fault: str) -> UserError:
 def _image_as_json(path: Path, image: ImagePrediction) -> dict[str, Any]:
     instances = []
     for item in image.instances:
-        if not math.isfinite(item.score):
+        if not all(map(math.isfinite, (*item.class_probs, item.objectness))):
             raise UserError(
-                f"{path}: not written: {image.image_id}, step {item.step} has class_prob {item.class_prob} and "
+                f"{path}: not written: {image.image_id}, step {item.step} has class_probs {item.class_probs} and "
                 f"objectness {item.objectness}, expected finite ones; the training diverged, lower its learning rate"
             )
         instances.append(
             {
                 "rle": {"size": list(item.rle["size"]), "counts": item.rle["counts"]},
-                "class_id": int(item.class_id),
-                "class_prob": float(item.class_prob),
+                "class_probs": [float(prob) for prob in item.class_probs],
                 "objectness": float(item.objectness),
                 "step": int(item.step),
             }

@@ -10,17 +10,21 @@ from rsis.config import ScoreSection
 from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
 from rsis.eval.coco import score_coco
-from rsis.eval.cvppp import OVERLAP_RULE, score_cvppp
+from rsis.eval.cvppp import score_cvppp
+from rsis.eval.detections import without_ignored
 from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.objects import score_objects
 from rsis.eval.prediction_file import PredictionFile, read_predictions
-from rsis.eval.scores import ScorerResult, Scores
+from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
 from rsis.eval.truths import load_ground_truth
+from rsis.eval.voc import score_voc
 
 logger = logging.getLogger(__name__)
 
-_SCORERS: dict[str, Callable[[PredictionFile, GroundTruth], ScorerResult]] = {
+_SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], ScorerResult]] = {
     "cvppp": score_cvppp,
     "coco": score_coco,
+    "voc": score_voc,
 }
 
 
@@ -41,7 +45,9 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
     predictions = read_predictions(predictions_path)
     truth = load_ground_truth(dataset, root, predictions.split)
     left_out = _check_agreement(predictions_path, predictions, truth, dataset.skip_bad)
-    results = {name: _SCORERS[name](predictions, truth) for name in section.scorers}
+    if section.remove_ignored:
+        predictions = without_ignored(predictions, truth)
+    results = {name: _SCORERS[name](predictions, truth, section) for name in section.scorers}
 
     per_image, per_class = _count_objects(predictions, truth)
     metrics: dict[str, float] = {}
@@ -58,11 +64,15 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
         "left_out": left_out,
         "objects": int(per_image["objects"].sum()),
         "scorers": {name: result.version for name, result in results.items()},
-        "score_rule": "class_prob * objectness",
-        "overlap_rule": f"cvppp: {OVERLAP_RULE}; coco: masks may overlap",
+        "rules": section.model_dump(mode="json", exclude={"scorers"}),
         "predict": predictions.parameters,
     }
-    return Scores(metrics, per_image, per_class, protocol)
+    return Scores(metrics, per_image, per_class, score_objects(predictions, truth), _join_curves(results), protocol)
+
+
+def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:
+    curves = [result.curve.assign(scorer=name) for name, result in results.items() if result.curve is not None]
+    return pd.concat([pd.DataFrame(columns=list(CURVE_COLUMNS), dtype=object), *curves], ignore_index=True)
 
 
 def _check_agreement(path: Path, predictions: PredictionFile, truth: GroundTruth, skip_bad: bool) -> list[str]:

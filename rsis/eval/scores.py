@@ -8,6 +8,9 @@ A figure that is not defined for the data (no small object: no coco/AP_small) is
 
     per_image.csv   image_id, objects (true ones), predicted, and a column per figure and scorer
     per_class.csv   class_name, objects, and a column per figure and scorer; empty where not defined
+    objects.csv     image_id, class_name, area (pixels), iou (with the mask that fits best, any class),
+                    step (decoder step of that mask; empty where none touches the object)
+    curves.csv      scorer, iou, ap: average precision over the overlap that a detection must have
     protocol.json   how it was measured, see `Scores`
 """
 
@@ -22,6 +25,9 @@ from pydantic import FiniteFloat
 from rsis.errors import UserError
 from rsis.files import atomic_folder, atomic_path, read_json
 
+OBJECT_COLUMNS = ("image_id", "class_name", "area", "iou", "step")
+CURVE_COLUMNS = ("scorer", "iou", "ap")
+
 
 @dataclass(frozen=True)
 class ScorerResult:
@@ -32,12 +38,14 @@ class ScorerResult:
         metrics: Keys "scorer/name".
         per_image: Column image_id and columns "scorer/name", in the prediction file's order.
         per_class: Column class_name and columns "scorer/name", in the ground truth's order.
+        curve: Columns iou and ap, average precision over the overlap asked for; None where it has none.
     """
 
     version: str
     metrics: dict[str, float]
     per_image: pd.DataFrame
     per_class: pd.DataFrame
+    curve: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -48,14 +56,18 @@ class Scores:
         metrics: Keys "scorer/name"; fractions 0..1 but for counts.
         per_image: Columns image_id, objects, predicted, then "scorer/name".
         per_class: Columns class_name, objects, then "scorer/name"; NaN where not defined.
+        objects: Columns image_id, class_name, area, iou, step: one row per true object.
+        curves: Columns scorer, iou, ap.
         protocol: JSON values: dataset, split, run, checkpoint (SHA-256), images (how many were scored),
             left_out (ids that the preparation skipped), objects (true ones in the images scored),
-            scorers (name: version), score_rule, overlap_rule, predict (its parameters).
+            scorers (name: version), rules (section `score` of the run), predict (its parameters).
     """
 
     metrics: dict[str, float]
     per_image: pd.DataFrame
     per_class: pd.DataFrame
+    objects: pd.DataFrame
+    curves: pd.DataFrame
     protocol: dict[str, Any]
 
 
@@ -68,6 +80,8 @@ def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
     with atomic_folder(folder) as temporary:
         _write_table(scores.per_image, temporary / "per_image.csv")
         _write_table(scores.per_class, temporary / "per_class.csv")
+        _write_table(scores.objects, temporary / "objects.csv")
+        _write_table(scores.curves, temporary / "curves.csv")
         _write_json(scores.protocol, temporary / "protocol.json")
     with atomic_path(metrics_path) as temporary:
         _write_json(scores.metrics, temporary)
@@ -84,6 +98,8 @@ def read_scores(metrics_path: Path, folder: Path) -> Scores:
         metrics=read_json(metrics_path, dict[str, FiniteFloat], remedy),
         per_image=_read_table(folder / "per_image.csv", ("image_id", "objects", "predicted"), remedy),
         per_class=_read_table(folder / "per_class.csv", ("class_name", "objects"), remedy),
+        objects=_read_table(folder / "objects.csv", OBJECT_COLUMNS, remedy),
+        curves=_read_table(folder / "curves.csv", CURVE_COLUMNS, remedy),
         protocol=read_json(folder / "protocol.json", dict[str, Any], remedy),
     )
 

@@ -38,14 +38,13 @@ def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predict
         predictions: The prediction file that was scored.
     """
     config, protocol = run.run_config, run.scores.protocol
-    scorers = protocol.get("scorers")
+    scorers, rules = protocol.get("scorers"), protocol.get("rules")
     facts = [
         ("Data set", _data(run)),
         ("Split", f"{predictions.split}, {len(predictions.images)} images predicted, {_text(run.num_images)} scored"),
         ("Left out", ", ".join(map(str, protocol.get("left_out") or ())) or "nothing"),
         ("Scorers", ", ".join(f"{k} ({v})" for k, v in scorers.items()) if isinstance(scorers, dict) else "-"),
-        ("Score of a detection", _text(protocol.get("score_rule"))),
-        ("Overlapping objects", _text(protocol.get("overlap_rule"))),
+        ("Rules of scoring", ", ".join(f"{k} {v}" for k, v in rules.items()) if isinstance(rules, dict) else "-"),
         ("Training", training(history)),
         ("Best epoch", _text(history.get("best_epoch"))),
         ("Checkpoint", f"SHA-256 {predictions.checkpoint}"),

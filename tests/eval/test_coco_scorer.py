@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsis.config import ScoreSection
 from rsis.dataset_config import CocoDataset
 from rsis.eval.coco import score_coco
 from rsis.eval.ground_truth import GroundTruth
@@ -18,6 +19,7 @@ from rsis.masks import encode_rle
 
 CLASSES = ("nut", "bolt")
 SIDE = 100
+RULES = ScoreSection(scorers=("coco",), classes="best")
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,15 @@ def truth_of(root: Path, images: list[list[Target]]) -> GroundTruth:
     return load_ground_truth(CocoDataset.model_validate(section), root, "test")
 
 
+def _one_class(found: Detection) -> tuple[float, ...]:
+    return tuple(found.class_prob if k == found.class_id else 0.0 for k in range(1, len(CLASSES) + 1))
+
+
 def predict(images: list[list[Detection]], class_names: tuple[str, ...] = CLASSES) -> PredictionFile:
     entries = []
     for number, detections in enumerate(images):
         instances = tuple(
-            InstancePrediction(encode_rle(found.mask), found.class_id, found.class_prob, found.objectness, step)
+            InstancePrediction(encode_rle(found.mask), _one_class(found), found.objectness, step)
             for step, found in enumerate(detections)
         )
         entries.append(ImagePrediction(f"{number}.png", (SIDE, SIDE), instances))
@@ -80,7 +86,7 @@ def predict(images: list[list[Detection]], class_names: tuple[str, ...] = CLASSE
 
 
 def score(root: Path, targets: list[list[Target]], detections: list[list[Detection]]) -> dict[str, float]:
-    return score_coco(predict(detections), truth_of(root, targets)).metrics
+    return score_coco(predict(detections), truth_of(root, targets), RULES).metrics
 
 
 def slow_outcomes(
@@ -237,9 +243,9 @@ def test_without_any_object_no_figure_is_defined(tmp_path: Path) -> None:
 def test_classes_are_matched_by_name_and_have_a_row_each(tmp_path: Path) -> None:
     truth = truth_of(tmp_path, [[Target(box(0, 0, 50, 50), class_id=2)]])
     found = [[Detection(box(0, 0, 50, 50), class_id=1)]]
-    result = score_coco(predict(found, ("bolt", "nut")), truth)
+    result = score_coco(predict(found, ("bolt", "nut")), truth, RULES)
     assert result.metrics["coco/AP"] == pytest.approx(1.0)
     rows = result.per_class.set_index("class_name")["coco/AP"]
     assert rows["bolt"] == pytest.approx(1.0)
     assert np.isnan(rows["nut"])
-    assert score_coco(predict(found, ("nut", "bolt")), truth).metrics["coco/AP"] == 0.0
+    assert score_coco(predict(found, ("nut", "bolt")), truth, RULES).metrics["coco/AP"] == 0.0

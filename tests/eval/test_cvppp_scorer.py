@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsis.config import ScoreSection
 from rsis.eval.cvppp import (
     PairScore,
     best_dice,
@@ -24,6 +25,7 @@ from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, Predi
 from rsis.masks import encode_rle
 
 GOLDEN = Path(os.environ.get("RSIS_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "scorers"
+RULES = ScoreSection(scorers=("cvppp",))
 
 
 class Truth(GroundTruth):
@@ -53,7 +55,7 @@ class Truth(GroundTruth):
 def predict(masks: dict[str, list[np.ndarray]], size: tuple[int, int]) -> PredictionFile:
     images = tuple(
         ImagePrediction(
-            name, size, tuple(InstancePrediction(encode_rle(mask), 1, 1.0, 0.9, t) for t, mask in enumerate(stack))
+            name, size, tuple(InstancePrediction(encode_rle(mask), (1.0,), 0.9, t) for t, mask in enumerate(stack))
         )
         for name, stack in masks.items()
     )
@@ -62,7 +64,7 @@ def predict(masks: dict[str, list[np.ndarray]], size: tuple[int, int]) -> Predic
 
 def score_one(masks: list[np.ndarray], truth: np.ndarray, ignored: np.ndarray | None = None) -> dict[str, float]:
     ground_truth = Truth({"p": truth}, {} if ignored is None else {"p": ignored})
-    return score_cvppp(predict({"p": masks}, truth.shape), ground_truth).metrics
+    return score_cvppp(predict({"p": masks}, truth.shape), ground_truth, RULES).metrics
 
 
 def slow_dice(x: np.ndarray, y: np.ndarray) -> float:
@@ -190,7 +192,7 @@ def test_metrics_are_means_and_deviations_over_images() -> None:
     truth = np.array([[0, 1, 1, 2]])
     ground_truth = Truth({"p": truth, "q": truth, "r": truth})
     predictions = predict({"p": [truth == 1, truth == 2], "q": [], "r": [truth == 1]}, truth.shape)
-    result = score_cvppp(predictions, ground_truth)
+    result = score_cvppp(predictions, ground_truth, RULES)
     assert result.per_image["image_id"].tolist() == ["p", "q", "r"]
     assert result.per_image["cvppp/sbd"].tolist() == [1.0, 0.0, 0.5]
     assert result.per_image["cvppp/dic"].tolist() == [0, -2, -1]

@@ -22,7 +22,7 @@ from rsis.eval.prediction_file import (
 )
 from rsis.masks import decode_rle, encode_rle, rle_runs
 
-LAST_COLUMN = InstancePrediction({"size": [2, 3], "counts": "42"}, class_id=1, class_prob=0.5, objectness=0.9, step=0)
+LAST_COLUMN = InstancePrediction({"size": [2, 3], "counts": "42"}, class_probs=(0.5,), objectness=0.9, step=0)
 EXAMPLE = PredictionFile(
     dataset="plants",
     run="demo",
@@ -40,7 +40,7 @@ def test_worked_example_of_the_format_is_what_the_module_reads_and_means(tmp_pat
     path.write_text(text[text.index('{"schema_version"') :])
     assert read_predictions(path) == EXAMPLE
     assert decode_rle(LAST_COLUMN.rle).tolist() == [[False, False, True], [False, False, True]]
-    assert LAST_COLUMN.score == pytest.approx(0.45)
+    assert (LAST_COLUMN.class_id, LAST_COLUMN.class_prob) == (1, 0.5)
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)
@@ -53,7 +53,7 @@ def test_reading_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFa
         masks = data.draw(st.lists(hnp.arrays(bool, size), max_size=3))
         instances = tuple(
             InstancePrediction(
-                encode_rle(mask), data.draw(st.integers(1, 2)), *data.draw(st.tuples(probability, probability)), t
+                encode_rle(mask), data.draw(st.tuples(probability, probability)), data.draw(probability), t
             )
             for t, mask in enumerate(masks)
         )
@@ -71,10 +71,10 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
-    instance = replace(LAST_COLUMN, class_prob=np.float32(0.25), objectness=np.float64(0.5), step=np.int64(3))
+    instance = replace(LAST_COLUMN, class_probs=(np.float32(0.25),), objectness=np.float64(0.5), step=np.int64(3))
     write_predictions(tmp_path / "a.json", replace(EXAMPLE, images=(ImagePrediction("p", (2, 3), (instance,)),)))
     assert read_predictions(tmp_path / "a.json").images[0].instances == (
-        replace(LAST_COLUMN, class_prob=0.25, objectness=0.5, step=3),
+        replace(LAST_COLUMN, class_probs=(0.25,), objectness=0.5, step=3),
     )
 
 
@@ -91,9 +91,9 @@ def test_a_probability_that_is_no_number_is_refused_and_the_old_file_stays(tmp_p
 
 
 def _document() -> dict[str, Any]:
-    instance = {"rle": {"size": [2, 3], "counts": "42"}, "class_id": 1, "class_prob": 0.5, "objectness": 0.9, "step": 0}
+    instance = {"rle": {"size": [2, 3], "counts": "42"}, "class_probs": [0.5], "objectness": 0.9, "step": 0}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "dataset": "plants",
         "run": "demo",
         "split": "test",
@@ -109,8 +109,8 @@ def _instance(document: dict[str, Any]) -> dict[str, Any]:
 
 
 FAULTS = {
-    "other version": (lambda d: d.update(schema_version=2), "schema_version is 2"),
-    "other version, other keys": (lambda d: (d.update(schema_version=2), d.pop("run")), "schema_version is 2"),
+    "other version": (lambda d: d.update(schema_version=1), "schema_version is 1"),
+    "other version, other keys": (lambda d: (d.update(schema_version=1), d.pop("run")), "schema_version is 1"),
     "unknown split": (lambda d: d.update(split="holdout"), "split is 'holdout'"),
     "missing key": (lambda d: d.pop("checkpoint"), "checkpoint is missing"),
     "unknown key": (lambda d: d.update(comment="hello"), "comment is 'hello'"),
@@ -122,11 +122,14 @@ FAULTS = {
     "short mask": (lambda d: _instance(d)["rle"].update(counts="41"), "runs of 5 pixels for a mask of 6"),
     "truncated mask": (lambda d: _instance(d)["rle"].update(counts="42P"), "its mask has"),
     "mask of wrong text": (lambda d: _instance(d)["rle"].update(counts="4 2"), "its mask has a character"),
-    "class 0": (lambda d: _instance(d).update(class_id=0), "class_id is 0; expected 1..1"),
-    "class outside the list": (lambda d: _instance(d).update(class_id=2), "class_id is 2; expected 1..1"),
+    "no class": (lambda d: _instance(d).update(class_probs=[]), "class_probs is ()"),
+    "class outside the list": (
+        lambda d: _instance(d).update(class_probs=[0.5, 0.5]),
+        "has 2 class_probs",
+    ),
     "score not finite": (lambda d: _instance(d).update(objectness=float("nan")), "objectness is nan"),
-    "score of infinity": (lambda d: _instance(d).update(class_prob=float("inf")), "class_prob is inf"),
-    "logit for a probability": (lambda d: _instance(d).update(class_prob=3.5), "class_prob is 3.5"),
+    "score of infinity": (lambda d: _instance(d).update(class_probs=[float("inf")]), "class_probs.0 is inf"),
+    "logit for a probability": (lambda d: _instance(d).update(class_probs=[3.5]), "class_probs.0 is 3.5"),
 }
 
 
@@ -149,7 +152,7 @@ def test_a_missing_file_and_one_that_is_not_json_say_what_to_do(tmp_path: Path) 
     path = tmp_path / "demo.json"
     with pytest.raises(UserError, match=r"cannot read .No such file.*run `rsis predict RUN`"):
         read_predictions(path)
-    path.write_bytes(b'{"schema_version": 1, \xff')
+    path.write_bytes(b'{"schema_version": 2, \xff')
     with pytest.raises(UserError, match=r"not valid JSON.*run `rsis predict RUN`"):
         read_predictions(path)
 

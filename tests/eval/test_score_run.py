@@ -43,7 +43,7 @@ def case(tmp_path: Path) -> tuple[Path, PredictionFile]:
             labels[3 * leaf : 3 * leaf + 2, 2 : 4 + 3 * leaf] = leaf
         Image.fromarray(labels).save(tmp_path / "A1" / f"{name}_label.png")
         Image.new("RGBA", (16, 12)).save(tmp_path / "A1" / f"{name}_rgb.png")
-        instances = [InstancePrediction(encode_rle(labels == leaf), 1, 1.0, 0.9, 3 - leaf) for leaf in (3, 2, 1)]
+        instances = [InstancePrediction(encode_rle(labels == leaf), (1.0,), 0.9, 3 - leaf) for leaf in (3, 2, 1)]
         images.append(ImagePrediction(name, (12, 16), tuple(instances)))
     return tmp_path, PredictionFile("plants", "demo", "test", "c0ffee", ("leaf",), {"num_steps": 4}, tuple(images))
 
@@ -74,8 +74,7 @@ def test_right_predictions_score_one_and_the_protocol_says_how(case: tuple[Path,
         "left_out": [],
         "objects": 6,
         "scorers": None,
-        "score_rule": "class_prob * objectness",
-        "overlap_rule": "cvppp: the object predicted earlier keeps a contested pixel; coco: masks may overlap",
+        "rules": {"classes": "all", "remove_ignored": True, "overlap": "first"},
         "predict": {"num_steps": 4},
     }
     assert sorted(scores.protocol["scorers"]) == ["coco", "cvppp"]
@@ -138,7 +137,7 @@ def test_real_annotations_predicted_right_score_one(tmp_path: Path) -> None:
     truth = load_ground_truth(dataset, root, "test")
     images = []
     for image_id in truth.image_ids:
-        instances = [InstancePrediction(item.rle, 1, 1.0, 0.5, 0) for item in truth.annotations(image_id)]
+        instances = [InstancePrediction(item.rle, (1.0,), 0.5, 0) for item in truth.annotations(image_id)]
         images.append(ImagePrediction(image_id, truth.size(image_id), tuple(instances)))
     file = PredictionFile("dsb2018", "nuclei", "test", "", ("nucleus",), {}, tuple(images))
     write_predictions(tmp_path / "nuclei.json", file)

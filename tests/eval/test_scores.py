@@ -21,6 +21,10 @@ SCORES = Scores(
         }
     ),
     per_class=pd.DataFrame({"class_name": ["nut", "null"], "objects": [3, 0], "coco/AP": [2 / 3, float("nan")]}),
+    objects=pd.DataFrame(
+        {"image_id": ["001"], "class_name": ["nut"], "area": [4.5], "iou": [0.0], "step": [float("nan")]}
+    ),
+    curves=pd.DataFrame({"scorer": ["coco", "coco"], "iou": [0.5, 0.55], "ap": [2 / 3, float("nan")]}),
     protocol={"dataset": "plants", "images": 2, "left_out": [], "scorers": {"coco": "pycocotools 2"}},
 )
 
@@ -38,6 +42,8 @@ def test_reading_gives_back_what_was_written(written: tuple[Path, Path]) -> None
     assert scores.protocol == SCORES.protocol
     pd.testing.assert_frame_equal(scores.per_image, SCORES.per_image, check_exact=True)
     pd.testing.assert_frame_equal(scores.per_class, SCORES.per_class, check_exact=True)
+    pd.testing.assert_frame_equal(scores.objects, SCORES.objects, check_exact=True)
+    pd.testing.assert_frame_equal(scores.curves, SCORES.curves, check_exact=True)
 
 
 def test_metrics_are_flat_and_sorted_and_tables_are_plain(written: tuple[Path, Path]) -> None:
@@ -45,7 +51,13 @@ def test_metrics_are_flat_and_sorted_and_tables_are_plain(written: tuple[Path, P
     metrics = json.loads(metrics_path.read_text())
     assert list(metrics) == ["coco/AP", "cvppp/dic", "cvppp/sbd"]
     assert (folder / "per_class.csv").read_text().splitlines()[2] == "null,0,"
-    assert sorted(item.name for item in folder.iterdir()) == ["per_class.csv", "per_image.csv", "protocol.json"]
+    assert sorted(item.name for item in folder.iterdir()) == [
+        "curves.csv",
+        "objects.csv",
+        "per_class.csv",
+        "per_image.csv",
+        "protocol.json",
+    ]
 
 
 def test_writing_again_replaces_everything_and_is_reproducible(written: tuple[Path, Path]) -> None:

@@ -39,7 +39,7 @@ def scored(
         score=ScoreSection(scorers=scorers),
     )
     protocol = {"dataset": dataset, "split": split, "images": images}
-    return ScoredRun("mine", run, config, Scores(metrics, pd.DataFrame(), pd.DataFrame(), protocol))
+    return ScoredRun("mine", run, config, Scores(metrics, *(pd.DataFrame() for _ in range(4)), protocol))
 
 
 def plants(source: PlantSource | FolderSource = PLANTS, size: tuple[int, int] = (96, 96)) -> CvpppDataset:

@@ -26,7 +26,7 @@ def box(top: int, left: int, bottom: int, right: int) -> np.ndarray:
 
 def predicted(*masks: np.ndarray, steps: list[int] | None = None) -> ImagePrediction:
     order = steps or list(range(len(masks)))
-    found = (InstancePrediction(encode_rle(m), 1, 1.0, 0.9, s) for m, s in zip(masks, order, strict=True))
+    found = (InstancePrediction(encode_rle(m), (1.0,), 0.9, s) for m, s in zip(masks, order, strict=True))
     return ImagePrediction("one", SIZE, tuple(found))
 
 
@@ -64,7 +64,7 @@ def test_objects_are_numbered_in_the_order_of_their_steps() -> None:
 
 def test_classes_of_one_step_are_one_object() -> None:
     mask = encode_rle(box(0, 0, 9, 9))
-    both = tuple(InstancePrediction(mask, c, p, 0.9, 0) for c, p in ((1, 0.2), (2, 0.8)))
+    both = tuple(InstancePrediction(mask, probs, 0.9, 0) for probs in ((0.2, 0.1), (0.2, 0.8)))
     assert emitted_map(ImagePrediction("one", SIZE, both)).max() == 1
 
 

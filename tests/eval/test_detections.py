@@ -1,0 +1,55 @@
+"""The rules between masks and detections."""
+
+from dataclasses import replace
+
+import numpy as np
+from memory_truth import MemoryTruth
+
+from rsis.eval.detections import Detection, detections_of, without_ignored
+from rsis.eval.objects import score_objects
+from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
+from rsis.masks import decode_rle, encode_rle
+
+LEFT = np.array([[True, True, False], [True, True, False]])
+RIGHT = np.array([[False, False, True], [False, False, True]])
+BOTH = ImagePrediction(
+    "a",
+    (2, 3),
+    (
+        InstancePrediction(encode_rle(LEFT), (0.25, 0.75), 0.5, 0),
+        InstancePrediction(encode_rle(RIGHT), (0.5, 0.5), 1.0, 3),
+    ),
+)
+FILE = PredictionFile("things", "demo", "test", "", ("cat", "dog"), {}, (BOTH, replace(BOTH, image_id="b")))
+
+
+def test_every_class_or_the_best_one() -> None:
+    left, right = encode_rle(LEFT), encode_rle(RIGHT)
+    assert detections_of(BOTH, "best") == [Detection(left, 2, 0.375), Detection(right, 1, 0.5)]
+    assert detections_of(BOTH, "all") == [
+        Detection(left, 1, 0.125),
+        Detection(left, 2, 0.375),
+        Detection(right, 1, 0.5),
+        Detection(right, 2, 0.5),
+    ]
+
+
+def test_ignored_pixels_leave_the_masks_of_their_image_and_empty_masks_go() -> None:
+    ignored = np.array([[True, False, True], [False, False, True]])
+    truth = MemoryTruth({"a": [], "b": []}, ("cat", "dog"), (2, 3), {"a": ignored})
+    changed = without_ignored(FILE, truth)
+    assert [decode_rle(item.rle).tolist() for item in changed.images[0].instances] == [(LEFT & ~ignored).tolist()]
+    assert changed.images[0].instances[0].class_probs == (0.25, 0.75)
+    assert changed.images[1] == FILE.images[1]
+
+
+def test_objects_table_names_the_step_that_fits_best() -> None:
+    top = np.array([[True, True, True], [False, False, False]])
+    truth = MemoryTruth({"a": [(RIGHT, 2), (top, 1)], "b": []}, ("cat", "dog"), (2, 3))
+    table = score_objects(FILE, truth)
+    assert table.drop(columns="iou").values.tolist() == [["a", "dog", 2.0, 3], ["a", "cat", 3.0, 0]]
+    assert np.allclose(table["iou"], [1.0, 2 / 5])
+    none = replace(FILE, images=(replace(BOTH, instances=()),))
+    missed = score_objects(none, truth)
+    assert missed["iou"].tolist() == [0.0, 0.0]
+    assert missed["step"].isna().all()
