@@ -27,7 +27,9 @@ class ModelSection(Section):
     skip_mode: Literal["concat", "sum", "mul", "none"] = "concat"
     kernel_size: Literal[1, 3] = 3
     mask_kernel_size: Literal[1, 3] = 1
-    coordinates: bool = False
+    mask_gain: Positive = 1.0
+    mask_bias: float = 0.0
+    coordinates: Literal["none", "cartesian", "polar"] = "none"
     stride: Literal[8, 16, 32] = 32
     dropout: Fraction = 0.0
     dropout_class: Fraction = 0.0

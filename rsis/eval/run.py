@@ -47,7 +47,7 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
     left_out = _check_agreement(predictions_path, predictions, truth, dataset.skip_bad)
     if section.remove_ignored:
         predictions = without_ignored(predictions, truth)
-    results = {name: _SCORERS[name](predictions, truth, section) for name in section.scorers}
+    results: dict[str, ScorerResult] = {name: _SCORERS[name](predictions, truth, section) for name in section.scorers}
 
     per_image, per_class = _count_objects(predictions, truth)
     metrics: dict[str, float] = {}

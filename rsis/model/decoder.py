@@ -16,13 +16,20 @@ SkipMode = Literal["concat", "sum", "mul", "none"]
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """Everything the decoder's parameters depend on; the fields are those of `ModelSection`."""
+    """Everything the decoder's parameters depend on; the fields are those of `ModelSection`.
+
+    `mask_gain` and `mask_bias` scale and shift what the mask head starts from. The default initialisation
+    gives logits near 0, masks grey all over, and an optimiser whose step is its learning rate (Adam) needs
+    thousands of steps to grow weights that make them black and white.
+    """
 
     hidden_widths: Sequence[int]
     num_classes: int
     skip_mode: SkipMode = "concat"
     kernel_size: int = 3
     mask_kernel_size: int = 1
+    mask_gain: float = 1.0
+    mask_bias: float = 0.0
     dropout: float = 0.0
     dropout_class: float = 0.0
     dropout_stop: float = 0.0
@@ -55,6 +62,10 @@ class Decoder(nn.Module):
             self.layers.append(ConvLSTM(input_width, width, shape.kernel_size))
         mask_kernel = shape.mask_kernel_size
         self.mask_head = nn.Conv2d(widths[-1], 1, mask_kernel, padding=mask_kernel // 2)
+        with torch.no_grad():
+            self.mask_head.weight.mul_(shape.mask_gain)
+            assert self.mask_head.bias is not None
+            self.mask_head.bias.add_(shape.mask_bias)
         self.class_head = nn.Linear(sum(widths), shape.num_classes)
         self.objectness_head = nn.Linear(sum(widths), 1)
 
@@ -103,8 +114,12 @@ class Decoder(nn.Module):
 
     def _read_out(self, hidden: torch.Tensor, maxima: torch.Tensor, num_steps: int) -> RSISOutput:
         shape, training = self.shape, self.training
-        twice = upsample(hidden, (2 * hidden.shape[-2], 2 * hidden.shape[-1]))
-        masks = self.mask_head(twice).squeeze(1)  # [T*B, h, w]
+        twice = (2 * hidden.shape[-2], 2 * hidden.shape[-1])
+        if shape.mask_kernel_size == 1:  # a sum over channels and a resize of each may change places
+            masks = upsample(self.mask_head(hidden), twice)
+        else:
+            masks = self.mask_head(upsample(hidden, twice))
+        masks = masks.squeeze(1)  # [T*B, h, w]
         classes = self.class_head(F.dropout(maxima, shape.dropout_class, training))  # [T*B, K]
         objectness = self.objectness_head(F.dropout(maxima, shape.dropout_stop, training)).squeeze(1)  # [T*B]
         return RSISOutput(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 from urllib.error import URLError
 
 import torch
@@ -28,6 +29,10 @@ _LEVELS = {
     "vgg16": (_VGG16_NODES, _VGG16_WIDTHS),
 }
 
+Coordinates = Literal["none", "cartesian", "polar"]
+_COORDINATE_CHANNELS: dict[Coordinates, int] = {"none": 0, "cartesian": 2, "polar": 5}
+_CENTRE = 0.1  # of half the image's side
+
 
 class Encoder(nn.Module):
     """Backbone and skip projections (paper, section 3.1).
@@ -39,8 +44,9 @@ class Encoder(nn.Module):
         weights: What the backbone starts from, see `load_backbone_weights`; None = random.
         skip_widths: Channels of each skip, deepest first; its length, 1 to 5, is the number of levels used.
         kernel_size: Of the skip convolutions, odd.
-        coordinates: Append two channels to every feature level, the pixel's row and column scaled to
-            -1..1. Not in the paper: helps to tell apart objects that look alike.
+        coordinates: Channels appended to every feature level, none in the paper; they help to tell apart
+            objects that look alike. "cartesian": row and column, scaled to -1..1. "polar": these, the
+            distance from the centre, and sine and cosine of the angle about it.
         stride: Of the deepest feature level used, 32 (the paper) or less; what lies deeper in the backbone is
             left out. Small images have too few cells at stride 32 to tell their objects apart.
     """
@@ -52,7 +58,7 @@ class Encoder(nn.Module):
         skip_widths: Sequence[int],
         *,
         kernel_size: int = 3,
-        coordinates: bool = False,
+        coordinates: Coordinates = "none",
         stride: int = 32,
     ) -> None:
         super().__init__()
@@ -67,7 +73,7 @@ class Encoder(nn.Module):
         deepest_first = list(reversed(widths))[: len(skip_widths)]
         self.skips = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(width + 2 * coordinates, out, kernel_size, padding=kernel_size // 2),
+                nn.Conv2d(width + _COORDINATE_CHANNELS[coordinates], out, kernel_size, padding=kernel_size // 2),
                 nn.BatchNorm2d(out),
             )
             for width, out in zip(deepest_first, skip_widths, strict=True)
@@ -79,8 +85,8 @@ class Encoder(nn.Module):
         skips = []
         for level, project in zip(self.levels, self.skips, strict=True):
             feature = features[level]
-            if self.coordinates:
-                feature = torch.cat([feature, _coordinates(feature)], dim=1)
+            if self.coordinates != "none":
+                feature = torch.cat([feature, _coordinates(feature, self.coordinates)], dim=1)
             skips.append(project(feature))
         return skips
 
@@ -136,9 +142,15 @@ def _download_weights(backbone: str, name: str) -> dict[str, torch.Tensor]:
     return state
 
 
-def _coordinates(feature: torch.Tensor) -> torch.Tensor:
+def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
     batch, _, height, width = feature.shape
     rows = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device)
     columns = torch.linspace(-1, 1, width, dtype=feature.dtype, device=feature.device)
-    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))  # [2, h, w]
-    return grid.expand(batch, 2, height, width)
+    channels = list(torch.meshgrid(rows, columns, indexing="ij"))
+    if kind == "polar":
+        y, x = channels
+        radius = torch.hypot(y, x)
+        # softened near the centre, where the angle jumps from pixel to pixel
+        channels += [radius, y / (radius + _CENTRE), x / (radius + _CENTRE)]
+    grid = torch.stack(channels)  # [C, h, w]
+    return grid.expand(batch, -1, height, width)

@@ -30,6 +30,8 @@ class RSIS(nn.Module):
             skip_mode=section.skip_mode,
             kernel_size=section.kernel_size,
             mask_kernel_size=section.mask_kernel_size,
+            mask_gain=section.mask_gain,
+            mask_bias=section.mask_bias,
             dropout=section.dropout,
             dropout_class=section.dropout_class,
             dropout_stop=section.dropout_stop,

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from rsis.config import ModelSection
 from rsis.errors import UserError
+from rsis.model.decoder import upsample
 from rsis.model.rsis import RSIS, mask_probs, normalize
 
 
@@ -82,14 +83,42 @@ def test_dropouts_act_in_training_only() -> None:
     assert not torch.equal(first.objectness_logits, second.objectness_logits)
 
 
-def test_coordinates_break_the_symmetry_of_a_flat_image() -> None:
+@pytest.mark.parametrize("kind", ["cartesian", "polar"])
+def test_coordinates_break_the_symmetry_of_a_flat_image(kind: str) -> None:
     images = torch.zeros(1, 3, 64, 64)
 
     def spread(network: RSIS) -> float:
         skip = network.eval().encoder(images)[2]  # 8 x 8: its middle is out of reach of the padding
         return float(skip[..., 3:5, 3:5].std(dim=(2, 3)).max().detach())
 
-    assert spread(build(coordinates=True)) > 10 * spread(build())
+    assert spread(build(coordinates=kind)) > 10 * spread(build())
+
+
+def test_polar_coordinates_by_hand() -> None:
+    network = build(coordinates="polar").double().eval()
+    level = network.encoder.skips[4][0]  # 9 x 9 cells of an image of 18 x 18
+    seen: list[torch.Tensor] = []
+    level.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0, -5:]))
+    network.encoder(torch.zeros(1, 3, 18, 18, dtype=torch.float64))
+    row, column, radius, sine, cosine = seen[0]
+    assert [float(row[0, 4]), float(column[0, 4]), float(radius[0, 4])] == [-1.0, 0.0, 1.0]
+    assert float(sine[8, 4]) == pytest.approx(1 / 1.1)
+    assert float(cosine[4, 0]) == pytest.approx(-1 / 1.1)
+    assert [float(channel[4, 4]) for channel in seen[0]] == [0.0] * 5
+
+
+def test_the_mask_head_starts_from_its_gain_and_bias() -> None:
+    plain, scaled = build().decoder.mask_head, build(mask_gain=5.0, mask_bias=-2.0).decoder.mask_head
+    torch.testing.assert_close(scaled.weight, 5 * plain.weight)
+    torch.testing.assert_close(scaled.bias, plain.bias - 2)
+
+
+def test_a_1x1_mask_head_before_the_upsampling_equals_one_after_it() -> None:
+    decoder = build().double().decoder
+    hidden = torch.rand(6, 2, 5, 7, dtype=torch.float64)
+    after = decoder.mask_head(upsample(hidden, (10, 14)))
+    before = decoder._read_out(hidden, torch.rand(6, 26, dtype=torch.float64), 3).mask_logits
+    torch.testing.assert_close(before.transpose(0, 1).flatten(0, 1), after[:, 0], rtol=1e-12, atol=1e-13)
 
 
 def test_normalize_maps_the_mean_colour_to_zero() -> None:
