@@ -17,6 +17,7 @@ LAYERS = {
     "dataset_config": 0,
     "section": 0,
     "manifest": 0,
+    "voc_split": 0,
     "data": 1,
     "model": 1,
     "loss": 1,
