@@ -1,0 +1,86 @@
+"""Predictions in the form in which a benchmark's organisers take them.
+
+Cityscapes' test server: one folder, to be zipped and uploaded, with a text file and masks for each image.
+
+    aachen_000000_000019.txt       a line for each detection; empty when there is none
+    aachen_000000_000019_00.png    its mask: 8-bit grey, 255 on the object and 0 elsewhere, original size
+
+A line is the mask's file name, the class's label id of the official table, and the confidence:
+
+    aachen_000000_000019_00.png 26 0.8125
+"""
+
+import io
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rsis.config import ScoreSection
+from rsis.errors import UserError
+from rsis.eval.cityscapes import label_ids
+from rsis.eval.detections import detections_of
+from rsis.eval.prediction_file import ImagePrediction, PredictionFile
+from rsis.files import atomic_folder
+from rsis.masks import decode_rle
+
+_CITYSCAPES_ID = re.compile(r"[^\s/\\_.][^\s/\\_]*_[0-9]+_[0-9]+")
+_CITYSCAPES_FILE = re.compile(rf"{_CITYSCAPES_ID.pattern}(\.txt|_[0-9]+\.png)")
+
+
+def write_cityscapes_submission(predictions: PredictionFile, folder: Path, rules: ScoreSection) -> None:
+    """Write a submission to the Cityscapes test server; an earlier submission in `folder` is replaced.
+
+    Args:
+        predictions: Of a model with Cityscapes' classes.
+        folder: Is made; it may be there when it holds nothing but a submission.
+        rules: Whether a mask counts for every class or for its best one.
+
+    Raises:
+        UserError: A class or an image name is not one of Cityscapes, `folder` holds other files, or it
+            cannot be written.
+    """
+    labels_of = label_ids(predictions.class_names)
+    for image in predictions.images:
+        if not _CITYSCAPES_ID.fullmatch(image.image_id):
+            raise UserError(
+                f"image {image.image_id!r} is not named <city>_<sequence>_<frame>; the Cityscapes server takes "
+                "no other; predict a split of Cityscapes"
+            )
+    strange = _first_strange(folder)
+    if strange is not None:
+        raise UserError(f"{strange}: not part of a submission, which would replace its folder; name another folder")
+    with atomic_folder(folder) as temporary:
+        for image in predictions.images:
+            _write_cityscapes_image(image, temporary, labels_of, rules)
+
+
+def _first_strange(folder: Path) -> Path | None:
+    """Return something in the folder that no submission writes."""
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        return folder
+    strange = (path for path in sorted(folder.iterdir()) if not _CITYSCAPES_FILE.fullmatch(path.name))
+    return next(strange, None)
+
+
+def _write_cityscapes_image(
+    image: ImagePrediction, folder: Path, labels_of: tuple[int, ...], rules: ScoreSection
+) -> None:
+    @cache
+    def png_of(counts: str) -> bytes:
+        """Return the mask as a file; several detections may share it, each under a name of its own."""
+        mask = decode_rle({"size": list(image.size), "counts": counts})
+        file = io.BytesIO()
+        Image.fromarray(mask.astype(np.uint8) * 255).save(file, "png")
+        return file.getvalue()
+
+    lines = []
+    for number, detection in enumerate(detections_of(image, rules.classes)):
+        name = f"{image.image_id}_{number:02d}.png"
+        (folder / name).write_bytes(png_of(detection.rle["counts"]))
+        lines.append(f"{name} {labels_of[detection.class_id - 1]} {detection.score!r}\n")
+    (folder / f"{image.image_id}.txt").write_text("".join(lines), encoding="utf-8")
