@@ -29,6 +29,7 @@ class ModelSection(Section):
     mask_kernel_size: Literal[1, 3] = 1
     mask_gain: Positive = 1.0
     mask_bias: float = 0.0
+    box_head: bool = False
     coordinates: Literal["none", "cartesian", "polar"] = "none"
     stride: Literal[8, 16, 32] = 32
     dropout: Fraction = 0.0
@@ -71,6 +72,7 @@ class ObjectiveSection(Section):
     stop_from_epoch: Epoch | None = None
     stop_patience: Count | None = None
     stop_balance: Fraction = 0.5
+    box_weight: NonNegative = 1.0
 
 
 class CurriculumSection(Section):

@@ -77,11 +77,19 @@ class RSISOutput:
         mask_logits: float [B, T, h, w] at decoder resolution (twice the last ConvLSTM's).
         class_logits: float [B, T, K].
         objectness_logits: float [B, T], high = there is an object at this step.
+        boxes: float [B, T, 4], the box of the step's mask as fractions 0..1 of the image's height and width,
+            (top, left, bottom, right); None without a box head.
     """
 
     mask_logits: torch.Tensor
     class_logits: torch.Tensor
     objectness_logits: torch.Tensor
+    boxes: torch.Tensor | None = None
+
+    def float(self) -> RSISOutput:
+        """Return the output with every tensor in float32."""
+        boxes = None if self.boxes is None else self.boxes.float()
+        return RSISOutput(self.mask_logits.float(), self.class_logits.float(), self.objectness_logits.float(), boxes)
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,11 @@ class Losses:
         mask: Mean of 1 - soft IoU over matched pairs, 0..1.
         class_: Mean negative log likelihood of the matched objects' classes.
         stop: Mean balanced binary cross-entropy of the objectness.
+        box: Mean squared error of the matched objects' boxes; None without a box head.
     """
 
     total: torch.Tensor
     mask: torch.Tensor
     class_: torch.Tensor
     stop: torch.Tensor
+    box: torch.Tensor | None = None

@@ -19,11 +19,14 @@ class Criterion:
         stop_weight: gamma; the schedule may hold the term back.
         stop_balance: w in 0..1: steps with an object weigh 1 - w in the objectness term, the step after
             the last object weighs w (released code: 0.5).
+        box_weight: Of the box term, which is in force wherever the network has a box head (the paper's fourth
+            version; its weight is not known).
     """
 
     class_weight: float
     stop_weight: float
     stop_balance: float = 0.5
+    box_weight: float = 1.0
 
     def __call__(
         self, output: RSISOutput, mask_probs: torch.Tensor, batch: Batch, *, use_class: bool, use_stop: bool
@@ -63,7 +66,13 @@ class Criterion:
             total = total + self.class_weight * class_
         if use_stop:
             total = total + self.stop_weight * stop
-        return Losses(total, mask, class_, stop), assigned
+        box = None
+        if output.boxes is not None:
+            targets = boxes_of(batch.target_masks).to(output.boxes.dtype)  # [B, N, 4]
+            wanted = targets.gather(1, slots[..., None].expand(-1, -1, 4))  # [B, T, 4]
+            box = (((output.boxes - wanted) ** 2).mean(dim=-1) * matched).sum() / count
+            total = total + self.box_weight * box
+        return Losses(total, mask, class_, stop, box), assigned
 
     def _stop(self, logits: torch.Tensor, num_instances: torch.Tensor) -> torch.Tensor:
         """Return the balanced cross-entropy over each image's steps 1 .. N+1."""
@@ -73,3 +82,20 @@ class Criterion:
         weight = (1 - self.stop_balance) * present + self.stop_balance * (1 - present)
         each = weight * F.binary_cross_entropy_with_logits(logits, present, reduction="none")
         return (each * counted).sum() / counted.sum().clamp(min=1)
+
+
+def boxes_of(masks: torch.Tensor) -> torch.Tensor:
+    """Return float32 [B, N, 4]: (top, left, bottom, right) of bool masks [B, N, H, W] as fractions 0..1.
+
+    The box reaches from the outer edge of the first row and column that the mask has to that of the last. An
+    empty mask gives four zeros.
+    """
+    sides = []
+    for axis in (-1, -2):  # rows that hold a pixel, then columns
+        present = masks.any(dim=axis)  # [B, N, L]
+        length = present.shape[-1]
+        first = present.to(torch.uint8).argmax(dim=-1)
+        last = length - present.flip(-1).to(torch.uint8).argmax(dim=-1)
+        sides.append(torch.stack([first, last], dim=-1) / length * present.any(dim=-1, keepdim=True))
+    rows, columns = sides
+    return torch.stack([rows[..., 0], columns[..., 0], rows[..., 1], columns[..., 1]], dim=-1)

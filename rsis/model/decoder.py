@@ -30,6 +30,7 @@ class DecoderShape:
     mask_kernel_size: int = 1
     mask_gain: float = 1.0
     mask_bias: float = 0.0
+    box_head: bool = False
     dropout: float = 0.0
     dropout_class: float = 0.0
     dropout_stop: float = 0.0
@@ -44,8 +45,9 @@ class Decoder(nn.Module):
     """h_0 = ConvLSTM_0(S_0), h_i = ConvLSTM_i([up(h_{i-1}) | S_i]) (paper, section 3.2).
 
     The mask comes from the last hidden state, upsampled by two; class and objectness from the spatial
-    maxima of all hidden states. No layer looks at the one above it, so the layers run one after the other
-    over all steps, and everything but the hidden-to-hidden convolutions runs on T * B images at once.
+    maxima of all hidden states, and so does the box of the paper's fourth version, an option. No layer looks
+    at the one above it, so the layers run one after the other over all steps, and everything but the
+    hidden-to-hidden convolutions runs on T * B images at once.
 
     Args:
         shape: Widths, modes and dropouts; all dropouts are off in eval mode.
@@ -68,6 +70,7 @@ class Decoder(nn.Module):
             self.mask_head.bias.add_(shape.mask_bias)
         self.class_head = nn.Linear(sum(widths), shape.num_classes)
         self.objectness_head = nn.Linear(sum(widths), 1)
+        self.box_head = nn.Linear(sum(widths), 4) if shape.box_head else None
 
     def forward(
         self, skips: list[torch.Tensor], num_steps: int, states: list[State] | None = None
@@ -122,10 +125,12 @@ class Decoder(nn.Module):
         masks = masks.squeeze(1)  # [T*B, h, w]
         classes = self.class_head(F.dropout(maxima, shape.dropout_class, training))  # [T*B, K]
         objectness = self.objectness_head(F.dropout(maxima, shape.dropout_stop, training)).squeeze(1)  # [T*B]
+        boxes = None if self.box_head is None else torch.sigmoid(self.box_head(maxima))  # [T*B, 4]
         return RSISOutput(
             torch.unflatten(masks, 0, (num_steps, -1)).transpose(0, 1),  # [B, T, h, w]
             torch.unflatten(classes, 0, (num_steps, -1)).transpose(0, 1),  # [B, T, K]
             torch.unflatten(objectness, 0, (num_steps, -1)).transpose(0, 1),  # [B, T]
+            None if boxes is None else torch.unflatten(boxes, 0, (num_steps, -1)).transpose(0, 1),  # [B, T, 4]
         )
 
 

@@ -32,6 +32,7 @@ class RSIS(nn.Module):
             mask_kernel_size=section.mask_kernel_size,
             mask_gain=section.mask_gain,
             mask_bias=section.mask_bias,
+            box_head=section.box_head,
             dropout=section.dropout,
             dropout_class=section.dropout_class,
             dropout_stop=section.dropout_stop,

@@ -33,7 +33,9 @@ class TrainingModule(pl.LightningModule):
         self.network: RSIS = network.to(memory_format=torch.channels_last)
         self.section = section
         objective = section.objective
-        self.criterion = Criterion(objective.class_weight, objective.stop_weight, objective.stop_balance)
+        self.criterion = Criterion(
+            objective.class_weight, objective.stop_weight, objective.stop_balance, objective.box_weight
+        )
         self.schedule = first_state(section)
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
@@ -44,7 +46,7 @@ class TrainingModule(pl.LightningModule):
         """
         losses = self._losses(batch)
         if not bool(torch.isfinite(losses.total)):
-            terms = ", ".join(f"{field.name.rstrip('_')} {getattr(losses, field.name):.4g}" for field in fields(losses))
+            terms = ", ".join(f"{name} {value:.4g}" for name, value in _terms(losses).items())
             raise NonFiniteLossError(
                 f"loss is not finite in epoch {self.current_epoch}, batch {batch_index}: {terms}; "
                 "lower train.lr, set train.clip_norm, or use precision fp32"
@@ -65,7 +67,7 @@ class TrainingModule(pl.LightningModule):
         output = self.network(images, steps)
         height, width = images.shape[-2:]
         with torch.autocast(images.device.type, enabled=False):  # sums over all pixels need float32
-            full = type(output)(*(getattr(output, field.name).float() for field in fields(output)))
+            full = output.float()
             losses, _ = self.criterion(
                 full,
                 mask_probs(full, (height, width)),
@@ -76,7 +78,7 @@ class TrainingModule(pl.LightningModule):
         return losses
 
     def _log(self, stage: str, losses: Losses, batch: Batch) -> None:
-        values = {f"{stage}/{f.name.rstrip('_')}": getattr(losses, f.name).detach() for f in fields(losses)}
+        values = {f"{stage}/{name}": value.detach() for name, value in _terms(losses).items()}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
         self.log(f"{stage} loss", losses.total.detach(), prog_bar=True, logger=False, batch_size=len(batch.images))
 
@@ -124,3 +126,9 @@ class TrainingModule(pl.LightningModule):
                 optimizer, peaks, total_steps=total, pct_start=0.1, cycle_momentum=False
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _terms(losses: Losses) -> dict[str, torch.Tensor]:
+    """Return the terms there are by name."""
+    named = {field.name.rstrip("_"): getattr(losses, field.name) for field in fields(losses)}
+    return {name: value for name, value in named.items() if value is not None}

@@ -1,13 +1,15 @@
 """The criterion against its definition, and what must not change it."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.loss.criterion import Criterion
+from rsis.loss.criterion import Criterion, boxes_of
 from rsis.structures import Batch, Losses, RSISOutput
 
 CRITERION = Criterion(class_weight=0.1, stop_weight=0.5, stop_balance=0.5)
@@ -73,7 +75,7 @@ def test_a_batch_is_the_mean_over_its_matched_pairs() -> None:
     for b, count in enumerate([1, 3]):
         one = slice(b, b + 1)
         single = Batch(*(getattr(batch, f)[one] for f in batch.__dataclass_fields__))
-        part = RSISOutput(*(getattr(output, f)[one] for f in output.__dataclass_fields__))
+        part = RSISOutput(output.mask_logits[one], output.class_logits[one], output.objectness_logits[one])
         total += count * float(losses_of(part, probs[one], single).mask)
         weight += count
     assert float(together.mask) == pytest.approx(total / weight, rel=1e-12)
@@ -128,3 +130,26 @@ def test_more_objects_than_steps() -> None:
 def test_nan_reaches_the_loss() -> None:
     output, probs, batch = problem(5, [2])
     assert math.isnan(float(losses_of(output, probs * float("nan"), batch).total))
+
+
+def test_box_term_is_the_mean_squared_error_of_matched_boxes() -> None:
+    bare, probs, batch = problem(3, [2, 0, 4], steps=3)
+    boxes = torch.rand(3, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    losses, assigned = CRITERION(replace(bare, boxes=boxes), probs, batch, use_class=True, use_stop=True)
+    errors = []
+    for b, t in (assigned >= 0).nonzero().tolist():
+        rows, columns = batch.target_masks[b, assigned[b, t]].nonzero().unbind(dim=1)
+        wanted = [rows.min() / 6, columns.min() / 5, (rows.max() + 1) / 6, (columns.max() + 1) / 5]
+        errors.append(np.mean([(float(boxes[b, t, k]) - float(wanted[k])) ** 2 for k in range(4)]))
+    assert losses.box is not None
+    assert len(errors) == 5
+    assert float(losses.box) == pytest.approx(np.mean(errors), rel=1e-6)
+    without = losses_of(bare, probs, batch)
+    assert without.box is None
+    assert float(losses.total) == pytest.approx(float(without.total + losses.box))
+
+
+def test_box_of_an_empty_mask_is_zero_and_of_a_full_one_the_image() -> None:
+    masks = torch.zeros(1, 2, 4, 7, dtype=torch.bool)
+    masks[0, 1] = True
+    assert boxes_of(masks).tolist() == [[[0, 0, 0, 0], [0, 0, 1, 1]]]

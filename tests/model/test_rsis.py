@@ -107,6 +107,17 @@ def test_polar_coordinates_by_hand() -> None:
     assert [float(channel[4, 4]) for channel in seen[0]] == [0.0] * 5
 
 
+def test_the_box_head_is_an_option_that_changes_nothing_else() -> None:
+    images = torch.rand(2, 3, 64, 64)
+    plain, boxed = build().eval(), build(box_head=True).eval()
+    boxed.load_state_dict(plain.state_dict(), strict=False)
+    output = boxed(images, 3)
+    assert plain(images, 3).boxes is None
+    assert output.boxes.shape == (2, 3, 4)
+    assert bool(((output.boxes > 0) & (output.boxes < 1)).all())
+    assert torch.equal(output.mask_logits, plain(images, 3).mask_logits)
+
+
 def test_the_mask_head_starts_from_its_gain_and_bias() -> None:
     plain, scaled = build().decoder.mask_head, build(mask_gain=5.0, mask_bias=-2.0).decoder.mask_head
     torch.testing.assert_close(scaled.weight, 5 * plain.weight)
