@@ -52,7 +52,8 @@ class FolderSource(Section):
     """A folder of the user's that is read where it stands and never changed.
 
     The environment variable named by `env`, when set, replaces `path`. `obtain` is told to a user who has
-    not got the folder yet.
+    not got the folder yet. For a data set in the CVPPP format the folder may hold the HDF5 files (*.h5) of the
+    LSC 2017 in place of PNG files; `rsis download` writes the folders that the splits name out of them.
     """
 
     kind: Literal["folder"]
@@ -81,11 +82,14 @@ class Archive(Section):
     unpack: bool = True
 
 
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+
+
 class ArchiveSource(Section):
-    """Files on the web that anyone may fetch."""
+    """Files on the web that anyone may fetch, by the names they get; unpacked in this order."""
 
     kind: Literal["archives"]
-    files: Annotated[dict[str, Archive], Field(min_length=1)]
+    files: Annotated[dict[FileName, Archive], Field(min_length=1)]
 
 
 class CityscapesSource(Section):
@@ -99,7 +103,7 @@ class CityscapesSource(Section):
     kind: Literal["cityscapes"]
     path: str | None = None
     env: str | None = None
-    packages: Annotated[tuple[str, ...], Field(min_length=1)]
+    packages: Annotated[tuple[FileName, ...], Field(min_length=1)]
     server: str = "https://www.cityscapes-dataset.com"
 
     def resolve(self) -> Path | None:
@@ -116,15 +120,18 @@ Source = Annotated[
 
 
 class CvpppSplit(Section):
-    """Plants of one folder in the CVPPP layout, or of one set of an LSC 2017 HDF5 file.
+    """Plants of one folder in the CVPPP layout.
 
     Attributes:
-        folder: Holds the PNG files; or the HDF5 file and, after a colon, the set: "training.h5:A1".
+        folder: Holds the PNG files. Of LSC 2017 HDF5 files: "training/A1", "testing/A1" and so on.
         take: Positions `take[0]..take[1]-1` by sorted id; None for all.
+        labels: False for the challenge's testing folders, which have pictures alone: they can be predicted on,
+            not scored.
     """
 
     folder: str
     take: tuple[Epoch, Count] | None = None
+    labels: bool = True
 
 
 class CocoSplit(Section):
@@ -176,7 +183,8 @@ class CvpppDataset(_Dataset):
     """A data set in the CVPPP folder layout; one class, "leaf".
 
     Attributes:
-        plants: How many plants each folder must have (128 in A1's training folder); None = any number.
+        plants: How many plants a folder must have, such as {training/A1: 128}. Such a folder must also have
+            consecutive labels and, where A1.csv is there, its counts. None = nothing is checked.
     """
 
     format: Literal["cvppp"]

@@ -1,24 +1,47 @@
-"""Bringing raw data to its place: generated plants are made there, a user's folder is checked and recorded."""
+"""Bringing raw data to its place: made there, fetched from the web, or noted where the user has it.
+
+What was fetched stays in `data/raw/.archives/NAME`, so that a data set whose folder was removed (DVC does
+so before it runs a stage again) is unpacked from there and not fetched a second time. That folder may be
+deleted at any time to save space.
+"""
 
 import contextlib
 import logging
+import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsis.data.cityscapes_session import find_packages, log_in
+from rsis.data.cvppp import CvpppReader
+from rsis.data.fetch import fetch
+from rsis.data.lsc_hdf5 import extract_lsc, find_lsc_files
 from rsis.data.readers import open_split
-from rsis.data.synthetic import GENERATOR_VERSION, write_plants
-from rsis.dataset_config import AnyDataset, CvpppDataset, FolderSource, PlantSource
+from rsis.data.unpack import unpack
+from rsis.dataset_config import (
+    AnyDataset,
+    ArchiveSource,
+    CityscapesSource,
+    CvpppDataset,
+    FolderSource,
+    PlantSource,
+    SceneSource,
+    StreetSource,
+)
 from rsis.errors import UserError
-from rsis.files import atomic_folder
+from rsis.files import atomic_folder, sha256_of
 from rsis.manifest import NAME, Manifest, read_manifest, verify, write_manifest
 
-log = logging.getLogger(__name__)
+_FORMAT_OF = {"plants": "cvppp", "scenes": "voc", "streets": "cityscapes", "cityscapes": "cityscapes"}
+_log = logging.getLogger(__name__)
 
 
 def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
-    """Make or check the raw data of a data set, and record its files in `folder/MANIFEST.json`.
+    """Make, fetch or check the raw data of a data set, and record its files in `folder/MANIFEST.json`.
 
-    Data that is there and unchanged, from the same source, is left alone.
+    Data that is there and unchanged, from the same source, is left alone. New data is complete and every
+    split opens before it takes its place.
 
     Args:
         name: The data set's name in params.yaml.
@@ -29,42 +52,105 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         The manifest, whose `root` is where the data lies.
 
     Raises:
-        UserError: The user's folder or a split's files are missing, the source and format do not fit, or
-            `folder` holds files that are not a former download's.
+        UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
+            be fetched or unpacked, the source and format do not fit, or `folder` holds files that are not a
+            former download's.
     """
     folder = folder.resolve()
-    if isinstance(dataset.source, PlantSource):
-        return _generate(name, dataset, dataset.source, folder)
-    return _adopt(name, dataset, dataset.source, folder)
+    source = dataset.source
+    made = _FORMAT_OF.get(source.kind, dataset.format)
+    if made != dataset.format:
+        raise UserError(
+            f"datasets.{name}: format is {dataset.format}, a source of kind {source.kind} makes {made}; correct one"
+        )
+    if isinstance(source, FolderSource):
+        return _use_folder(name, dataset, source, folder)
+    if isinstance(source, CityscapesSource):
+        there = source.resolve()
+        if there is not None:
+            return _adopt(name, dataset, there.resolve(), folder)
+        # who mentions which server or folder must not matter: the packages are the same
+        record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}
+        return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, _archives(folder)))
+    if isinstance(source, ArchiveSource):
+        record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
+        return _make(name, dataset, folder, record, partial(_fetch_archives, source, _archives(folder)))
+    generate, version = _generator(source)
+    record = {**source.model_dump(mode="json"), "generator": version}
+    return _make(name, dataset, folder, record, generate)
 
 
-def _generate(name: str, dataset: AnyDataset, source: PlantSource, folder: Path) -> Manifest:
-    """Make the plants, unless the same ones are there."""
-    if not isinstance(dataset, CvpppDataset):
-        raise UserError(f"datasets.{name}: format is {dataset.format}, a synthetic source makes cvppp; correct one")
-    record = {**source.model_dump(mode="json"), "generator": GENERATOR_VERSION}
+def check_complete(dataset: AnyDataset, root: Path) -> None:
+    """Check that every split opens and, of the CVPPP layout, that the folders are whole (`plants`).
+
+    Raises:
+        UserError: Names what is missing or not as it should be.
+    """
+    for split in dataset.splits:
+        open_split(dataset, root, split)
+    if isinstance(dataset, CvpppDataset):
+        for folder, plants in (dataset.plants or {}).items():
+            labels = all(split.labels for split in dataset.splits.values() if split.folder == folder)
+            CvpppReader(root / folder, labels=labels).check(plants)
+
+
+def _generator(source: PlantSource | SceneSource | StreetSource) -> tuple[Callable[[Path], None], int]:
+    """Return what writes the source's files into a folder, and the version of it."""
+    if isinstance(source, PlantSource):
+        from rsis.data import synthetic
+
+        return partial(synthetic.write_plants, source=source), synthetic.GENERATOR_VERSION
+    if isinstance(source, SceneSource):
+        from rsis.data import scenes
+
+        return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
+    from rsis.data import streets
+
+    return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+
+
+def _make(
+    name: str, dataset: AnyDataset, folder: Path, record: dict[str, Any], fill: Callable[[Path], None]
+) -> Manifest:
+    """Let `fill` write the data into `folder`, unless data of the same record is there."""
     kept = _unchanged(folder, folder, record)
     if kept is not None:
         return kept
     _check_replaceable(folder)
     with atomic_folder(folder) as temporary:
-        write_plants(temporary, source)
-        _open_splits(dataset, temporary)
-        write_manifest(temporary, name, temporary, record)
-    log.info("%s: made %d plants in %s", name, source.training + source.testing, folder)
+        fill(temporary)
+        check_complete(dataset, temporary)
+        manifest = write_manifest(temporary, name, temporary, record)
+    _log.info("%s: %d files made in %s", name, len(manifest.files), folder)
     return read_manifest(folder)
 
 
-def _adopt(name: str, dataset: AnyDataset, source: FolderSource, folder: Path) -> Manifest:
-    """Check the user's folder and record its files; they are read where they lie."""
+def _use_folder(name: str, dataset: AnyDataset, source: FolderSource, folder: Path) -> Manifest:
+    """Take the user's folder as it is, or write out the HDF5 files that it holds."""
     root = source.resolve().resolve()
     if not root.is_dir():
         change = f"datasets.{name}.source.path" + (
             f" or set the environment variable {source.env}" if source.env else ""
         )
-        raise UserError(f"{root}: no such folder; put the data set {name} there, or correct {change}")
-    _open_splits(dataset, root)
-    record = source.model_dump(mode="json")
+        obtain = " ".join((source.obtain or f"the data set {name} was to be there").split()).rstrip(".;")
+        raise UserError(f"{root}: no such folder; {obtain}; put it there, or correct {change}")
+    if isinstance(dataset, CvpppDataset):
+        wanted = sorted({split.folder for split in dataset.splits.values()})
+        files = find_lsc_files(root)
+        if files and not any((root / part).is_dir() for part in wanted):
+            record = {
+                **source.model_dump(mode="json", include={"kind"}),
+                "hdf5": {path.name: sha256_of(path) for path in files},
+                "folders": wanted,
+            }
+            return _make(name, dataset, folder, record, partial(extract_lsc, files, wanted))
+    return _adopt(name, dataset, root, folder)
+
+
+def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest:
+    """Check the user's folder and record its files; they are read where they lie."""
+    check_complete(dataset, root)
+    record = dataset.source.model_dump(mode="json")
     kept = _unchanged(folder, root, record)
     if kept is not None:
         return kept
@@ -73,8 +159,35 @@ def _adopt(name: str, dataset: AnyDataset, source: FolderSource, folder: Path) -
     _check_replaceable(folder)
     with atomic_folder(folder) as temporary:
         manifest = write_manifest(temporary, name, root, record)
-    log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
+    _log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
     return manifest
+
+
+def _fetch_archives(source: ArchiveSource, archives: Path, target: Path) -> None:
+    for name, archive in source.files.items():
+        fetch(archive, archives / name)
+    for name, archive in source.files.items():
+        if archive.unpack:
+            _log.info("unpacking %s", archives / name)
+            unpack(archives / name, target)
+        else:
+            shutil.copyfile(archives / name, target / name)
+
+
+def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
+    """Fetch the packages that are not there; those put there by hand are checked as they are unpacked."""
+    missing = [name for name in source.packages if not (archives / name).is_file()]
+    if missing:
+        with log_in(source.server) as session:
+            for name, package in find_packages(session, source.server, missing).items():
+                fetch(package, archives / name, session)
+    for name in source.packages:
+        _log.info("unpacking %s", archives / name)
+        unpack(archives / name, target)
+
+
+def _archives(folder: Path) -> Path:
+    return folder.parent / ".archives" / folder.name
 
 
 def _unchanged(folder: Path, root: Path, record: dict[str, Any]) -> Manifest | None:
@@ -95,12 +208,10 @@ def _check_replaceable(folder: Path) -> None:
         return
     with contextlib.suppress(UserError):
         manifest = read_manifest(folder)
-        if manifest.root == folder and manifest.source.get("kind") == "plants":
+        source = manifest.source
+        ours = source.get("kind") in ("plants", "scenes", "streets", "archives")
+        # of these two kinds it may also be the user's own folder
+        ours = ours or "hdf5" in source or (source.get("kind") == "cityscapes" and "server" not in source)
+        if manifest.root == folder and ours:
             return
     raise UserError(f"{folder}: holds files that `rsis download` did not make; move them away, then run again")
-
-
-def _open_splits(dataset: AnyDataset, root: Path) -> None:
-    """Raise UserError when the files of a split are missing or contradict each other."""
-    for split in dataset.splits:
-        open_split(dataset, root, split)

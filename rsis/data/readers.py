@@ -30,7 +30,7 @@ def open_split(dataset: AnyDataset, root: Path, split: str) -> SampleReader:
     name = cast("Split", split)
     if isinstance(dataset, CvpppDataset):
         plants = dataset.splits[name]
-        return CvpppReader(root / plants.folder, plants.take)
+        return CvpppReader(root / plants.folder, plants.take, labels=plants.labels)
     if isinstance(dataset, CocoDataset):
         document = dataset.splits[name]
         return CocoReader(root / document.annotations, root / document.images)

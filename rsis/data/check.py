@@ -1,0 +1,243 @@
+"""What raw data holds, counted through its readers: the figures of `rsis check`."""
+
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from rsis.data.download import check_complete
+from rsis.data.readers import open_split
+from rsis.data.samples import BadSampleError, SampleReader
+from rsis.dataset_config import AnyDataset
+from rsis.errors import UserError
+from rsis.manifest import Manifest, read_manifest
+
+_SHOWN = 5  # faults of one sort that are named; the others are counted
+_FEW_IMAGES = 32  # are read before other processes have started
+
+_worker: list[SampleReader] = []  # of a worker process, set once at its start
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """What one split holds. Everything below `broken` is of the other images.
+
+    Attributes:
+        split: "train", "val" or "test".
+        images: Number of images, broken ones among them.
+        broken: One line for each image whose files are broken; names file and fault.
+        objects: Number of objects.
+        fewest, most: Objects of the image that has fewest and most; 0 without images.
+        without_objects: Number of images without object.
+        common_size, smallest_size, largest_size: (H, W) that most images have, and those of the fewest and
+            the most pixels; None without images.
+        class_counts: Number of objects of each class, in the order of the class ids.
+    """
+
+    split: str
+    images: int
+    broken: tuple[str, ...]
+    objects: int
+    fewest: int
+    most: int
+    without_objects: int
+    common_size: tuple[int, int] | None
+    smallest_size: tuple[int, int] | None
+    largest_size: tuple[int, int] | None
+    class_counts: Mapping[str, int]
+
+    @property
+    def mean(self) -> float:
+        """Objects per readable image; 0 without images."""
+        return self.objects / max(1, self.images - len(self.broken))
+
+
+@dataclass(frozen=True)
+class DatasetStatistics:
+    """What a data set holds.
+
+    Attributes:
+        dataset: Its name in params.yaml.
+        root: Where its files are.
+        splits: Those that open.
+        missing: One line for each thing that is not there or not as it was recorded.
+    """
+
+    dataset: str
+    root: Path
+    splits: tuple[SplitStatistics, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing and no image is broken."""
+        return not self.missing and not any(split.broken for split in self.splits)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Of one readable image."""
+
+    size: tuple[int, int]
+    classes: Mapping[int, int]  # objects of each class id
+
+
+def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
+    """Read all raw images of a data set and count what is in them.
+
+    What is missing is part of the result; the rest is counted all the same. Files are compared with the
+    manifest by their sizes, not byte by byte. Few images are in memory at a time.
+
+    Args:
+        name: The data set's name in params.yaml.
+        dataset: Its section.
+        raw_folder: `data/raw/NAME`, where its manifest is.
+        workers: Processes that read; by default one per core.
+
+    Raises:
+        UserError: There is no manifest, since the data was not downloaded, or a process was killed.
+    """
+    manifest = read_manifest(raw_folder)
+    missing = []
+    splits = []
+    for split in dataset.splits:
+        try:
+            reader = open_split(dataset, manifest.root, split)
+        except UserError as error:
+            missing.append(f"{split}: {error}")
+        else:
+            splits.append(_count(reader, name, split, workers or len(os.sched_getaffinity(0))))
+    if not missing:
+        try:
+            check_complete(dataset, manifest.root)
+        except UserError as error:
+            missing.append(str(error))
+    missing += _differences(manifest)
+    return DatasetStatistics(name, manifest.root, tuple(splits), tuple(missing))
+
+
+def render(statistics: DatasetStatistics) -> list[str]:
+    """Return the figures as lines of text: a table with a column per split, then what is wrong."""
+    splits = statistics.splits
+    rows = [
+        ["", *(s.split for s in splits)],
+        ["images", *(str(s.images) for s in splits)],
+        ["  broken", *(str(len(s.broken)) for s in splits)],
+        ["  without objects", *(str(s.without_objects) for s in splits)],
+        ["objects", *(str(s.objects) for s in splits)],
+        ["  per image, mean", *(f"{s.mean:.2f}" for s in splits)],
+        ["  fewest", *(str(s.fewest) for s in splits)],
+        ["  most", *(str(s.most) for s in splits)],
+        ["size, most frequent", *(_show_size(s.common_size) for s in splits)],
+        ["  smallest", *(_show_size(s.smallest_size) for s in splits)],
+        ["  largest", *(_show_size(s.largest_size) for s in splits)],
+    ]
+    classes = list(dict.fromkeys(name for s in splits for name in s.class_counts))
+    rows += [[f"class {name}", *(str(s.class_counts.get(name, 0)) for s in splits)] for name in classes]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(splits) + 1)]
+    lines = [f"{statistics.dataset}: {statistics.root}"]
+    for row in rows if splits else []:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    for split in splits:
+        lines += _show_some("broken", [f"{split.split}: {message}" for message in split.broken])
+    return lines + _show_some("missing", statistics.missing)
+
+
+def _differences(manifest: Manifest) -> Iterator[str]:
+    """Yield a line for each recorded file that is gone or has another size."""
+    for path, record in manifest.files.items():
+        try:
+            size = (manifest.root / path).stat().st_size
+        except OSError:
+            yield f"{manifest.root / path}: recorded by `rsis download`, not there now"
+        else:
+            if size != record.size:
+                yield f"{manifest.root / path}: {size} bytes, recorded as {record.size}"
+
+
+def _count(reader: SampleReader, dataset: str, split: str, workers: int) -> SplitStatistics:
+    broken: list[str] = []
+    sizes: Counter[tuple[int, int]] = Counter()
+    counts: Counter[int] = Counter()  # images by their number of objects
+    classes: Counter[int] = Counter()
+    console = Console(stderr=True)
+    found = track(
+        _read_all(reader, workers),
+        f"{dataset}/{split}",
+        len(reader.image_ids),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    for facts in found:
+        if isinstance(facts, str):
+            broken.append(facts)
+            continue
+        sizes[facts.size] += 1
+        counts[sum(facts.classes.values())] += 1
+        classes.update(facts.classes)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    return SplitStatistics(
+        split=split,
+        images=len(reader.image_ids),
+        broken=tuple(broken),
+        objects=sum(classes.values()),
+        fewest=min(counts, default=0),
+        most=max(counts, default=0),
+        without_objects=counts[0],
+        common_size=sizes.most_common(1)[0][0] if sizes else None,
+        smallest_size=by_area[0] if sizes else None,
+        largest_size=by_area[-1] if sizes else None,
+        class_counts={name: classes[class_id] for class_id, name in enumerate(reader.class_names, start=1)},
+    )
+
+
+def _read_all(reader: SampleReader, workers: int) -> Iterator[_Facts | str]:
+    """Yield the facts of every image, or the fault of a broken one, in the reader's order."""
+    if workers <= 1 or len(reader.image_ids) <= _FEW_IMAGES:
+        yield from (_read_facts(reader, image_id) for image_id in reader.image_ids)
+        return
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(reader,))
+    try:
+        yield from executor.map(_read_in_worker, reader.image_ids, chunksize=8)
+    except BrokenProcessPool as error:
+        message = "a reading process was killed, perhaps for lack of memory; run again with fewer workers"
+        raise UserError(message) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _start_worker(reader: SampleReader) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
+    _worker.append(reader)
+
+
+def _read_in_worker(image_id: str) -> _Facts | str:
+    return _read_facts(_worker[0], image_id)
+
+
+def _read_facts(reader: SampleReader, image_id: str) -> _Facts | str:
+    try:
+        sample = reader.read(image_id)
+    except BadSampleError as error:
+        return str(error)
+    height, width = sample.instance_map.shape
+    return _Facts((height, width), Counter(sample.class_ids.tolist()))
+
+
+def _show_size(size: tuple[int, int] | None) -> str:
+    return "-" if size is None else f"{size[0]} x {size[1]}"
+
+
+def _show_some(what: str, messages: list[str] | tuple[str, ...]) -> list[str]:
+    lines = [f"{what}: {message}" for message in messages[:_SHOWN]]
+    return lines + ([f"{what}: {len(messages) - _SHOWN} more"] if len(messages) > _SHOWN else [])

@@ -1,0 +1,132 @@
+"""The HDF5 files of the Leaf Segmentation Challenge 2017, written out as the CVPPP folder layout.
+
+    CVPPP2017_training_images.h5   /A1/plant001/rgb    uint8 [H, W, 3 or 4]
+                                   /A1/plant001/{rgb_filename, fg, fg_filename, centers}
+    CVPPP2017_training_truth.h5    /A1/plant001/label  uint8 [H, W], 0 = background, 1..N = leaves
+                                   /A1/plant001/{label_filename, count}
+    CVPPP2017_testing_images.h5    /A1/plant003/rgb    and so on, without labels
+
+A file whose name has "testing" in it goes to `testing/<set>`, every other one to `training/<set>`; pictures
+and labels may be in one file or in two. Of each plant `plantNNN_rgb.png` and `plantNNN_label.png` are
+written, and `<set>.csv` with the counts where there are any. The file names and the other arrays in the
+HDF5 follow from these and are not read.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from rsis.errors import UserError
+
+_UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises for damaged files
+_KINDS = ("_rgb.png", "_label.png")
+_PALETTE = [(value * step) % 256 for value in range(256) for step in (97, 151, 211)]  # index 0 is black
+
+
+def find_lsc_files(folder: Path) -> list[Path]:
+    """Return the HDF5 files (`*.h5`) of a folder, sorted; hidden ones are left out."""
+    return sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
+
+
+def extract_lsc(files: Sequence[Path], wanted: Collection[str], target: Path) -> None:
+    """Write plants of HDF5 files as PNG files, every pixel as it is.
+
+    Args:
+        files: The HDF5 files.
+        wanted: Folders to fill, such as "training/A1" and "testing/A1".
+        target: An empty folder, in which they are made.
+
+    Raises:
+        UserError: A file cannot be read or has another layout, a wanted folder has no plant, or a plant has
+            labels and no picture or, under "training", a picture and no labels.
+    """
+    counts: dict[str, dict[str, int]] = {name: {} for name in wanted}
+    for path in files:
+        for plant in _read_plants(path, wanted):
+            (target / plant.folder).mkdir(parents=True, exist_ok=True)
+            stem = target / plant.folder / plant.name
+            if plant.picture is not None:
+                Image.fromarray(plant.picture).save(f"{stem}_rgb.png")
+            if plant.label is not None:
+                image = Image.fromarray(plant.label)
+                image.putpalette(_PALETTE)
+                image.save(f"{stem}_label.png")
+            if plant.count is not None:
+                counts[plant.folder][plant.name] = plant.count
+    for name in wanted:
+        _check_complete(files, target / name, name)
+        if counts[name]:
+            lines = (f"{plant}_rgb.png,{count}\n" for plant, count in sorted(counts[name].items()))
+            (target / name / f"{Path(name).name}.csv").write_text("".join(lines), encoding="ascii")
+
+
+@dataclass(frozen=True)
+class _Plant:
+    """What one file has of a plant; `folder` is such as "training/A1"."""
+
+    folder: str
+    name: str
+    picture: np.ndarray | None  # uint8 [H, W, 3 or 4]
+    label: np.ndarray | None  # uint8 [H, W]
+    count: int | None
+
+
+def _read_plants(path: Path, wanted: Collection[str]) -> Iterator[_Plant]:
+    part = "testing" if "testing" in path.name.lower() else "training"
+    try:
+        with h5py.File(path, "r") as file:
+            for set_name in file:
+                folder = f"{part}/{set_name}"
+                if folder in wanted:
+                    for name, content in _group(file[set_name]).items():
+                        yield _read_plant(f"{path}: {content.name}", folder, name, _group(content))
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split()).strip("'\"")
+        raise UserError(f"{path}: not a readable file of the LSC 2017 ({reason}); fetch it again") from error
+
+
+def _read_plant(where: str, folder: str, name: str, content: h5py.Group) -> _Plant:
+    if not re.fullmatch("[A-Za-z0-9_-]+", name):  # it becomes a file name
+        raise UserError(f"{where}: expected a name of letters, digits, - and _; correct the file")
+    picture, label, count = (
+        np.asarray(content[key][()]) if key in content else None for key in ("rgb", "label", "count")
+    )
+    if picture is not None and (picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4)):
+        raise UserError(f"{where}/rgb: {_describe(picture)}, expected uint8 [H, W, 3 or 4]; fetch the file again")
+    if label is not None:
+        label = label[..., 0] if label.ndim == 3 and label.shape[2] == 1 else label
+        if label.ndim != 2 or label.dtype.kind not in "ui" or label.min() < 0 or label.max() > 255:
+            raise UserError(f"{where}/label: {_describe(label)}, expected [H, W] of 0..255; fetch the file again")
+        label = label.astype(np.uint8)
+    return _Plant(folder, name, picture, label, None if count is None else int(count.reshape(-1)[0]))
+
+
+def _group(content: Any) -> h5py.Group:
+    if not isinstance(content, h5py.Group):
+        raise ValueError(f"{content.name} is no group")
+    return content
+
+
+def _check_complete(files: Sequence[Path], folder: Path, name: str) -> None:
+    """Raise UserError when a set has no plants, or a plant lacks its picture or its label."""
+    names = ", ".join(path.name for path in files)
+    found = {kind: {path.name.removesuffix(kind) for path in folder.glob(f"*{kind}")} for kind in _KINDS}
+    pictures, labels = (found[kind] for kind in _KINDS)
+    if not pictures:
+        raise UserError(f"{files[0].parent}: {names} hold no pictures for {name}; add the file of images that does")
+    lacking = (labels - pictures) if labels else set()
+    if name.startswith("training/") or labels:
+        lacking |= pictures - labels
+    for plant in sorted(lacking):
+        kind = "picture" if plant in labels else "label"
+        raise UserError(f"{files[0].parent}: {names} hold no {kind} of {name}/{plant}; add the file that does")
+
+
+def _describe(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"

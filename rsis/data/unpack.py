@@ -1,0 +1,115 @@
+"""Unpacking of tar and zip archives that others made, so that nothing outside the target folder is touched.
+
+A member is refused when its name is absolute or holds "..", when it lies behind a link, or when it is
+neither file, folder nor link. A link is refused unless it stays within the folder by its text alone: any
+".." come first, and no more of them than there are folders above the link. Since nothing is written
+through a link, such a link stays inside whatever the archive holds besides.
+"""
+
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from rsis.errors import UserError
+
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive of any compression, or a zip archive, into a folder that exists.
+
+    It stops at the first fault and leaves what it has written: let it work in a temporary folder.
+
+    Raises:
+        UserError: The file is no archive, is damaged or encrypted, has a member that is refused, or the
+            folder cannot be written.
+    """
+    try:
+        if tarfile.is_tarfile(archive):
+            _unpack_tar(archive, folder)
+        elif zipfile.is_zipfile(archive):
+            _unpack_zip(archive, folder)
+        else:
+            raise UserError(f"{archive}: neither a tar nor a zip archive; remove it and fetch it again")
+    except _DAMAGE as error:
+        raise _damaged(archive, error) from error
+    except OSError as error:
+        if error.errno is None:  # of the decompressors
+            raise _damaged(archive, error) from error
+        raise UserError(
+            f"{folder}: cannot unpack {archive.name} ({error.strerror}); free the space or fix the permission, "
+            "then run again"
+        ) from error
+
+
+def _unpack_tar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as file:
+        for member in file:
+            fault = _fault_of_tar_member(member, folder)
+            if fault is not None:
+                raise _refused(archive, member.name, fault)
+            try:
+                file.extract(member, folder, filter="data")
+            except tarfile.FilterError as error:  # the same rules, by the library
+                raise _refused(archive, member.name, "leaves its folder") from error
+
+
+def _fault_of_tar_member(member: tarfile.TarInfo, folder: Path) -> str | None:
+    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        return "is a device or another special file"
+    fault = _fault_of_name(member.name, folder, may_be_link=member.issym())
+    if fault is None and member.issym() and not _stays_inside(member.name, member.linkname):
+        return f"is a link out of its folder, to {member.linkname!r}"
+    if fault is None and member.islnk():
+        same = folder / member.linkname
+        if _fault_of_name(member.linkname, folder) is not None or not same.is_file():
+            return f"is a link to {member.linkname!r}, which is no file before it in the archive"
+    return fault
+
+
+def _unpack_zip(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            fault = _fault_of_name(member.filename, folder)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if fault is None and kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                fault = "is a link or a special file, expected a plain file"
+            if fault is None and member.flag_bits & 1:
+                fault = "is encrypted"
+            if fault is not None:
+                raise _refused(archive, member.filename, fault)
+            file.extract(member, folder)
+
+
+def _fault_of_name(name: str, folder: Path, *, may_be_link: bool = False) -> str | None:
+    """Say why nothing may be written at `folder / name`, if so."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute():
+        return "has an absolute name"
+    if ".." in pure.parts:
+        return 'has a name that leaves its folder by ".."'
+    path = folder
+    for position, piece in enumerate(pure.parts, start=1):
+        path /= piece
+        if path.is_symlink() and not (may_be_link and position == len(pure.parts)):
+            return "lies behind a link"
+    return None
+
+
+def _stays_inside(name: str, target: str) -> bool:
+    pure = PurePosixPath(target)
+    ups = pure.parts.count("..")
+    depth = len(PurePosixPath(name).parts) - 1
+    return not pure.is_absolute() and ups <= depth and ".." not in pure.parts[ups:]
+
+
+def _refused(archive: Path, name: str, fault: str) -> UserError:
+    return UserError(f"{archive}: member {name!r} {fault}; refused, use an archive from the data set's official place")
+
+
+def _damaged(archive: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"{archive}: damaged ({reason}); remove it and fetch it again")

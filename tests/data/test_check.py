@@ -1,0 +1,165 @@
+"""The figures of `rsis check` against counts made by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rsis.data.check import DatasetStatistics, SplitStatistics, check, render
+from rsis.data.download import download
+from rsis.dataset_config import CocoDataset, CvpppDataset
+from rsis.errors import UserError
+
+SIZES = [(6, 8), (6, 8), (10, 4), (3, 3)]
+
+
+def _coco(folder: Path, count: int = 4) -> CocoDataset:
+    """Write images 0..count-1 with 0, 1, 2, 3, 0, ... objects in the classes cell and nucleus, and a val split of one.
+
+    The size of image i is `SIZES[i % 4]`.
+    """
+    folder.mkdir()
+    for split, number in (("train", count), ("val", 1)):
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for i in range(number):
+            height, width = SIZES[i % 4]
+            name = f"{split}{i:03d}.png"
+            Image.fromarray(np.full((height, width), i, np.uint8)).save(folder / name)
+            images.append({"id": i, "file_name": name, "height": height, "width": width})
+            for column in range(i % 4):
+                counts = [column * height, height, (width - column - 1) * height]
+                category = 5 if column == 0 else 9
+                segmentation = {"size": [height, width], "counts": counts}
+                annotations.append({"image_id": i, "category_id": category, "segmentation": segmentation})
+        categories = [{"id": 9, "name": "nucleus"}, {"id": 5, "name": "cell"}]
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (folder / f"{split}.json").write_text(json.dumps(content))
+    section = {
+        "format": "coco",
+        "source": {"kind": "folder", "path": str(folder)},
+        "size": (4, 4),
+        "splits": {split: {"annotations": f"{split}.json", "images": "."} for split in ("train", "val")},
+    }
+    return CocoDataset.model_validate(section)
+
+
+def test_figures_are_those_counted_by_hand(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells")
+    download("cells", dataset, tmp_path / "raw" / "cells")
+    found = check("cells", dataset, tmp_path / "raw" / "cells")
+    train = SplitStatistics(
+        split="train",
+        images=4,
+        broken=(),
+        objects=6,
+        fewest=0,
+        most=3,
+        without_objects=1,
+        common_size=(6, 8),
+        smallest_size=(3, 3),
+        largest_size=(6, 8),
+        class_counts={"cell": 3, "nucleus": 3},
+    )
+    assert found.splits[0] == train
+    assert train.mean == 1.5
+    assert (found.splits[1].images, found.splits[1].objects, found.splits[1].mean) == (1, 0, 0.0)
+    assert found == DatasetStatistics("cells", tmp_path / "cells", found.splits, ())
+    assert found.is_whole
+    assert render(found) == [
+        f"cells: {tmp_path / 'cells'}",
+        "                     train    val",
+        "images                   4      1",
+        "  broken                 0      0",
+        "  without objects        1      1",
+        "objects                  6      0",
+        "  per image, mean     1.50   0.00",
+        "  fewest                 0      0",
+        "  most                   3      0",
+        "size, most frequent  6 x 8  6 x 8",
+        "  smallest           3 x 3  6 x 8",
+        "  largest            6 x 8  6 x 8",
+        "class cell               3      0",
+        "class nucleus            3      0",
+    ]
+
+
+def test_processes_change_nothing(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells", count=45)
+    download("cells", dataset, tmp_path / "raw")
+    (tmp_path / "cells" / "train005.png").write_bytes(b"broken")
+    alone, together = (check("cells", dataset, tmp_path / "raw", workers) for workers in (1, 2))
+    assert alone == together
+    assert alone.splits[0].images == 45
+    assert len(alone.splits[0].broken) == 1
+
+
+def test_broken_and_changed_files_are_named(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells", count=12)
+    download("cells", dataset, tmp_path / "raw")
+    for i in range(1, 9):
+        (tmp_path / "cells" / f"train{i:03d}.png").write_bytes(b"broken")
+    found = check("cells", dataset, tmp_path / "raw")
+    assert not found.is_whole
+    train = found.splits[0]
+    assert (train.images, len(train.broken)) == (12, 8)
+    assert train.objects == 0 + 1 + 2 + 3
+    assert train.mean == 1.5
+    lines = render(found)
+    named = [line for line in lines if line.startswith("broken: train: ")]
+    assert len(named) == 5
+    assert "train001.png: not a readable image" in named[0]
+    assert "broken: 3 more" in lines
+    assert f"missing: {tmp_path / 'cells' / 'train001.png'}: 6 bytes, recorded as" in "\n".join(lines)
+    assert "missing: 3 more" in lines
+
+
+def test_missing_files_leave_the_other_splits_counted(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells")
+    download("cells", dataset, tmp_path / "raw")
+    (tmp_path / "cells" / "val.json").unlink()
+    found = check("cells", dataset, tmp_path / "raw")
+    assert [split.split for split in found.splits] == ["train"]
+    assert found.splits[0].objects == 6
+    split, gone = found.missing
+    assert gone == f"{tmp_path / 'cells' / 'val.json'}: recorded by `rsis download`, not there now"
+    assert split.startswith("val: ")
+    assert "no such file" in split
+
+
+def test_split_without_a_readable_image(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells")
+    download("cells", dataset, tmp_path / "raw")
+    (tmp_path / "cells" / "val000.png").write_bytes(b"broken")
+    val = check("cells", dataset, tmp_path / "raw").splits[1]
+    assert (val.images, val.objects, val.fewest, val.most, val.mean, val.common_size) == (1, 0, 0, 0, 0.0, None)
+
+
+def test_incomplete_plants_are_missing_and_no_download_is_an_error(tmp_path: Path) -> None:
+    source = {
+        "kind": "plants",
+        "seed": 2,
+        "image_size": (24, 24),
+        "training": 3,
+        "testing": 1,
+        "leaves": (2, 3),
+    }
+    section: dict[str, Any] = {
+        "format": "cvppp",
+        "source": source,
+        "size": (24, 24),
+        "splits": {"train": {"folder": "training/A1"}, "test": {"folder": "testing/A1", "labels": False}},
+    }
+    dataset = CvpppDataset.model_validate(section)
+    with pytest.raises(UserError, match="run `rsis download plants`"):
+        check("plants", dataset, tmp_path / "plants")
+    download("plants", dataset, tmp_path / "plants")
+    found = check("plants", dataset, tmp_path / "plants")
+    assert found.is_whole
+    assert found.splits[1].without_objects == 1  # its labels were not read
+    more = CvpppDataset.model_validate({**section, "plants": {"training/A1": 128}})
+    (message,) = check("plants", more, tmp_path / "plants").missing
+    assert "training/A1: has 3 plants, expected 128" in message
