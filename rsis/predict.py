@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.progress import track
+from scipy import ndimage
 
 from rsis.config import PredictSection, RunSection
 from rsis.data.hdf5 import PreparedSplit
@@ -107,7 +109,8 @@ def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSec
     """Return bool [T, H', W'] at the image's own size (H', W') from probabilities [T, H, W].
 
     Probabilities are resized before the threshold, as the original does, so that contours stay smooth. With
-    `exclusive` a pixel that several objects claim goes to the most probable one.
+    `exclusive` a pixel that several objects claim goes to the most probable one. With `largest_component`
+    a mask keeps the largest of its 8-connected parts (released code for Cityscapes).
     """
     if len(probs) == 0:
         return torch.zeros(0, *size, dtype=torch.bool)
@@ -115,4 +118,15 @@ def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSec
     masks = full > section.mask_threshold
     if section.exclusive:
         masks &= full.argmax(dim=0) == torch.arange(len(full), device=full.device)[:, None, None]
+    if section.largest_component:
+        masks = torch.from_numpy(np.stack([largest_component(mask) for mask in masks.cpu().numpy()]))
     return masks
+
+
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    """Return the largest 8-connected part of a bool mask [H, W], of equals the first; an empty mask stays."""
+    parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    if count < 2:
+        return mask
+    largest: np.ndarray = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    return largest

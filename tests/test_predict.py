@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from rsis.config import PredictSection
 from rsis.masks import decode_rle
-from rsis.predict import binary_masks, predict_batch
+from rsis.predict import binary_masks, largest_component, predict_batch
 from rsis.structures import RSISOutput
 
 
@@ -82,3 +83,15 @@ def test_class_is_the_likeliest_real_one() -> None:
 def test_no_steps_no_masks() -> None:
     section = PredictSection(num_steps=4)
     assert binary_masks(torch.zeros(0, 4, 4), (5, 6), section).shape == (0, 5, 6)
+
+
+def test_largest_component_keeps_diagonal_neighbours_and_drops_the_rest() -> None:
+    probs = torch.zeros(2, 4, 5)
+    probs[0, 0, 0] = probs[0, 1, 1] = probs[0, 3, 4] = 1.0
+    probs[1, 2, 2] = 1.0
+    section = PredictSection(num_steps=2, largest_component=True)
+    masks = binary_masks(probs, (4, 5), section)
+    assert masks[0].nonzero().tolist() == [[0, 0], [1, 1]]
+    assert masks[1].nonzero().tolist() == [[2, 2]]
+    assert binary_masks(torch.zeros(0, 4, 4), (5, 6), section).shape == (0, 5, 6)
+    assert not largest_component(np.zeros((3, 3), bool)).any()

@@ -153,10 +153,10 @@ def _check_size(annotation: np.ndarray, path: Path, image: np.ndarray) -> None:
 
 
 def _classes_of(objects: np.ndarray, classes: np.ndarray, path: Path) -> Iterator[int]:
-    """Yield the class of each object in rising order of their numbers.
+    """Yield the class of each object in rising order of their numbers: the one that most of its pixels have.
 
-    In VOC's own files every pixel of an object has the object's class, or is void in both. Anything else
-    means that the two files do not belong together.
+    Void pixels do not count. An object more than half of another class or of none means that the two files do
+    not belong together; stray pixels do not.
 
     Args:
         objects: uint8 [H, W], object numbers.
@@ -168,15 +168,15 @@ def _classes_of(objects: np.ndarray, classes: np.ndarray, path: Path) -> Iterato
         raise BadSampleError(
             f"{path}: class {unknown[0]} in it, expected 0 to {len(VOC_CLASSES)} or {VOID} for void; restore the file"
         )
-    pairs = np.unique(objects.astype(np.int64) * 256 + classes)  # which object meets which class
     for number in np.unique(objects):
         if number in (0, VOID):
             continue
-        found = [int(pair % 256) for pair in pairs if pair // 256 == number and pair % 256 != VOID]
-        if len(found) != 1 or found[0] == 0:
-            text = " and ".join(map(str, found)) or "void alone"
+        counts = np.bincount(classes[objects == number], minlength=VOID + 1)[:VOID]  # of each class, void aside
+        best = int(counts.argmax())
+        if best == 0 or 2 * counts[best] <= counts.sum():
+            text = " and ".join(map(str, np.flatnonzero(counts))) or "void alone"
             raise BadSampleError(
-                f"{path}: object {number} has class {text}, expected one of 1 to {len(VOC_CLASSES)}; "
-                "restore the file, or the one in SegmentationObject"
+                f"{path}: object {number} has class {text}, expected most of it to be one of 1 to "
+                f"{len(VOC_CLASSES)}; restore the file, or the one in SegmentationObject"
             )
-        yield found[0]
+        yield best

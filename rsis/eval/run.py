@@ -9,6 +9,7 @@ import pandas as pd
 from rsis.config import ScoreSection
 from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
+from rsis.eval.cityscapes import score_cityscapes
 from rsis.eval.coco import score_coco
 from rsis.eval.cvppp import score_cvppp
 from rsis.eval.detections import without_ignored
@@ -25,6 +26,7 @@ _SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], Scorer
     "cvppp": score_cvppp,
     "coco": score_coco,
     "voc": score_voc,
+    "cityscapes": score_cityscapes,
 }
 
 
