@@ -7,14 +7,16 @@ UV_VERSION = 0.13.9
 # the certificates of the machine, for those behind a proxy
 export UV_SYSTEM_CERTS := 1
 BIN = .venv/bin
+DEMO_RUNS = demo demo_scenes demo_streets
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test check lint run lock clean
 
 demo: .venv/.installed
-	dvc repro report@demo
-	@dvc metrics show metrics/demo.json
-	@echo "report: $(CURDIR)/reports/demo.html"
+	dvc repro $(DEMO_RUNS:%=report@%)
+	rsis report $(DEMO_RUNS) --name demos
+	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
+	@echo "report: $(CURDIR)/reports/demos.html"
 
 test: .venv/.installed
 	pytest

@@ -41,7 +41,7 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert params.default.runs == {"demo": "plants"}
+    assert set(params.runs) - set(params.default.runs) == {"dsb2018"}
     assert "dsb2018" not in params.default.datasets
 
 
@@ -58,7 +58,7 @@ def test_the_repositorys_own_file_is_valid() -> None:
             "resnet20",
             "runs.demo.model.backbone: found 'resnet20'; input should be 'resnet18'",
         ),
-        ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has plants, dsb2018"),
+        ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has plants, scenes"),
         ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
         ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),
         ("datasets.plants.size", [96], "datasets.plants.size.1: missing; add it"),
@@ -89,9 +89,9 @@ def test_a_file_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
 
 def test_unknown_names_list_the_known_ones() -> None:
     params = load_params(REPOSITORY / "params.yaml")
-    with pytest.raises(UserError, match=r"no run 'dmo'; it has demo, dsb2018"):
+    with pytest.raises(UserError, match=r"no run 'dmo'; it has demo, demo_scenes"):
         params.run("dmo")
-    with pytest.raises(UserError, match=r"no data set 'x'; it has plants, dsb2018"):
+    with pytest.raises(UserError, match=r"no data set 'x'; it has plants, scenes"):
         params.dataset("x")
 
 
@@ -106,3 +106,45 @@ def test_digest_follows_values_not_objects() -> None:
     first, second = AugmentSection(shift=1e-1), AugmentSection(shift=0.1)
     assert digest_of(first) == digest_of(second)
     assert digest_of(first) != digest_of(AugmentSection(shift=0.2))
+
+
+PAPER = {  # size, D, batch, T, gamma, class loss from epoch, encoder from epoch, zoom, objectness threshold
+    "pascal": ((256, 256), 128, 28, 10, 0.5, 20, 0, (0.7, 1.4), 0.5),
+    "cvppp": ((400, 400), 64, 20, 20, 0.1, None, 0, (0.7, 1.0), 0.2),
+    "cityscapes": ((256, 512), 128, 32, 20, 1.0, 60, 20, (1.0, 1.0), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_runs_have_the_papers_numbers(name: str) -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    run = params.run(name)
+    size, width, batch, steps, gamma, class_epoch, encoder_epoch, zoom, threshold = PAPER[name]
+    train = run.train
+    assert params.dataset(run.dataset).size == size
+    assert (run.model.backbone, run.model.weights, run.model.stride) == ("resnet101", "IMAGENET1K_V1", 32)
+    assert run.model.hidden_widths == (width, width, width // 2, width // 4, width // 8)
+    assert (run.model.mask_kernel_size, run.model.mask_gain, run.model.coordinates) == (1, 1.0, "none")
+    assert (train.optimizer, train.lr, train.lr_encoder, train.weight_decay) == ("adam", 1e-3, 1e-6, 1e-6)
+    assert (train.batch_size, train.num_steps, train.max_instances) == (batch, steps, 20)
+    assert (train.objective.stop_weight, train.objective.class_from_epoch) == (gamma, class_epoch)
+    assert (train.encoder_from_epoch, train.augment.zoom, train.clip_norm) == (encoder_epoch, zoom, None)
+    assert (train.curriculum is None) == (name == "pascal")
+    assert (run.predict.objectness_threshold, run.predict.mask_threshold) == (threshold, 0.5)
+    assert (run.score.classes, run.predict.exclusive) == ("all", False)
+
+
+def test_the_ablation_table_differs_from_the_papers_run_in_the_model_alone() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    main = params.run("pascal")
+    rows = set()
+    for name, run in params.runs.items():
+        if name == "pascal" or name.startswith("pascal_"):
+            model = run.model.model_dump()
+            assert run.model_copy(update={"model": main.model}) == main, name
+            changed = {key for key, value in main.model.model_dump().items() if value != model[key]}
+            assert len(changed) == (name != "pascal"), name
+            rows.add((run.model.backbone, run.model.skip_mode, len(run.model.hidden_widths)))
+    encoders = {(name, "concat", 5) for name in ("vgg16", "resnet50", "resnet101")}
+    modes = {("resnet101", mode, 5) for mode in ("sum", "mul", "none")}
+    assert rows == encoders | modes | {("resnet101", "concat", layers) for layers in (4, 3, 2, 1)}
