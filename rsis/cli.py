@@ -137,16 +137,56 @@ def score(
 
 
 @app.command()
-def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")],
+def submit(
+    run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
-    name: Annotated[str | None, typer.Option(help="Name of the report. [default: the first run]")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="The file to submit. [default: predictions/RUN.json]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write. [default: submissions/RUN]")] = None,
+) -> None:
+    """Write predictions in the form that the organisers of the run's benchmark take.
+
+    CVPPP: the challenge's HDF5 file and label PNGs.
+    Cityscapes: the test server's text files and masks.
+    VOC and COCO: results as COCO JSON.
+    """
+    from rsis.manifest import read_manifest
+    from rsis.submit import submit as run_submit
+
+    loaded = load_params(params)
+    section = loaded.run(run)
+    root = read_manifest(_raw(section.dataset)).root
+    folder = out or Path("submissions") / run
+    run_submit(run, section, loaded.dataset(section.dataset), root, predictions or _predictions(run), folder)
+    _say(f"{run}: {folder}")
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")
+    ] = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the report. [default: the first run, or `experiments`]")
+    ] = None,
+    experiments: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
+    ] = None,
 ) -> None:
     """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery."""
     from rsis.manifest import read_manifest
-    from rsis.report.write import RunInputs, write_report
+    from rsis.report.dvc_revisions import load_experiments
+    from rsis.report.page import RunInputs
+    from rsis.report.write import write_report
 
     loaded = load_params(params)
+    runs, compared = runs or [], list(experiments or [])
+    if compared:
+        compared += [item for item in runs if item not in loaded.runs]
+        runs = [item for item in runs if item in loaded.runs]
     inputs = []
     for run in runs:
         section = loaded.run(run)

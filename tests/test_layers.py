@@ -24,6 +24,7 @@ LAYERS = {
     "eval": 2,
     "train": 3,
     "predict": 3,
+    "submit": 3,
     "report": 3,
     "cli": 4,
 }

@@ -26,7 +26,8 @@ from rsis.errors import UserError
 
 _UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises for damaged files
 _KINDS = ("_rgb.png", "_label.png")
-_PALETTE = [(value * step) % 256 for value in range(256) for step in (97, 151, 211)]  # index 0 is black
+LABEL_PALETTE = [(value * step) % 256 for value in range(256) for step in (97, 151, 211)]
+"""Colours of the labels 0..255, R, G, B in turn; background is black."""
 
 
 def find_lsc_files(folder: Path) -> list[Path]:
@@ -55,7 +56,7 @@ def extract_lsc(files: Sequence[Path], wanted: Collection[str], target: Path) ->
                 Image.fromarray(plant.picture).save(f"{stem}_rgb.png")
             if plant.label is not None:
                 image = Image.fromarray(plant.label)
-                image.putpalette(_PALETTE)
+                image.putpalette(LABEL_PALETTE)
                 image.save(f"{stem}_label.png")
             if plant.count is not None:
                 counts[plant.folder][plant.name] = plant.count

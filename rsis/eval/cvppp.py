@@ -25,10 +25,11 @@ import pandas as pd
 
 from rsis import __version__
 from rsis.config import ScoreSection
+from rsis.eval.detections import instance_map_of
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
-from rsis.masks import decode_rle, masks_to_map, relabel
+from rsis.masks import relabel
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,7 @@ def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSec
 
 
 def _score_image(image: ImagePrediction, truth: GroundTruth, rules: ScoreSection) -> PairScore:
-    masks = np.zeros((len(image.instances), *image.size), bool)
-    instances = list(image.instances)
-    if rules.overlap == "probable":
-        instances.sort(key=lambda item: -item.objectness)
-    for mask, instance in zip(masks, instances, strict=True):
-        mask[:] = decode_rle(instance.rle)
-    pred = np.where(truth.ignore_mask(image.image_id), 0, masks_to_map(masks))
+    pred = np.where(truth.ignore_mask(image.image_id), 0, instance_map_of(image, rules.overlap))
     return score_pair(_with_background(pred), _with_background(truth.instance_map(image.image_id)))
 
 

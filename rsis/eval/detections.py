@@ -1,4 +1,4 @@
-"""From predicted masks to the detections that a scorer counts, by the rules of the run's `score` section.
+"""From predicted masks to the detections or the map that a scorer counts, by the rules of the run's `score` section.
 
 The released code emits every mask once per class, each with score class probability x objectness, and takes
 the pixels that the ground truth ignores out of every mask. Both are parameters.
@@ -12,9 +12,10 @@ from pycocotools import mask as coco_mask
 
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
-from rsis.masks import RLE, encode_rle
+from rsis.masks import RLE, decode_rle, encode_rle, masks_to_map
 
 ClassRule = Literal["all", "best"]
+OverlapRule = Literal["first", "probable"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,25 @@ def detections_of(image: ImagePrediction, classes: ClassRule) -> list[Detection]
             score = instance.class_probs[class_id - 1] * instance.objectness
             found.append(Detection(instance.rle, class_id, score))
     return found
+
+
+def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:
+    """Return an image's masks as one map, int32 [H, W]: 0 = background, 1..N = objects in order of precedence.
+
+    A mask that loses all its pixels has no label, so labels stay consecutive. Classes play no part.
+
+    Args:
+        image: Its masks.
+        overlap: Which object keeps a contested pixel: "first", the one predicted first; "probable", the one
+            of the highest objectness, of equals the first.
+    """
+    instances = list(image.instances)
+    if overlap == "probable":
+        instances.sort(key=lambda item: -item.objectness)
+    masks = np.zeros((len(instances), *image.size), bool)
+    for mask, instance in zip(masks, instances, strict=True):
+        mask[:] = decode_rle(instance.rle)
+    return masks_to_map(masks)
 
 
 def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> PredictionFile:

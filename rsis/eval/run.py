@@ -46,7 +46,8 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
     """
     predictions = read_predictions(predictions_path)
     truth = load_ground_truth(dataset, root, predictions.split)
-    left_out = _check_agreement(predictions_path, predictions, truth, dataset.skip_bad)
+    left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
+    check_sizes(predictions_path, predictions, truth)
     if section.remove_ignored:
         predictions = without_ignored(predictions, truth)
     results: dict[str, ScorerResult] = {name: _SCORERS[name](predictions, truth, section) for name in section.scorers}
@@ -77,8 +78,21 @@ def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(columns=list(CURVE_COLUMNS), dtype=object), *curves], ignore_index=True)
 
 
-def _check_agreement(path: Path, predictions: PredictionFile, truth: GroundTruth, skip_bad: bool) -> list[str]:
-    """Check that both speak of the same images and classes; return the images that were skipped."""
+def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, skip_bad: bool) -> list[str]:
+    """Check that a prediction file and the truth speak of the same images and classes.
+
+    Args:
+        path: The prediction file, for the error.
+        predictions: What it says.
+        truth: Of its split.
+        skip_bad: Whether images may lack a prediction.
+
+    Returns:
+        The images that do.
+
+    Raises:
+        UserError: They speak of others.
+    """
     predicted = {image.image_id: image for image in predictions.images}
     unknown = [image_id for image_id in predicted if image_id not in truth.image_ids]
     missing = [image_id for image_id in truth.image_ids if image_id not in predicted]
@@ -89,19 +103,23 @@ def _check_agreement(path: Path, predictions: PredictionFile, truth: GroundTruth
             + (", or set skip_bad of the data set if its preparation left that image out" if not unknown else "")
         )
     if missing:
-        logger.warning("%d images without prediction are not scored, the first is %s", len(missing), missing[0])
-    for image_id, image in predicted.items():
-        if image.size != truth.size(image_id):
-            raise UserError(
-                f"{path}: {image_id!r} is predicted at size {image.size}, its annotation is {truth.size(image_id)}; "
-                "run `rsis prepare DATASET`, then `rsis predict RUN` again"
-            )
+        logger.warning("%d images have no prediction and are left out, the first is %s", len(missing), missing[0])
     if sorted(predictions.class_names) != sorted(truth.class_names):
         raise UserError(
             f"{path}: has classes {list(predictions.class_names)}, the ground truth {list(truth.class_names)}; "
             "prepare, train and predict again with the classes of the annotation"
         )
     return missing
+
+
+def check_sizes(path: Path, predictions: PredictionFile, truth: GroundTruth) -> None:
+    """Raise UserError when an image of the prediction file `path` has not the size of its annotation."""
+    for image in predictions.images:
+        if image.size != truth.size(image.image_id):
+            raise UserError(
+                f"{path}: {image.image_id!r} is predicted at size {image.size}, its annotation is "
+                f"{truth.size(image.image_id)}; run `rsis prepare DATASET`, then `rsis predict RUN` again"
+            )
 
 
 def _count_objects(predictions: PredictionFile, truth: GroundTruth) -> tuple[pd.DataFrame, pd.DataFrame]:

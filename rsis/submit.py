@@ -1,0 +1,154 @@
+"""A run's predictions in the form that its benchmark's organisers take.
+
+The format of the run's data set decides which form that is; what stands in the folder afterwards:
+
+    cvppp        submission.h5, A1/plant003_label.png, ...    see `rsis.data.lsc_submission`
+    cityscapes   <image>.txt, <image>_00.png, ...             see `rsis.eval.submission`
+    voc, coco    results.json                                 COCO's results format, one line a detection
+
+A line of results.json, here of VOC, has the image, the class, the mask at the image's original size and the
+score, class probability times objectness:
+
+    [
+    {"image_id": "2007_000033", "category_id": 1, "segmentation": {"size": [366, 500], "counts": "..."}, "score": 0.5}
+    ]
+
+For COCO, `image_id` and `category_id` are those of the annotation file. For VOC they are the image's name and
+the class's place in VOC's own order, 1 (aeroplane) to 20 (tvmonitor).
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from rsis.config import RunSection, ScoreSection
+from rsis.data.lsc_submission import is_lsc_submission, write_lsc_submission
+from rsis.dataset_config import AnyDataset, CityscapesDataset, CocoDataset, CocoSplit, CvpppDataset
+from rsis.errors import UserError
+from rsis.eval.coco_file import Category, Picture
+from rsis.eval.detections import detections_of, instance_map_of
+from rsis.eval.prediction_file import PredictionFile, read_predictions
+from rsis.eval.run import check_images, check_sizes
+from rsis.eval.submission import write_cityscapes_submission
+from rsis.eval.truths import load_ground_truth
+from rsis.files import atomic_folder, read_json
+
+RESULTS_NAME = "results.json"
+
+
+def submit(name: str, run: RunSection, dataset: AnyDataset, root: Path, predictions_path: Path, folder: Path) -> None:
+    """Write a run's submission; an earlier one in `folder` is replaced, equal predictions give equal bytes.
+
+    Masks are written as they were predicted: what the annotation ignores stays in them, since the organisers'
+    scorers see to it. Label maps, which cannot overlap, follow the rule `score.overlap`; detections follow
+    `score.classes`.
+
+    Args:
+        name: Name of the run.
+        run: Its section of params.yaml.
+        dataset: The section of its data set.
+        root: Folder of the raw data, which says what images and classes there are.
+        predictions_path: What `rsis predict` wrote, for any split of the data set.
+        folder: Is made; it may be there when it holds nothing but a submission of this form.
+
+    Raises:
+        UserError: The predictions are missing or malformed, or of another run, data set, images, sizes or
+            classes; `folder` holds other files or cannot be written.
+    """
+    predictions = _read(name, run, predictions_path)
+    truth = load_ground_truth(dataset, root, predictions.split)
+    check_images(predictions_path, predictions, truth, dataset.skip_bad)
+    if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:
+        check_sizes(predictions_path, predictions, truth)
+    if isinstance(dataset, CvpppDataset):
+        _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
+    elif isinstance(dataset, CityscapesDataset):
+        write_cityscapes_submission(predictions, folder, run.score)
+    elif isinstance(dataset, CocoDataset):
+        image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
+        category_ids = [categories[class_name] for class_name in predictions.class_names]
+        _write_results(predictions, folder, run.score, image_ids, category_ids)
+    else:
+        image_names = {image.image_id: image.image_id for image in predictions.images}
+        category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
+        _write_results(predictions, folder, run.score, image_names, category_ids)
+
+
+class _CocoIds(BaseModel):
+    """The part of a COCO instance JSON that names things."""
+
+    images: tuple[Picture, ...]
+    categories: tuple[Category, ...]
+
+
+def _read(name: str, run: RunSection, path: Path) -> PredictionFile:
+    predictions = read_predictions(path)
+    for what, found, expected in (("run", predictions.run, name), ("data set", predictions.dataset, run.dataset)):
+        if found != expected:
+            raise UserError(
+                f"{path}: has predictions of {what} {found!r}, expected {expected!r}; "
+                f"run `rsis predict {name}`, or name a file of that {what} with --predictions"
+            )
+    return predictions
+
+
+def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, rules: ScoreSection) -> None:
+    _refuse_others(folder, is_lsc_submission)
+    with atomic_folder(folder) as temporary:
+        maps = ((image.image_id, instance_map_of(image, rules.overlap)) for image in predictions.images)
+        write_lsc_submission(temporary, Path(split_folder).name, maps)
+
+
+def _coco_ids(root: Path, split: CocoSplit) -> tuple[dict[str, int | str], dict[str, int | str]]:
+    """Return the annotation file's id of each file name, and of each category's name."""
+    document = read_json(root / split.annotations, _CocoIds, "run `rsis download DATASET`, or correct the file")
+    image_ids = {picture.file_name: picture.id for picture in document.images}
+    return image_ids, {category.name: category.id for category in document.categories}
+
+
+def _write_results(
+    predictions: PredictionFile,
+    folder: Path,
+    rules: ScoreSection,
+    image_ids: Mapping[str, int | str],
+    category_ids: Sequence[int | str],
+) -> None:
+    """Write results.json, in the order of the prediction file; `category_ids` has those of classes 1..K-1."""
+    _refuse_others(folder, RESULTS_NAME.__eq__)
+    with (
+        atomic_folder(folder) as temporary,
+        (temporary / RESULTS_NAME).open("w", encoding="utf-8") as file,
+    ):
+        file.write("[")
+        separator = "\n"
+        for image in predictions.images:
+            for detection in detections_of(image, rules.classes):
+                result = {
+                    "image_id": image_ids[image.image_id],
+                    "category_id": category_ids[detection.class_id - 1],
+                    "segmentation": detection.rle,
+                    "score": detection.score,
+                }
+                file.write(separator + json.dumps(result))
+                separator = ",\n"
+        file.write("\n]\n")
+
+
+def _refuse_others(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Raise UserError when the folder holds a file that its submission does not, or is none.
+
+    Args:
+        folder: Perhaps not there.
+        is_ours: Told a file's path within the folder, with forward slashes.
+    """
+    inside = folder.rglob("*") if folder.is_dir() else [folder] if folder.exists() else []
+    for path in inside:
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if path == folder or not is_ours(path.relative_to(folder).as_posix()):
+            raise UserError(
+                f"{path}: not part of a submission of this form, which would replace its folder; "
+                "name another folder with --out"
+            )
