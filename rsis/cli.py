@@ -164,29 +164,15 @@ def submit(
 
 @app.command()
 def report(
-    runs: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")
-    ] = None,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")],
     params: ParamsFile = DEFAULT_PARAMS,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the report. [default: the first run, or `experiments`]")
-    ] = None,
-    experiments: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the report. [default: the first run]")] = None,
 ) -> None:
     """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery."""
     from rsis.manifest import read_manifest
-    from rsis.report.dvc_revisions import load_experiments
-    from rsis.report.page import RunInputs
-    from rsis.report.write import write_report
+    from rsis.report.write import RunInputs, write_report
 
     loaded = load_params(params)
-    runs, compared = runs or [], list(experiments or [])
-    if compared:
-        compared += [item for item in runs if item not in loaded.runs]
-        runs = [item for item in runs if item in loaded.runs]
     inputs = []
     for run in runs:
         section = loaded.run(run)
