@@ -92,11 +92,11 @@ class VocTruth(GroundTruth):
         void = (labels == 255) | (pixel_classes == 255)
         classes = {}
         for label in set(labels.ravel().tolist()) - {0, 255}:
-            found, pixels = np.unique(pixel_classes[(labels == label) & ~void], return_counts=True)
-            main = int(found[pixels.argmax()]) if len(found) else 0
+            inside, pixels = np.unique(pixel_classes[(labels == label) & ~void], return_counts=True)
+            main = int(inside[pixels.argmax()]) if len(inside) else 0
             if not 1 <= main <= 20 or pixels.max() * 2 <= pixels.sum():  # stray pixels of another class are let pass
-                fault = f"has classes {found.tolist()} in object {label}"
-                raise UserError(f"{path}: {fault}; expected most of it to be one of 1 to 20; {_REMEDY}")
+                found = f"has classes {inside.tolist()} in object {label}"
+                raise UserError(f"{path}: {found}; expected most of it to be one of 1 to 20; {_REMEDY}")
             classes[label] = main
         labels[void] = 0
         return labels, void, classes
