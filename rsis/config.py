@@ -30,7 +30,7 @@ class ModelSection(Section):
     mask_gain: Positive = 1.0
     mask_bias: float = 0.0
     box_head: bool = False
-    coordinates: Literal["none", "cartesian", "polar"] = "none"
+    coordinates: Literal["none", "cartesian", "polar", "fourier"] = "none"
     stride: Literal[8, 16, 32] = 32
     dropout: Fraction = 0.0
     dropout_class: Fraction = 0.0

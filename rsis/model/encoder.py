@@ -1,5 +1,6 @@
 """The encoder: a torchvision backbone read at five depths, each projected to the width its ConvLSTM wants."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -29,8 +30,8 @@ _LEVELS = {
     "vgg16": (_VGG16_NODES, _VGG16_WIDTHS),
 }
 
-Coordinates = Literal["none", "cartesian", "polar"]
-_COORDINATE_CHANNELS: dict[Coordinates, int] = {"none": 0, "cartesian": 2, "polar": 5}
+Coordinates = Literal["none", "cartesian", "polar", "fourier"]
+_COORDINATE_CHANNELS: dict[Coordinates, int] = {"none": 0, "cartesian": 2, "polar": 5, "fourier": 14}
 _CENTRE = 0.1  # of half the image's side
 
 
@@ -46,7 +47,8 @@ class Encoder(nn.Module):
         kernel_size: Of the skip convolutions, odd.
         coordinates: Channels appended to every feature level, none in the paper; they help to tell apart
             objects that look alike. "cartesian": row and column, scaled to -1..1. "polar": these, the
-            distance from the centre, and sine and cosine of the angle about it.
+            distance from the centre, and sine and cosine of the angle about it. "fourier": row and column,
+            and sine and cosine of pi, 2 pi and 4 pi times each, so that a place is a linear function of them.
         stride: Of the deepest feature level used, 32 (the paper) or less; what lies deeper in the backbone is
             left out. Small images have too few cells at stride 32 to tell their objects apart.
     """
@@ -152,5 +154,8 @@ def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
         radius = torch.hypot(y, x)
         # softened near the centre, where the angle jumps from pixel to pixel
         channels += [radius, y / (radius + _CENTRE), x / (radius + _CENTRE)]
+    if kind == "fourier":
+        turns = [frequency * math.pi * axis for axis in channels for frequency in (1, 2, 4)]
+        channels += [wave(turn) for turn in turns for wave in (torch.sin, torch.cos)]
     grid = torch.stack(channels)  # [C, h, w]
     return grid.expand(batch, -1, height, width)

@@ -83,7 +83,7 @@ def test_dropouts_act_in_training_only() -> None:
     assert not torch.equal(first.objectness_logits, second.objectness_logits)
 
 
-@pytest.mark.parametrize("kind", ["cartesian", "polar"])
+@pytest.mark.parametrize("kind", ["cartesian", "polar", "fourier"])
 def test_coordinates_break_the_symmetry_of_a_flat_image(kind: str) -> None:
     images = torch.zeros(1, 3, 64, 64)
 

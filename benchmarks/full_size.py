@@ -1,0 +1,114 @@
+"""Time and peak memory of every stage on data of the benchmarks' real size, generated here.
+
+    python benchmarks/full_size.py [FOLDER]
+
+makes 1464 + 1449 scenes of 375 x 500 in VOC's layout and 300 streets of 1024 x 2048 in that of Cityscapes, and
+takes each through download, check, prepare, one short epoch of training, predict and score. FOLDER (default: a
+temporary one) keeps the files; some 3 GB. Peak memory is the resident memory of a stage's processes together, looked
+at five times a second, so pages that they share count several times.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+PARAMS = """
+datasets:
+  scenes:
+    format: voc
+    source: {kind: scenes, seed: 1, image_size: [375, 500], train: 1464, val: 1449, sbdataset: 0, objects: [1, 4]}
+    size: [128, 128]
+    voc: VOCdevkit/VOC2012
+    splits:
+      train: {image_sets: [train], share: [0.1, 1.0]}
+      val: {image_sets: [train], share: [0.0, 0.1]}
+      test: {image_sets: [val]}
+  streets:
+    format: cityscapes
+    source: {kind: streets, seed: 1, image_size: [1024, 2048], train: 200, val: 80, test: 20, objects: [4, 20]}
+    size: [128, 256]
+    splits: {train: {folder: train}, val: {folder: val}, test: {folder: test}}
+runs:
+  scenes: &run
+    dataset: scenes
+    model: {backbone: resnet18, stride: 16, hidden_widths: [64, 32, 8, 4], mask_gain: 5.0}
+    train: &train
+      epochs: 1
+      batch_size: 8
+      num_steps: 6
+      workers: 0
+      optimizer: adamw
+      lr: 2e-3
+      lr_encoder: 2e-3
+      lr_schedule: one_cycle
+      clip_norm: 1.0
+      objective: {class_weight: 0.5, class_from_epoch: 0, stop_from_epoch: 0}
+      keep: last
+    predict: {num_steps: 6, objectness_threshold: 0.0}   # every step's mask: the most that scoring can get
+    score: {scorers: [voc, coco]}
+  streets:
+    <<: *run
+    dataset: streets
+    train: {<<: *train, num_steps: 12}
+    predict: {split: val, num_steps: 12, objectness_threshold: 0.0}
+    score: {scorers: [cityscapes, coco], remove_ignored: false}
+default: {datasets: [], runs: {}}
+"""
+STAGES = ("download", "check", "prepare", "train", "predict", "score")
+
+
+class PeakMemory(threading.Thread):
+    """Watches a process and its children until it ends; `peak` is in bytes."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self.process = process
+        self.peak = 0
+
+    def run(self) -> None:
+        """Sum up resident memory five times a second."""
+        while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
+            total = 0
+            for member in (self.process, *self.process.children(recursive=True)):
+                try:
+                    total += member.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.peak = max(self.peak, total)
+            time.sleep(0.2)
+
+
+def measure(folder: Path, stage: str, name: str) -> dict[str, str | float]:
+    """Run one stage and return its name, seconds and peak memory in MiB."""
+    begun = time.monotonic()
+    with (folder / f"{stage}_{name}.log").open("w") as log:
+        process = subprocess.Popen(["rsis", stage, name], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        watch = PeakMemory(psutil.Process(process.pid))
+        watch.start()
+        code = process.wait()
+    if code != 0:
+        sys.exit(f"{stage} {name}: exit code {code}, see {log.name}")
+    return {"stage": stage, "name": name, "seconds": round(time.monotonic() - begun, 1), "mib": watch.peak >> 20}
+
+
+def main() -> None:
+    """Run every stage on both data sets; print a table and write full_size.json into the folder."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="full_size."))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(PARAMS)
+    rows = []
+    for name in ("scenes", "streets"):
+        for stage in STAGES:
+            rows.append(measure(folder, stage, name))
+            print("{stage:10} {name:8} {seconds:8.1f} s {mib:6d} MiB".format(**rows[-1]), flush=True)
+    (folder / "full_size.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
