@@ -164,16 +164,34 @@ def submit(
 
 @app.command()
 def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")],
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")
+    ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
-    name: Annotated[str | None, typer.Option(help="Name of the report. [default: the first run]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the report. [default: the first run, or `experiments`]")
+    ] = None,
+    experiments: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
+    ] = None,
 ) -> None:
     """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery."""
     from rsis.manifest import read_manifest
-    from rsis.report.write import RunInputs, write_report
+    from rsis.report.experiments import Experiment
+    from rsis.report.page import RunInputs
+    from rsis.report.write import write_report
 
     loaded = load_params(params)
-    inputs = []
+    runs, compared = runs or [], list(experiments or [])
+    states: tuple[Experiment, ...] = ()
+    if compared:
+        from rsis.report.dvc_revisions import load_experiments
+
+        compared += [item for item in runs if item not in loaded.runs]
+        runs = [item for item in runs if item in loaded.runs]
+        states = load_experiments(compared, Path())
+    inputs: list[RunInputs] = []
     for run in runs:
         section = loaded.run(run)
         inputs.append(
@@ -188,7 +206,7 @@ def report(
                 run_config=section,
             )
         )
-    paths = write_report(name or runs[0], inputs, Path("reports"))
+    paths = write_report(name or [*runs, "experiments"][0], inputs, Path("reports"), experiments=states)
     _say(f"report: {paths.html}")
 
 

@@ -2,16 +2,27 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from rsis.section import Count, Epoch, Fraction, Section, Size, Split
 
 
-class PlantSource(Section):
+class _Source(Section):
+    """Where raw files come from.
+
+    Attributes:
+        generated: Whether the project makes the images itself, so that scores on them are no benchmark's.
+    """
+
+    generated: ClassVar[bool] = False
+
+
+class PlantSource(_Source):
     """Rosette plants made by `rsis.data.synthetic`, written in the CVPPP layout."""
 
+    generated: ClassVar[bool] = True
     kind: Literal["plants"]
     seed: int
     image_size: Size
@@ -20,13 +31,14 @@ class PlantSource(Section):
     leaves: tuple[Count, Count]
 
 
-class SceneSource(Section):
+class SceneSource(_Source):
     """Everyday scenes made by `rsis.data.scenes`, written in the layout of VOC 2012 and of sbdataset.
 
     `train` and `val` are the sizes of VOC's image sets. sbdataset has that many images more, and annotates
     VOC's a second time, as the real one does.
     """
 
+    generated: ClassVar[bool] = True
     kind: Literal["scenes"]
     seed: int
     image_size: Size
@@ -36,9 +48,10 @@ class SceneSource(Section):
     objects: tuple[Count, Count]
 
 
-class StreetSource(Section):
+class StreetSource(_Source):
     """Street scenes made by `rsis.data.streets`, written in the Cityscapes layout."""
 
+    generated: ClassVar[bool] = True
     kind: Literal["streets"]
     seed: int
     image_size: Size
@@ -48,7 +61,7 @@ class StreetSource(Section):
     objects: tuple[Count, Count]
 
 
-class FolderSource(Section):
+class FolderSource(_Source):
     """A folder of the user's that is read where it stands and never changed.
 
     The environment variable named by `env`, when set, replaces `path`. `obtain` is told to a user who has
@@ -85,14 +98,14 @@ class Archive(Section):
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
 
 
-class ArchiveSource(Section):
+class ArchiveSource(_Source):
     """Files on the web that anyone may fetch, by the names they get; unpacked in this order."""
 
     kind: Literal["archives"]
     files: Annotated[dict[FileName, Archive], Field(min_length=1)]
 
 
-class CityscapesSource(Section):
+class CityscapesSource(_Source):
     """Cityscapes: a folder that is there already, or the official packages fetched with an account.
 
     `path` (or the variable named by `env`) is used when it exists. Otherwise `packages` are fetched with the

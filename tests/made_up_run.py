@@ -1,71 +1,141 @@
-"""A small made-up run with all its files, written by the project's own writers."""
+"""Small made-up runs on the three benchmarks' formats, with all their files, written by the project's own writers."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cityscapes_folder import write_image
 from PIL import Image, ImageDraw
+from voc_folder import VOC, write_set, write_voc
 
 from rsis.config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
-from rsis.dataset_config import CvpppDataset, CvpppSplit, PlantSource
+from rsis.dataset_config import (
+    AnyDataset,
+    CityscapesDataset,
+    CityscapesSplit,
+    CvpppDataset,
+    CvpppSplit,
+    PlantSource,
+    SceneSource,
+    StreetSource,
+    VocDataset,
+    VocSplit,
+)
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 from rsis.eval.run import score_run
 from rsis.eval.scores import write_scores
-from rsis.masks import encode_rle, map_to_masks
-from rsis.report.write import RunInputs
+from rsis.eval.truths import load_ground_truth
+from rsis.masks import decode_rle, encode_rle
+from rsis.report.page import RunInputs
 
-DATA = CvpppDataset(
-    format="cvppp",
-    source=PlantSource(kind="plants", seed=1, image_size=(32, 32), training=1, testing=12, leaves=(2, 3)),
-    size=(32, 32),
-    splits={"test": CvpppSplit(folder="testing/A1")},
-)
-RUN = RunSection(
-    dataset="tiny",
-    model=ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
-    train=TrainSection(epochs=3, batch_size=2, num_steps=4, lr=1e-3, lr_encoder=1e-6),
-    predict=PredictSection(num_steps=4),
-    score=ScoreSection(scorers=("cvppp", "coco")),
-)
+SIZE = (32, 32)
+DATA: dict[str, AnyDataset] = {
+    "tiny": CvpppDataset(
+        format="cvppp",
+        source=PlantSource(kind="plants", seed=1, image_size=SIZE, training=1, testing=12, leaves=(2, 3)),
+        size=SIZE,
+        splits={"test": CvpppSplit(folder="testing/A1")},
+    ),
+    "scenes": VocDataset(
+        format="voc",
+        source=SceneSource(kind="scenes", seed=1, image_size=SIZE, train=1, val=12, sbdataset=0, objects=(1, 3)),
+        size=SIZE,
+        voc=VOC,
+        splits={"test": VocSplit(image_sets=("val",))},
+    ),
+    "streets": CityscapesDataset(
+        format="cityscapes",
+        source=StreetSource(kind="streets", seed=1, image_size=SIZE, train=1, val=12, test=1, objects=(1, 3)),
+        size=SIZE,
+        splits={"val": CityscapesSplit(folder="val")},
+    ),
+}
+SCORERS = {"tiny": ("cvppp", "coco"), "scenes": ("voc", "coco"), "streets": ("cityscapes", "coco")}
 DIGEST = "ab" * 32
 
 
-def draw_plants(folder: Path) -> dict[str, np.ndarray]:
-    """Twelve plants of two round leaves, in the CVPPP layout; returns their instance maps."""
+def run_section(dataset: str, model: ModelSection | None = None) -> RunSection:
+    """A run on one of `DATA`."""
+    return RunSection(
+        dataset=dataset,
+        model=model or ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
+        train=TrainSection(epochs=3, batch_size=2, num_steps=4, lr=1e-3, lr_encoder=1e-6),
+        predict=PredictSection(num_steps=4, split="val" if dataset == "streets" else "test"),
+        score=ScoreSection.model_validate({"scorers": SCORERS[dataset]}),
+    )
+
+
+def draw_plants(root: Path) -> None:
+    """Twelve plants of two round leaves, in the CVPPP layout."""
+    folder = root / "testing" / "A1"
     folder.mkdir(parents=True)
-    maps = {}
     for number in range(1, 13):
-        label = Image.new("P", (32, 32))
+        label = Image.new("P", SIZE)
         label.putpalette([0, 0, 0, 250, 0, 0, 0, 250, 0])
-        draw = ImageDraw.Draw(label)
-        draw.ellipse((2, 2, 12 + number % 3, 14), fill=1)
-        draw.ellipse((16, 14, 29, 28 - number % 4), fill=2)
+        label.paste(Image.fromarray(two_discs(number).astype(np.uint8)))
         name = f"plant{number:03d}"
-        maps[name] = np.asarray(label).astype(np.int32)
+        green = np.where(np.asarray(label) > 0, 180, 40).astype(np.uint8)
+        rgb = np.stack([green // 2, green, green // 3, np.full_like(green, 255)], axis=2)
         label.save(folder / f"{name}_label.png")
         label.point(lambda v: v > 0).save(folder / f"{name}_fg.png")
-        green = np.where(maps[name] > 0, 180, 40).astype(np.uint8)
-        rgb = np.stack([green // 2, green, green // 3, np.full_like(green, 255)], axis=2)
         Image.fromarray(rgb).save(folder / f"{name}_rgb.png")
-    return maps
 
 
-def make_run(root: Path, name: str = "mine", shift: int = 1) -> RunInputs:
-    raw = root / "raw"
-    maps = draw_plants(raw / "testing" / "A1") if not raw.exists() else {}
-    if not maps:
-        files = sorted((raw / "testing" / "A1").glob("*_label.png"))
-        maps = {path.name.removesuffix("_label.png"): np.asarray(Image.open(path)).astype(np.int32) for path in files}
+def draw_scenes(root: Path) -> None:
+    """Twelve images of two objects in the layout of VOC: five classes in turn, and always a person."""
+    names = [f"2007_{number:06d}" for number in range(12)]
+    for number, name in enumerate(names):
+        objects = two_discs(number)
+        write_voc(root, name, objects, np.array([0, 1 + number % 5, 15])[objects])
+    write_set(root, "val", names)
+
+
+def draw_streets(root: Path) -> None:
+    """Twelve images of a car and a person in the layout of Cityscapes."""
+    for number in range(12):
+        ids = np.array([7, 26000, 24000])[two_discs(number)]
+        write_image(root, "val", f"town_{number:06d}_000019", ids.astype(np.int32))
+
+
+def two_discs(number: int) -> np.ndarray:
+    """Instance map of two objects that differ a little from number to number."""
+    image = Image.new("L", SIZE)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((2, 2, 12 + number % 3, 14), fill=1)
+    draw.ellipse((16, 14, 29, 28 - number % 4), fill=2)
+    return np.asarray(image).astype(np.int32)
+
+
+def make_run(
+    root: Path, name: str = "mine", shift: int = 1, dataset: str = "tiny", model: ModelSection | None = None
+) -> RunInputs:
+    """Write a run's files: its masks are the true ones, shifted; every third image misses an object."""
+    raw, data, run = root / "raw" / dataset, DATA[dataset], run_section(dataset, model)
+    if not raw.exists():
+        {"tiny": draw_plants, "scenes": draw_scenes, "streets": draw_streets}[dataset](raw)
+    split = run.predict.split
+    truth = load_ground_truth(data, raw, split)
     images = []
-    for number, (image_id, labels) in enumerate(maps.items()):
-        masks = np.roll(map_to_masks(labels), shift, axis=2)[: 1 + (number % 3 > 0)]  # every third misses a leaf
-        found = (InstancePrediction(encode_rle(mask), (1.0,), 0.8, step) for step, mask in enumerate(masks))
-        images.append(ImagePrediction(image_id, (32, 32), tuple(found)))
-    file = PredictionFile("tiny", name, "test", DIGEST, ("leaf",), {"mask_threshold": 0.5}, tuple(images))
-    write_predictions(root / "predictions" / f"{name}.json", file)
-    scores = score_run(root / "predictions" / f"{name}.json", DATA, raw, RUN.score)
-    write_scores(scores, root / "metrics" / f"{name}.json", root / "scores" / name)
+    for number, image_id in enumerate(truth.image_ids):
+        objects = [item for item in truth.annotations(image_id) if not item.iscrowd]
+        found = []
+        for step, item in enumerate(objects[: 1 + (number % 3 > 0)]):
+            probs = np.full(len(truth.class_names), 0.02)
+            probs[item.class_id - 1] = 0.9
+            mask = encode_rle(np.roll(decode_rle(item.rle), shift, axis=1))
+            found.append(InstancePrediction(mask, tuple(probs.tolist()), 0.8 - step / 10, step))
+        images.append(ImagePrediction(image_id, SIZE, tuple(found)))
+    rules = run.predict.model_dump(mode="json")
+    file = PredictionFile(dataset, name, split, DIGEST, tuple(truth.class_names), rules, tuple(images))
+    predictions, metrics = root / "predictions" / f"{name}.json", root / "metrics" / f"{name}.json"
+    write_predictions(predictions, file)
+    write_scores(score_run(predictions, data, raw, run.score), metrics, root / "scores" / name)
+    return RunInputs(name, metrics, root / "scores" / name, write_history(root, name), predictions, data, raw, run)
+
+
+def write_history(root: Path, name: str) -> Path:
+    """Write learning curves of three epochs and the record of the training."""
     history = root / "history" / name
     for curve in ("train/total", "val/total", "train/mask", "val/mask", "train/stop", "schedule/num_steps"):
         path = history / "plots" / "metrics" / f"{curve}.tsv"
@@ -73,5 +143,4 @@ def make_run(root: Path, name: str = "mine", shift: int = 1) -> RunInputs:
         pd.DataFrame({"step": [0, 1, 2], path.stem: [3.0, 2.0, 1.0]}).to_csv(path, sep="\t", index=False)
     facts = {"epochs": 3, "seconds": 75.4, "parameters": 1234567, "device": "cpu", "threads": 2, "commit": "c0ffee"}
     (history / "run.json").write_text(json.dumps(facts))
-    predictions, metrics = root / "predictions" / f"{name}.json", root / "metrics" / f"{name}.json"
-    return RunInputs(name, metrics, root / "scores" / name, history, predictions, DATA, raw, RUN)
+    return history

@@ -1,58 +1,32 @@
 """Ours beside the literature's numbers, each row with the protocol it was measured under.
 
-A run scored by `cvppp` stands beside the published CVPPP A1 results whatever its data, and says so when
-its data are others; a run scored by `coco` stands beside published numbers only on the same data set,
-since COCO's AP of another data set says nothing. No number is named without its scorer.
+A run judged by the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) stands beside that benchmark's
+published results whatever its data, and says so when its data are others; a run scored by `coco` stands
+beside published numbers only on the same data set, since COCO's AP of another data set says nothing. No
+number is named without its scorer. Every run has its difference to the paper's own row.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import pandas as pd
-
-from rsis.config import RunSection
-from rsis.dataset_config import AnyDataset, PlantSource
-from rsis.eval.scores import Scores
+from rsis.report.protocol import ScoredRun, by, data_difference, is_benchmark, official_split, settings_differences
 from rsis.report.published import Published, PublishedRow, PublishedTable, Unit
+from rsis.report.quantities import (
+    SCORERS,
+    differences,
+    format_difference,
+    format_value,
+    short_label_of,
+    unit_of,
+    value_of,
+)
 
-TIMES = "\u00d7"
-SCORERS = {"cvppp": "CVPPP leaf segmentation scorer", "coco": "COCO scorer"}
-LABELS = {
-    "cvppp/sbd": "SBD",
-    "cvppp/abs_dic": "|DiC|",
-    "cvppp/dic": "DiC",
-    "cvppp/fg_bg_dice": "FgBgDice",
-}
-COUNTS = frozenset({"cvppp/dic", "cvppp/abs_dic", "cvppp/dic_std", "cvppp/abs_dic_std"})
 VERSIONS = {"v1": "v1", "v4": "v4, through a review", "secondary": "secondary source"}
 
 
 @dataclass(frozen=True)
-class ScoredRun:
-    """A run with what was asked of it and what it scored."""
-
-    run: str
-    run_config: RunSection
-    dataset_config: AnyDataset
-    scores: Scores
-
-    @property
-    def scorers(self) -> tuple[str, ...]:
-        """Scorers with at least one number, in the order of the run's configuration."""
-        scored = {key.partition("/")[0] for key in self.scores.metrics}
-        return tuple(scorer for scorer in self.run_config.score.scorers if scorer in scored)
-
-    @property
-    def num_images(self) -> int | None:
-        """Number of images scored, where the protocol states it."""
-        images = self.scores.protocol.get("images")
-        return images if isinstance(images, int) else None
-
-
-@dataclass(frozen=True)
 class ComparisonColumn:
-    """A scorer's key, how it is printed, and whether its spread over images (`<key>_std`) is known."""
+    """A scorer's key, how it is printed below the scorer's name, and whether its spread (`<key>_std`) is known."""
 
     key: str
     label: str
@@ -67,6 +41,9 @@ class ComparisonRow:
     Attributes:
         group: What the rows around it share: data set, split, number of images.
         remark: What sets this row apart: its source, its input size, how its protocol differs.
+        settings: What a table of several models varies, one text for each of `Comparison.settings`.
+        reference: The paper's row that ours is compared with; "" for a published row, or where there is none.
+        differences: Ours minus that row's numbers, by scorer key.
         approximate: Its numbers are round ones.
     """
 
@@ -76,42 +53,47 @@ class ComparisonRow:
     remark: str
     citation: str
     values: dict[str, float | None]
+    settings: tuple[str, ...] = ()
+    reference: str = ""
+    differences: dict[str, float | None] = field(default_factory=dict)
     approximate: bool = False
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table of one scorer: published rows first, then ours."""
+    """One table: published rows and ours.
+
+    Attributes:
+        benchmark: Title of the benchmark, or of the scorer where nothing published is on it.
+        settings: Headings of what the rows' `settings` say.
+        grouped: Whether rows stand under headings of their groups; otherwise in the order they have.
+    """
 
     scorer: str
+    benchmark: str
     title: str
     columns: tuple[ComparisonColumn, ...]
     rows: tuple[ComparisonRow, ...]
     notes: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    grouped: bool = True
 
 
 def compare(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison, ...]:
-    """Return one table per scorer that judged any of the runs, in the order the scorers first appear."""
-    scorers = dict.fromkeys(scorer for run in runs for scorer in run.scorers)
-    return tuple(_compare(scorer, [run for run in runs if scorer in run.scorers], published) for scorer in scorers)
+    """Return the tables of each scorer that judged any of the runs, in the order the scorers first appear.
 
-
-def label_of(key: str) -> str:
-    """Return how a scorer key is printed: with its scorer, unless the name exists in that scorer alone."""
-    scorer, _, name = key.partition("/")
-    return LABELS.get(key, f"{name.replace('_', ' ')} ({scorer.upper() if scorer != 'cityscapes' else 'Cityscapes'})")
-
-
-def unit_of(key: str) -> Unit:
-    """Return the unit of one of our metrics: a count per image, or a fraction."""
-    return "count" if key in COUNTS else "fraction"
-
-
-def format_value(value: float | None, unit: Unit) -> str:
-    """Return a fraction times 100 or a count, to one decimal; a missing number is "-"."""
-    if value is None or math.isnan(value):
-        return "-"
-    return {"fraction": f"{100 * value:.1f}", "count": f"{value:.1f}", "tau": f"{value:.3f}"}[unit]
+    A scorer has a table for each published table of results in its terms, or one of ours alone.
+    """
+    found = []
+    for scorer in dict.fromkeys(scorer for run in runs for scorer in run.scorers):
+        judged = [run for run in runs if scorer in run.scorers]
+        tables = _tables(scorer, judged, published)
+        for number, group in enumerate(tables):
+            told = any(group[0].benchmark == other[0].benchmark for other in tables[:number])
+            found.append(_compare(judged, group, published, told))
+        if not tables:
+            found.append(_own(scorer, judged))
+    return tuple(found)
 
 
 def format_cell(row: ComparisonRow, column: ComparisonColumn) -> str:
@@ -123,113 +105,102 @@ def format_cell(row: ComparisonRow, column: ComparisonColumn) -> str:
     return text if spread == "-" else f"{text} ± {spread}"
 
 
-def to_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Return all tables as one: a row per method and scorer, a column per number, x100 where a fraction.
-
-    Columns: scorer, method, ours, data, protocol, source, then `<scorer key> (x100)` or `<scorer key>`.
-    """
-    records = []
-    for comparison in comparisons:
-        keys = [k for c in comparison.columns for k in ([c.key, f"{c.key}_std"] if c.spread else [c.key])]
-        for row in comparison.rows:
-            record: dict[str, object] = {"scorer": comparison.scorer, "method": row.method, "ours": row.ours}
-            record |= {"data": row.group, "protocol": row.remark, "source": row.citation}
-            for key in keys:
-                value, fraction = row.values.get(key), unit_of(key) == "fraction"
-                name = f"{key} (x100)" if fraction else key
-                record[name] = None if value is None else round(100 * value if fraction else value, 4)
-            records.append(record)
-    return pd.DataFrame.from_records(records)
+def format_gap(row: ComparisonRow, column: ComparisonColumn) -> str:
+    """Return how far a row of ours is from the paper's in a column, with its sign."""
+    return format_difference(row.differences.get(column.key), column.unit)
 
 
-def _compare(scorer: str, runs: Sequence[ScoredRun], published: Published) -> Comparison:
-    tables = [table for table in published.tables.values() if _belongs(table, scorer, runs, published)]
-    columns = _columns(tables, runs, scorer)
-    known = {c.key for c in columns} | {f"{c.key}_std" for c in columns}
-    rows = [_published_row(table, row, published) for table in tables for row in table.rows]
-    rows += [_our_row(run, scorer, known, tables, published) for run in runs]
-    notes = [f"{row.method}: {row.remark}." for row in rows if row.ours and tables]
-    notes += [table.note for table in tables if table.note]
-    cited = dict.fromkeys((t.source_of(r).version, t.source_of(r).citation) for t in tables for r in t.rows)
-    notes += [f"{version}: {citation}." for version, citation in cited if version != "secondary"]
-    if not tables:
-        notes.append("No published result is on this data set with this scorer, so none stands beside ours.")
-    title = tables[0].title if tables else SCORERS.get(scorer, scorer)
-    return Comparison(scorer, title, columns, tuple(rows), tuple(notes))
-
-
-def _belongs(table: PublishedTable, scorer: str, runs: Sequence[ScoredRun], published: Published) -> bool:
-    if table.scorer != scorer or table.kind not in ("results", "field"):
-        return False
-    if scorer == "cvppp":
-        return True
-    return any(_same_data(run, published.benchmarks[table.benchmark].dataset) for run in runs)
-
-
-def _same_data(run: ScoredRun, dataset: str) -> bool:
-    return run.run_config.dataset == dataset and not isinstance(run.dataset_config.source, PlantSource)
-
-
-def _columns(tables: Sequence[PublishedTable], runs: Sequence[ScoredRun], scorer: str) -> tuple[ComparisonColumn, ...]:
-    """The published tables' columns; without any, all of ours."""
-    units: dict[str, Unit] = {key: unit for table in tables for key, unit in table.columns.items()}
-    if not units:
-        units = {k: unit_of(k) for run in runs for k in run.scores.metrics if k.startswith(f"{scorer}/")}
-    shown = [key for key in units if not key.endswith("_std")]
-    return tuple(ComparisonColumn(key, label_of(key), units[key], f"{key}_std" in units) for key in shown)
-
-
-def _published_row(table: PublishedTable, row: PublishedRow, published: Published) -> ComparisonRow:
+def published_row(table: PublishedTable, row: PublishedRow, published: Published) -> ComparisonRow:
+    """Return a row of the literature as it stands in a report."""
     source = table.source_of(row)
     remark = [source.citation if source.version == "secondary" else VERSIONS[source.version]]
     if row.input_size is not None:
-        remark.append(f"input {_by(row.input_size)}")
+        remark.append(f"input {by(row.input_size)}")
     if row.note:
         remark.append(row.note)
     group = [f"Published, {published.benchmarks[table.benchmark].title}", f"{table.split or 'split not stated'}"]
     if table.images is not None:
         group.append(f"{table.images} images")
     shared, own, values = ", ".join(group), "; ".join(remark), table.values_of(row)
-    return ComparisonRow(row.method, False, shared, own, source.citation, values, row.approximate)
+    return ComparisonRow(row.method, False, shared, own, source.citation, values, approximate=row.approximate)
 
 
-def _our_row(
-    run: ScoredRun, scorer: str, known: set[str], tables: Sequence[PublishedTable], published: Published
+def our_row(
+    run: ScoredRun, keys: Sequence[str], remark: str, reference: PublishedRow | None, table: PublishedTable | None
 ) -> ComparisonRow:
-    values: dict[str, float | None] = {k: v for k, v in run.scores.metrics.items() if k in known}
-    generated = isinstance(run.dataset_config.source, PlantSource)
-    group = [f"This project, {'generated ' if generated else ''}{run.run_config.dataset}", _split(run)]
+    """Return a run's row, with its difference to the paper's row where there is one."""
+    values = {key: value_of(run.scores, key) for key in keys}
+    group = [f"This project, {run.data}", official_split(run)]
     if run.num_images is not None:
         group.append(f"{run.num_images} images")
-    remark = protocol_difference(run, tables[0], published) if tables else f"input {_by(run.dataset_config.size)}"
-    return ComparisonRow(f"RSIS, run {run.run}", True, ", ".join(group), remark, "this report", values)
+    row = ComparisonRow(f"RSIS, run {run.run}", True, ", ".join(group), remark, "this report", values)
+    if reference is None or table is None:
+        return row
+    gaps = differences(values, table.values_of(reference))
+    return ComparisonRow(**{**vars(row), "reference": reference.method, "differences": gaps})
 
 
-def protocol_difference(run: ScoredRun, table: PublishedTable, published: Published) -> str:
-    """Say how a run's protocol differs from a published table's, in words fit for its row.
-
-    Other data are never comparable; another split, number of images or input size is named.
-    """
-    benchmark, name = published.benchmarks[table.benchmark], run.run_config.dataset
-    size = f"input {_by(run.dataset_config.size)}"
-    if isinstance(run.dataset_config.source, PlantSource):
-        return f"generated {name}, not {benchmark.title}: shown for form, not comparable; {size}"
-    if name != benchmark.dataset:
-        return f"data set {name}, not {benchmark.title}: shown for form, not comparable; {size}"
-    differences = []
-    if table.split is not None and _split(run) != table.split:
-        differences.append(f"{_split(run)} split, not {table.split}")
-    if table.images is not None and run.num_images not in (None, table.images):
-        differences.append(f"{run.num_images} images, not {table.images}")
-    sizes = dict.fromkeys(row.input_size for row in table.rows if row.input_size is not None)
-    if sizes and run.dataset_config.size not in sizes:
-        differences.append(f"{size}, not {' or '.join(_by(s) for s in sizes)}")
-    return f"protocol differs: {'; '.join(differences)}" if differences else f"same data, split and scorer; {size}"
+AS_ABOVE = "How the runs' protocols differ from the paper's is said below the first table of this benchmark."
 
 
-def _split(run: ScoredRun) -> str:
-    return str(run.scores.protocol.get("split", run.run_config.predict.split))
+def protocol_notes(runs: Sequence[ScoredRun], table: PublishedTable, published: Published) -> list[str]:
+    """Return a line for each way the runs' protocols differ from the paper's; runs that share one share a line."""
+    benchmark = published.benchmarks[table.benchmark]
+    lines: dict[str, list[str]] = {}
+    for run in runs:
+        text, settings = data_difference(run, table, benchmark), settings_differences(run, benchmark)
+        if settings:
+            text += f". Not as the paper's own run: {', '.join(settings)}"
+        lines.setdefault(text, []).append(run.run)
+    return [f"Run{'s' if len(names) > 1 else ''} {', '.join(names)}: {text}." for text, names in lines.items()]
 
 
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]} {TIMES} {size[1]}"
+def columns_of(units: dict[str, Unit]) -> tuple[ComparisonColumn, ...]:
+    """Return the columns of a table; a spread stands with its figure."""
+    shown = [key for key in units if not key.endswith("_std")]
+    return tuple(ComparisonColumn(key, short_label_of(key), units[key], f"{key}_std" in units) for key in shown)
+
+
+def _tables(scorer: str, runs: Sequence[ScoredRun], published: Published) -> list[list[PublishedTable]]:
+    """Tables of results of a scorer, each with what the field reached in the same columns."""
+    tables = [table for table in published.tables.values() if table.scorer == scorer]
+    if scorer == "coco":
+        tables = [t for t in tables if any(is_benchmark(run, published.benchmarks[t.benchmark]) for run in runs)]
+    field_tables = [table for table in tables if table.kind == "field"]
+    groups = [[table] for table in tables if table.kind == "results"]
+    for table in field_tables:
+        same = [g for g in groups if g[0].benchmark == table.benchmark and set(table.columns) <= set(g[0].columns)]
+        if same:
+            same[0].append(table)
+        else:
+            groups.append([table])
+    return groups
+
+
+def _compare(
+    runs: Sequence[ScoredRun], tables: Sequence[PublishedTable], published: Published, told: bool
+) -> Comparison:
+    """The table of a benchmark; `told`: the notes on the runs' protocols stand below an earlier one."""
+    first = tables[0]
+    benchmark = published.benchmarks[first.benchmark]
+    rows = [published_row(table, row, published) for table in tables for row in table.rows]
+    rows += [
+        our_row(run, tuple(first.columns), data_difference(run, first, benchmark), first.reference, first)
+        for run in runs
+    ]
+    notes = [AS_ABOVE] if told else protocol_notes(runs, first, published)
+    notes += [table.note for table in tables if table.note]
+    cited = dict.fromkeys((t.source_of(r).version, t.source_of(r).citation) for t in tables for r in t.rows)
+    notes += [f"{version}: {citation}." for version, citation in cited if version != "secondary"]
+    columns = columns_of(dict(first.columns))
+    return Comparison(first.scorer, benchmark.title, first.title, columns, tuple(rows), tuple(notes))
+
+
+def _own(scorer: str, runs: Sequence[ScoredRun]) -> Comparison:
+    """The table of a scorer in whose terms nothing published is on the runs' data."""
+    keys = dict.fromkeys(k for run in runs for k in run.scores.metrics if k.startswith(f"{scorer}/"))
+    columns = columns_of({key: unit_of(key) for key in keys})
+    rows = [our_row(run, tuple(keys), f"input {by(run.dataset_config.size)}", None, None) for run in runs]
+    title = f"{SCORERS.get(scorer, scorer)} scorer"
+    note = "No published result is on this data set with this scorer, so none stands beside ours."
+    return Comparison(scorer, title, title, columns, tuple(rows), (note,))

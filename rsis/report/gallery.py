@@ -21,7 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from rsis.errors import UserError
 from rsis.eval.prediction_file import ImagePrediction
 from rsis.masks import decode_rle, relabel, resize_map
-from rsis.report.figures import Picture
+from rsis.report.panel import Picture
 
 # Paul Tol's muted scheme and three of his vibrant one, ordered so that neighbours in number differ most
 # under the common colour-vision deficiencies. From the thirteenth object on, the number tells them apart.

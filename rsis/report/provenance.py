@@ -10,13 +10,24 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from rsis.dataset_config import FolderSource
 from rsis.eval.prediction_file import PredictionFile
-from rsis.report.comparison import TIMES, ScoredRun
+from rsis.report.protocol import ScoredRun, by
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "pandas", "pycocotools", "pillow", "matplotlib")
 # What the pipeline itself writes does not make the code that wrote it another one.
 OUTPUTS = (":(exclude)reports", ":(exclude)metrics", ":(exclude)dvc.lock")
+
+ORIGINS = {
+    "folder": "read from a folder of the user's",
+    "archives": "fetched from its publisher",
+    "cityscapes": "of the benchmark's own packages",
+}
+LAYOUTS = {
+    "cvppp": "CVPPP layout",
+    "coco": "COCO instance JSON",
+    "voc": "Pascal VOC and sbdataset layout",
+    "cityscapes": "Cityscapes layout",
+}
 
 
 @dataclass(frozen=True)
@@ -127,9 +138,8 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def _data(run: ScoredRun) -> str:
     config, name = run.dataset_config, run.run_config.dataset
-    kind = "read from a folder of the user's" if isinstance(config.source, FolderSource) else "generated"
-    layout = {"cvppp": "CVPPP layout", "coco": "COCO instance JSON"}[config.format]
-    return f"{name}, {kind}, {layout}; input {config.size[0]} {TIMES} {config.size[1]}"
+    origin = "generated" if run.generated else ORIGINS[config.source.kind]
+    return f"{name}, {origin}, {LAYOUTS[config.format]}; input {by(config.size)}"
 
 
 def _text(value: Any) -> str:

@@ -25,20 +25,31 @@ class Source(Section):
 
 
 class Benchmark(Section):
-    """A benchmark, and the name params.yaml gives its own data."""
+    """A benchmark, the names params.yaml gives its own data, and how the paper's own run was made.
+
+    Attributes:
+        paper: "<section>.<key>" of a run: the paper's value; `model.conv_lstms` is the number of hidden widths.
+    """
 
     title: str
-    dataset: str
+    datasets: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    paper: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
 class PublishedRow(Section):
-    """One method's numbers, in the order of the table's columns; None = not reported or not known."""
+    """One method's numbers, in the order of the table's columns; None = not reported or not known.
+
+    Attributes:
+        reference: Whether it is the paper's own row, which ours are compared with.
+        settings: What an ablation varies: encoder, skip, conv_lstms; what a row leaves out plays no part in it.
+    """
 
     method: Annotated[str, Field(min_length=1)]
     values: Annotated[tuple[float | None, ...], Field(strict=False)]
     source: Source | None = None
     approximate: bool = False
     input_size: Size | None = None
+    reference: bool = False
     settings: dict[str, str | int] = Field(default_factory=dict)
     note: str | None = None
 
@@ -65,6 +76,11 @@ class PublishedTable(Section):
     def scorer(self) -> str:
         """The scorer whose keys the columns are."""
         return next(iter(self.columns)).partition("/")[0]
+
+    @property
+    def reference(self) -> PublishedRow | None:
+        """The paper's own row, which ours are compared with."""
+        return next((row for row in self.rows if row.reference), None)
 
     def source_of(self, row: PublishedRow) -> Source:
         """Return the row's own source, or the table's."""

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from rsis.report.comparison import Comparison, ComparisonRow, format_cell
-from rsis.report.figures import Picture
+from rsis.report.comparison import Comparison, ComparisonRow, format_cell, format_gap
+from rsis.report.panel import Picture
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
@@ -17,7 +17,7 @@ def render(template: str, context: Mapping[str, object]) -> str:
 
     Args:
         template: "report.md" or "report.html".
-        context: `name`, `pages` and `comparisons`, as `rsis.report.write` makes them.
+        context: As `rsis.report.write` makes it.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -28,11 +28,14 @@ def render(template: str, context: Mapping[str, object]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"embed": _embed, "link": quote, "cell": _markdown_cell}
-    return environment.get_template(template).render(**context, format_cell=format_cell, groups=_groups)
+    tools = {"format_cell": format_cell, "format_gap": format_gap, "groups": _groups}
+    return environment.get_template(template).render(**context, **tools)
 
 
 def _groups(comparison: Comparison) -> dict[str, list[ComparisonRow]]:
-    """Rows of a comparison by what they share, in order."""
+    """Rows of a comparison by what they share, in order; all of them under "" where it has no groups."""
+    if not comparison.grouped:
+        return {"": list(comparison.rows)}
     groups: dict[str, list[ComparisonRow]] = {}
     for row in comparison.rows:
         groups.setdefault(row.group, []).append(row)

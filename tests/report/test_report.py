@@ -13,7 +13,12 @@ from made_up_run import DIGEST, make_run
 from PIL import Image
 
 from rsis.errors import UserError
-from rsis.report.write import RunInputs, write_report
+from rsis.report.experiments import Experiment
+from rsis.report.page import RunInputs
+from rsis.report.quantities import MINUS
+from rsis.report.write import write_report
+
+PICTURES = 3 + 4 + 2 + 3 * 10  # of all runs, learning curves, counts, gallery
 
 
 class Page(HTMLParser):
@@ -73,9 +78,11 @@ def test_html_stands_alone(folder: Path) -> None:
     assert "@import" not in text
     assert "url(" not in text
     for tag, key, value in page.attributes:
-        if key in ("src", "href", "srcset", "action", "data", "poster"):
+        if key == "href" and value.startswith("#"):
+            assert ("section", "id", value[1:]) in page.attributes
+        elif key in ("src", "href", "srcset", "action", "data", "poster"):
             assert value.startswith("data:image/"), (tag, key, value[:60])
-    assert len(page.images) == 4 + 2 + 3 * 10
+    assert len(page.images) == PICTURES
     for image in page.images:
         assert image["alt"]
         header, data = str(image["src"]).split(",")
@@ -95,11 +102,16 @@ def test_numbers_are_the_metrics(inputs: RunInputs, folder: Path) -> None:
     sbd, abs_dic = ours[0][1:3]
     assert sbd == f"{100 * metrics['cvppp/sbd']:.1f} ± {100 * metrics['cvppp/sbd_std']:.1f}"
     assert abs_dic == f"{metrics['cvppp/abs_dic']:.1f} ± {metrics['cvppp/abs_dic_std']:.1f}"
-    header = next(row for row in cells if "AP (COCO)" in row)
-    assert ours[1][header.index("AP50 (COCO)")] == f"{100 * metrics['coco/AP50']:.1f}"
+    header = next(row for row in cells if "AP75" in row)
+    assert ours[1][header.index("AP50")] == f"{100 * metrics['coco/AP50']:.1f}"
     table = pd.read_csv(folder / "first.csv")
-    row = table[table["ours"] & (table["scorer"] == "cvppp")].iloc[0]
-    assert row["cvppp/sbd (x100)"] == pytest.approx(100 * metrics["cvppp/sbd"], abs=1e-4)
+    row = table[table["ours"] & (table["metric"] == "cvppp/sbd")].iloc[0]
+    assert row["value"] == pytest.approx(100 * metrics["cvppp/sbd"], abs=1e-4)
+    assert row["spread"] == pytest.approx(100 * metrics["cvppp/sbd_std"], abs=1e-4)
+    assert (row["reference_method"], row["reference"]) == ("RSIS (v1)", 70.6)
+    assert row["difference"] == pytest.approx(row["value"] - 70.6, abs=2e-4)
+    gap = next(row for row in cells if row[0] == f"ours {MINUS} RSIS (v1)")
+    assert gap[1] == f"{100 * metrics['cvppp/sbd'] - 70.6:+.1f}".replace("-", MINUS)
     markdown = (folder / "first.md").read_text(encoding="utf-8")
     assert f"| SBD | {100 * metrics['cvppp/sbd']:.1f} % |" in markdown
     assert f"| AP (COCO) | {100 * metrics['coco/AP']:.1f} % |" in markdown
@@ -142,7 +154,7 @@ def test_equal_inputs_give_equal_bytes(inputs: RunInputs, tmp_path: Path, monkey
         }
         for name in ("one", "two")
     )
-    assert len(one) == 3 + 36
+    assert len(one) == 3 + PICTURES
     assert one == two
 
 
@@ -158,10 +170,63 @@ def test_two_runs_in_one_report(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, "one"), make_run(tmp_path, "two", shift=3)]
     paths = write_report("both", runs, tmp_path / "reports")
     table = pd.read_csv(paths.csv)
-    ours = table[table["ours"] & (table["scorer"] == "cvppp")]
+    ours = table[table["ours"] & (table["metric"] == "cvppp/sbd")]
     assert ours["method"].tolist() == ["RSIS, run one", "RSIS, run two"]
-    assert ours["cvppp/sbd (x100)"].is_monotonic_decreasing
-    assert len(Page(paths.html.read_text(encoding="utf-8")).images) == 2 * 36
+    assert ours["value"].is_monotonic_decreasing
+    page = Page(paths.html.read_text(encoding="utf-8"))
+    assert len(page.images) == 3 + 2 * (PICTURES - 3)  # both runs stand in one figure of each kind
+    assert {value for tag, key, value in page.attributes if (tag, key) == ("a", "href")} >= {"#comparison", "#run-2"}
+
+
+def test_the_three_benchmarks_in_one_report(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, dataset, dataset=dataset) for dataset in ("tiny", "scenes", "streets")]
+    paths = write_report("three", runs, tmp_path / "reports")
+    table = pd.read_csv(paths.csv)
+    ours = table[table["ours"]]
+    found = {(row.benchmark, row.metric): row for row in ours.itertuples()}
+    for benchmark, metric, dataset in (
+        ("CVPPP LSC A1", "cvppp/sbd", "tiny"),
+        ("Pascal VOC 2012", "voc/APr50", "scenes"),
+        ("Pascal VOC 2012", "voc/AR10_iou50", "scenes"),
+        ("Cityscapes", "cityscapes/AP50", "streets"),
+    ):
+        row = found[benchmark, metric]
+        metrics = json.loads((tmp_path / "metrics" / f"{dataset}.json").read_text())
+        assert row.value == pytest.approx(100 * metrics[metric], abs=1e-4)
+        assert f"generated {dataset}, not {benchmark}: shown for form, not comparable" in row.protocol
+        assert row.difference == pytest.approx(row.value - row.reference, abs=2e-4)
+    # the columns of one class come from the table of the classes
+    for metric, dataset in (("voc/person_APr50", "scenes"), ("cityscapes/car_AP50", "streets")):
+        scorer, _, rest = metric.partition("/")
+        name, _, figure = rest.partition("_")
+        classes = pd.read_csv(tmp_path / "scores" / dataset / "per_class.csv").set_index("class_name")
+        (row,) = [row for (_, key), row in found.items() if key == metric]
+        assert row.value == pytest.approx(100 * classes.loc[name, f"{scorer}/{figure}"], abs=1e-4)
+    text = paths.html.read_text(encoding="utf-8")
+    assert text.count("<table") == 5  # CVPPP, COCO, two of VOC, Cityscapes
+    assert "backbone resnet18 (paper: resnet101)" in text
+    names = {path.name for path in paths.figures.iterdir()}
+    assert {"class-voc-APr50-scenes.png", "overlap-cityscapes-streets.png", "number-tiny.png"} <= names
+
+
+EXPERIMENTS = [
+    Experiment("HEAD", {"metrics/a.json:cvppp/sbd": 0.5}, {"lr": 0.1, "same": 1}),
+    Experiment("<faster>", {"metrics/a.json:cvppp/sbd": 0.6}, {"lr": 0.2, "same": 1}),
+]
+
+
+def test_experiments_beside_runs_and_alone(inputs: RunInputs, tmp_path: Path) -> None:
+    for name, runs in (("with", [inputs]), ("alone", [])):
+        paths = write_report(name, runs, tmp_path, experiments=EXPERIMENTS)
+        cells = Page(paths.html.read_text(encoding="utf-8")).cells
+        assert ["", "HEAD", "<faster>"] in cells
+        assert ["SBD, %", "50.0", "60.0 (+10.0)"] in cells
+        assert ["lr", "0.1", "0.2"] in cells
+        assert not any(row[0] == "same" for row in cells)
+        assert "| SBD, % | 50.0 | 60.0 (+10.0) |" in paths.markdown.read_text(encoding="utf-8")
+        table = pd.read_csv(paths.csv)
+        row = table[table["method"] == "<faster>"].iloc[0]
+        assert (row["value"], row["reference"], row["difference"]) == (60, 50, 10)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,173 @@
+"""What a report says of one run: read from the run's files, and checked to belong together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsis.config import RunSection
+from rsis.dataset_config import AnyDataset
+from rsis.errors import UserError
+from rsis.eval.prediction_file import PredictionFile, read_predictions
+from rsis.eval.scores import read_scores
+from rsis.eval.truths import load_ground_truth
+from rsis.files import read_json
+from rsis.report.curves import learning_curves, read_curves, term_start
+from rsis.report.figures import count_figure, score_figure
+from rsis.report.gallery import GalleryItem, choose, gallery_item
+from rsis.report.panel import Picture
+from rsis.report.protocol import ScoredRun
+from rsis.report.provenance import Provenance, provenance, training
+from rsis.report.quantities import format_value, label_of, unit_of
+
+HEADLINES = (
+    *("cvppp/sbd", "cvppp/abs_dic", "cvppp/dic", "cvppp/fg_bg_dice"),
+    *("voc/APr50", "voc/APr", "voc/AR10_iou50"),
+    *("cityscapes/AP", "cityscapes/AP50", "cityscapes/AP100m", "cityscapes/AP50m"),
+    *("coco/AP", "coco/AP50", "coco/AP75", "coco/AR100"),
+)
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """Where everything about a run lies, and what was asked of it.
+
+    Attributes:
+        metrics_path: `metrics/<run>.json`.
+        scores_folder: `scores/<run>`.
+        history_folder: `history/<run>`, with run.json and plots/metrics.
+        predictions_path: The prediction file that was scored.
+        raw_root: The data set's raw tree, for images and truth of the gallery.
+    """
+
+    run: str
+    metrics_path: Path
+    scores_folder: Path
+    history_folder: Path
+    predictions_path: Path
+    dataset_config: AnyDataset
+    raw_root: Path
+    run_config: RunSection
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure of a run: its label, its value with unit, its spread over images or ""."""
+
+    label: str
+    value: str
+    spread: str
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """All that the templates print of one run."""
+
+    run: str
+    dataset: str
+    headlines: tuple[Headline, ...]
+    summary: str
+    curves: tuple[Picture, ...]
+    grows: bool
+    objectness_from: int | None
+    counts: tuple[Picture, ...]
+    gallery: tuple[GalleryItem, ...]
+    made: Provenance
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every picture of the page."""
+        panels = [picture for item in self.gallery for picture in (item.input, item.truth, item.prediction)]
+        return (*self.curves, *self.counts, *panels)
+
+
+def load_run(item: RunInputs) -> tuple[ScoredRun, PredictionFile]:
+    """Read a run's scores and predictions.
+
+    Raises:
+        UserError: Something is missing or malformed, or they are not of one checkpoint, split and data set.
+    """
+    needs = (
+        (item.metrics_path, f"score {item.run}"),
+        (item.scores_folder, f"score {item.run}"),
+        (item.history_folder / "run.json", f"train {item.run}"),
+        (item.predictions_path, f"predict {item.run}"),
+        (item.raw_root, f"download {item.run_config.dataset}"),
+    )
+    for path, stage in needs:
+        if not path.exists():
+            raise UserError(f"{path}: missing, and the report on {item.run} needs it; run rsis {stage}")
+    scores = read_scores(item.metrics_path, item.scores_folder)
+    predictions = read_predictions(item.predictions_path)
+    for key in ("checkpoint", "dataset", "split"):
+        scored, predicted = scores.protocol.get(key), getattr(predictions, key)
+        if scored != predicted:
+            raise UserError(
+                f"{item.scores_folder / 'protocol.json'}: {key} is {scored!r}, but {item.predictions_path} has "
+                f"{predicted!r}; run rsis score {item.run} again"
+            )
+    return ScoredRun(item.run, item.run_config, item.dataset_config, scores), predictions
+
+
+def run_page(
+    command: str, item: RunInputs, run: ScoredRun, predictions: PredictionFile, num_images: int = 10
+) -> RunPage:
+    """Draw and word all that is said of one run.
+
+    Args:
+        command: The command that writes the report.
+        item: Where the run's files are.
+        run: What `load_run` read of it, with its predictions.
+        predictions: See there.
+        num_images: How many the gallery shows at most.
+
+    Raises:
+        UserError: Its history, or an image or truth of the gallery, cannot be read.
+    """
+    history = read_json(item.history_folder / "run.json", dict[str, Any], f"run rsis train {item.run} again")
+    curves = read_curves(item.history_folder)
+    per_image = run.scores.per_image
+    counts = [count_figure(item.run, per_image["objects"].tolist(), per_image["predicted"].tolist())]
+    if "cvppp/sbd" in per_image:
+        counts.append(score_figure(item.run, per_image["cvppp/sbd"].tolist()))
+    truth = load_ground_truth(item.dataset_config, item.raw_root, predictions.split)
+    images = {image.image_id: image for image in predictions.images}
+    gallery = [
+        gallery_item(f"{item.run}-gallery-{number:02d}", truth.image_path(i), truth.instance_map(i), images[i])
+        for number, i in enumerate(choose(list(images), num_images), start=1)
+    ]
+    return RunPage(
+        run=item.run,
+        dataset=item.run_config.dataset,
+        headlines=_headlines(run),
+        summary=_summary(run, history),
+        curves=tuple(learning_curves(item.run, curves)),
+        grows=item.run_config.train.curriculum is not None,
+        objectness_from=term_start(curves, "stop"),
+        counts=tuple(counts),
+        gallery=tuple(gallery),
+        made=provenance(command, run, history, predictions),
+    )
+
+
+def _headlines(run: ScoredRun) -> tuple[Headline, ...]:
+    """The figures of `HEADLINES` that the run has."""
+    metrics = run.scores.metrics
+    headlines = []
+    for key in (key for key in HEADLINES if key in metrics):
+        unit = unit_of(key)
+        value = f"{metrics[key]:.2f}" if unit == "count" else f"{format_value(metrics[key], unit)} %"
+        spread = metrics.get(f"{key}_std")
+        over = "" if spread is None else f"± {spread:.2f}" if unit == "count" else f"± {format_value(spread, unit)}"
+        headlines.append(Headline(label_of(key), value, over))
+    return tuple(headlines)
+
+
+def _summary(run: ScoredRun, history: dict[str, Any]) -> str:
+    protocol, made = run.scores.protocol, training(history)
+    images = "-" if run.num_images is None else run.num_images
+    text = f"{images} {protocol.get('split')} images of {run.run_config.dataset}"
+    if protocol.get("objects") is not None:
+        text += f" with {protocol['objects']} objects"
+    text += f". Trained for {made}." if made != "-" else ". How it was trained is not recorded."
+    weights = history.get("parameters")
+    return text + (f" {weights / 1e6:.1f} million parameters." if isinstance(weights, int) else "")
