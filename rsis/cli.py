@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 something the user can put right (one line says what), 130
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ _ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 ParamsFile = Annotated[Path, typer.Option("--params", help="The configuration file.")]
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name under `datasets` in params.yaml.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. [default: all cores]")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
 DEFAULT_PARAMS = Path("params.yaml")
 
 
@@ -43,6 +44,22 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
 
     manifest = run_download(dataset, load_params(params).dataset(dataset), _raw(dataset))
     _say(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
+
+
+@app.command()
+def check(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS, workers: Workers = None) -> None:
+    """Count what a downloaded data set holds, and name what is missing or broken.
+
+    Per split: images, objects per image, sizes, objects of each class. Exit code 2 when anything is missing.
+    """
+    from rsis.data.check import check as run_check
+    from rsis.data.check import render
+
+    statistics = run_check(dataset, load_params(params).dataset(dataset), _raw(dataset), workers)
+    for line in render(statistics):
+        _say(line)
+    if not statistics.is_whole:
+        raise UserError(f"{dataset}: not whole, see above; restore what is named there, or prepare with --skip-bad")
 
 
 @app.command()
@@ -95,7 +112,7 @@ def predict(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
     split: Annotated[str | None, typer.Option(help="Predict this split instead of the run's own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The file to write. [default: predictions/RUN.json]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
     from rsis.predict import predict as run_predict
@@ -114,9 +131,11 @@ def predict(
 def score(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
-    predictions: Annotated[Path | None, typer.Option(help="The file to score. [default: predictions/RUN.json]")] = None,
-    metrics: Annotated[Path | None, typer.Option(help="The figures to write. [default: metrics/RUN.json]")] = None,
-    details: Annotated[Path | None, typer.Option(help="The folder for tables. [default: scores/RUN]")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="The file to score. \\[default: predictions/RUN.json]")
+    ] = None,
+    metrics: Annotated[Path | None, typer.Option(help="The figures to write. \\[default: metrics/RUN.json]")] = None,
+    details: Annotated[Path | None, typer.Option(help="The folder for tables. \\[default: scores/RUN]")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
@@ -141,9 +160,9 @@ def submit(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
     predictions: Annotated[
-        Path | None, typer.Option(help="The file to submit. [default: predictions/RUN.json]")
+        Path | None, typer.Option(help="The file to submit. \\[default: predictions/RUN.json]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write. [default: submissions/RUN]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write. \\[default: submissions/RUN]")] = None,
 ) -> None:
     """Write predictions in the form that the organisers of the run's benchmark take.
 
@@ -169,7 +188,7 @@ def report(
     ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     name: Annotated[
-        str | None, typer.Option(help="Name of the report. [default: the first run, or `experiments`]")
+        str | None, typer.Option(help="Name of the report. \\[default: the first run, or `experiments`]")
     ] = None,
     experiments: Annotated[
         list[str] | None,
@@ -229,6 +248,8 @@ def main() -> None:
 def _quieten_libraries() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning's own affair with torch's pytree: nothing a user can act on
+    warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
 
 def _fail(message: str) -> None:

@@ -137,11 +137,12 @@ def test_another_split_on_the_command_line(project: Path) -> None:
 def test_help_explains_every_command() -> None:
     overview = rsis(REPOSITORY, "--help")
     assert overview.returncode == 0
-    for command in ("download", "prepare", "train", "predict", "score", "report"):
+    for command in ("download", "check", "prepare", "train", "predict", "score", "submit", "report"):
         assert command in overview.stdout
         page = rsis(REPOSITORY, command, "--help")
         assert page.returncode == 0
         assert "params.yaml" in page.stdout
+    assert "[default: predictions/RUN.json]" in rsis(REPOSITORY, "score", "--help").stdout
 
 
 def test_wrong_arguments_and_names(project: Path) -> None:
