@@ -15,10 +15,6 @@ order of drawing changes a pixel.
 
 import colorsys
 import csv
-import math
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from rsis.data import rosette
+from rsis.data.workers import map_in_processes
 from rsis.dataset_config import PlantSource
 from rsis.errors import UserError
 from rsis.masks import relabel
@@ -84,14 +81,7 @@ def write_plants(folder: Path, source: PlantSource, processes: int | None = None
     jobs = [(folder / name, index) for name, indices in numbers.items() for index in indices]
     for name in numbers:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    draw = partial(_write_plant, source)
-    processes = min(processes or len(os.sched_getaffinity(0)), math.ceil(len(jobs) / 16))
-    if processes == 1:
-        counts = list(map(draw, jobs))
-    else:
-        # spawn, since a fork of a process that runs threads (torch, a progress bar) may hang
-        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-            counts = list(pool.map(draw, jobs, chunksize=8))
+    counts = map_in_processes(partial(_write_plant, source), jobs, processes)
     for name, indices in numbers.items():
         with (folder / name / "A1.csv").open("w", newline="", encoding="ascii") as file:
             rows = ((f"plant{index:03d}_rgb.png", counts[index - 1]) for index in indices)
