@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test check lint run lock clean
 
 demo: .venv/.installed
-	dvc repro $(DEMO_RUNS:%=report@%)
+	dvc repro $(DEMO_RUNS:%=score@%)
 	rsis report $(DEMO_RUNS) --name demos
 	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
 	@echo "report: $(CURDIR)/reports/demos.html"
