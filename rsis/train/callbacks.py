@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class Schedule(pl.Callback):
 
 
 class History(pl.Callback):
-    """One row of figures an epoch, kept in the training checkpoint and written as dvclive's plots.
+    """One row of figures an epoch, and the time all took, kept in the checkpoint; rows are dvclive's plots too.
 
     Rows that a killed process had written but not checkpointed are dropped at the start of the next one, so
     the files of a resumed run equal those of an uninterrupted one.
@@ -92,6 +93,8 @@ class History(pl.Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0  # spent on the epochs of `rows`, by all processes that worked on this training
+        self._since = 0.0
         self._live: Live | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -100,6 +103,7 @@ class History(pl.Callback):
         self._live = Live(str(self.folder), save_dvc_exp=False, dvcyaml=None, report=None)
         for row in self.rows:
             self._write(row)
+        self._since = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the epoch's row: losses, schedule and learning rate."""
@@ -114,6 +118,8 @@ class History(pl.Callback):
         row["schedule/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch, **dict(sorted(row.items()))})
         self._write(self.rows[-1])
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close dvclive's files."""
@@ -121,12 +127,12 @@ class History(pl.Callback):
             self._live.end()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows."""
-        return {"rows": self.rows}
+        """Return rows and time."""
+        return {"rows": self.rows, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the rows back."""
-        self.rows = list(state_dict["rows"])
+        """Take rows and time back."""
+        self.rows, self.seconds = list(state_dict["rows"]), state_dict["seconds"]
 
     def _write(self, row: dict[str, float]) -> None:
         assert self._live is not None

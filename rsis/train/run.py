@@ -15,7 +15,6 @@ import hashlib
 import logging
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +129,6 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     last = state / "last.ckpt"
     if last.is_file():
         _LOG.info("%s: going on from %s", name, last)
-    begun = time.monotonic()
     try:
         trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
     except OSError as error:
@@ -141,7 +139,7 @@ def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit],
     if section.keep == "best":
         module.network.load_state_dict(load_file(state / "best.safetensors"))
     metrics = {key: value for key, value in history.rows[-1].items() if key != "epoch"}
-    write_json(state / "history" / "run.json", _facts(module, trainer, time.monotonic() - begun))
+    write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
         run=name,
         dataset=run.dataset,
@@ -185,7 +183,7 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
     """What a reader of the report wants to know of how a number came about."""
     return {
         "epochs": trainer.current_epoch,
-        "seconds": round(seconds, 1),  # of this process; a resumed run counts from its last start
+        "seconds": round(seconds, 1),  # of finished epochs, in all processes that worked on them
         "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
         "device": str(module.device),
         "precision": str(trainer.precision),

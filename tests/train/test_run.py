@@ -113,8 +113,11 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(
         assert not broken.model.exists()
     monkeypatch.setattr(pl.Trainer, "__init__", build)
     torch.rand(7)  # the state of the global generator must not matter
+    before = torch.load(next(broken.state.rglob("last.ckpt")), weights_only=False)["callbacks"]["History"]["seconds"]
     train_quietly(run, broken)
     assert outputs(broken) == outputs(whole)
+    # the time of the earlier processes counts, up to their last finished epoch
+    assert json.loads((broken.history / "run.json").read_text())["seconds"] >= round(before, 1) > 0
 
 
 def test_killed_for_real_and_started_again(tmp_path: Path, processed: Path) -> None:
