@@ -76,7 +76,8 @@ def draw_street(
         few = GOOD_AREA * size[0] * size[1] * (1 - attempt / ATTEMPTS)
         standing = _arrange(rng, (camera, half, wall), fixed, Sight(top, size, few), count)
         found = sum(layer.label in COUNTED for layer in standing)
-        if least <= found and Sight(top, size, FEWEST_PIXELS).shows_all(standing, 1.0):
+        # shares were judged in the sketch; judged again, pixel by pixel, some fall short by a hair
+        if least <= found and Sight(top, size, FEWEST_PIXELS, share=0.0).shows_all(standing, 1.0):
             layers = [*base, *standing, *top]
             return _picture(rng, layers, size), layers
     raise UserError(
@@ -92,10 +93,11 @@ class Sight:
         top: Layers over all others.
         size: (H, W) of the image.
         few: Pixels that each object must show.
+        share: Of its own area that each object must show.
     """
 
-    def __init__(self, top: Sequence[Layer], size: tuple[int, int], few: float) -> None:
-        self._top, self._size, self._few = top, size, few
+    def __init__(self, top: Sequence[Layer], size: tuple[int, int], few: float, share: float = GOOD_SHARE) -> None:
+        self._top, self._size, self._few, self._share = top, size, few, share
 
     def shows_all(self, layers: Sequence[Layer], scale: float) -> bool:
         """Whether each object of layers in drawing order shows enough, judged in a map of `scale` times the size."""
@@ -105,7 +107,7 @@ class Sight:
         for number, layer in enumerate(layers, start=1):
             if layer.label not in COUNTED:
                 continue
-            if areas[number] < max(self._few, GOOD_SHARE * layer.area) * scale**2:
+            if areas[number] < max(self._few, self._share * layer.area) * scale**2:
                 return False
         return True
 

@@ -199,3 +199,10 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         make_street(1, 1, (64, 63), (1, 2))
     with pytest.raises(UserError, match="80 objects cannot all show in 32 x 64 pixels"):
         make_street(1, 1, (32, 64), (80, 80))
+
+
+@pytest.mark.parametrize("index", [44, 257])
+def test_an_object_that_falls_short_by_a_hair_in_the_full_picture_is_no_fault(index: int) -> None:
+    street = make_street(1, index, (1024, 2048), (4, 20))
+    assert 4 <= len(street.class_ids) <= 20
+    assert np.bincount(street.instance_map.ravel())[1:].min() >= 4
