@@ -4,7 +4,6 @@ Exit codes: 0 done, 2 something the user can put right (one line says what), 130
 """
 
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from rsis.config import load_params
+from rsis.cores import available_cores
 from rsis.errors import UserError
 
 app = typer.Typer(
@@ -79,7 +79,7 @@ def prepare(
         _raw(dataset),
         _processed(dataset),
         skip_bad=skip_bad or section.skip_bad,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or available_cores(),
     )
     for split, counts in summary.items():
         skipped = f", {counts.skipped} skipped" if counts.skipped else ""

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rsis.section import Count, Epoch, Fraction, Section, Size, Split
 
@@ -79,6 +80,20 @@ class FolderSource(_Source):
         return Path(os.environ.get(self.env or "") or self.path).expanduser()
 
 
+def _is_address(text: str) -> str:
+    try:
+        pieces = urlsplit(text)
+        whole = pieces.scheme in ("http", "https") and bool(pieces.hostname)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError("expected an address that begins with http:// or https:// and a host")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+
+
 class Archive(Section):
     """One file to fetch: `urls` are tried in turn, and the file must have these bytes.
 
@@ -89,7 +104,7 @@ class Archive(Section):
         unpack: Whether it is a tar or zip archive to unpack into the data set's folder; else it is put there.
     """
 
-    urls: Annotated[tuple[str, ...], Field(min_length=1)]
+    urls: Annotated[tuple[Address, ...], Field(min_length=1)]
     size: Count | None = None
     checksum: Annotated[str, Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
     unpack: bool = True
@@ -108,7 +123,7 @@ class ArchiveSource(_Source):
 class CityscapesSource(_Source):
     """Cityscapes: a folder that is there already, or the official packages fetched with an account.
 
-    `path` (or the variable named by `env`) is used when it exists. Otherwise `packages` are fetched with the
+    `path` (or the variable named by `env`) is used when one is named. Otherwise `packages` are fetched with the
     official downloader's own session, by the credentials in its file or in CITYSCAPES_USERNAME and
     CITYSCAPES_PASSWORD.
     """
@@ -117,13 +132,12 @@ class CityscapesSource(_Source):
     path: str | None = None
     env: str | None = None
     packages: Annotated[tuple[FileName, ...], Field(min_length=1)]
-    server: str = "https://www.cityscapes-dataset.com"
+    server: Address = "https://www.cityscapes-dataset.com"
 
     def resolve(self) -> Path | None:
-        """Return the folder in use now, or None when none is named or there."""
+        """Return the folder in use now, or None when none is named."""
         named = os.environ.get(self.env or "") or self.path
-        folder = Path(named).expanduser() if named else None
-        return folder if folder is not None and folder.is_dir() else None
+        return Path(named).expanduser() if named else None
 
 
 Source = Annotated[

@@ -63,6 +63,7 @@ def submit(name: str, run: RunSection, dataset: AnyDataset, root: Path, predicti
     if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:
         check_sizes(predictions_path, predictions, truth)
     if isinstance(dataset, CvpppDataset):
+        _refuse_known(name, predictions_path, predictions, dataset)
         _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
     elif isinstance(dataset, CityscapesDataset):
         write_cityscapes_submission(predictions, folder, run.score)
@@ -92,6 +93,17 @@ def _read(name: str, run: RunSection, path: Path) -> PredictionFile:
                 f"run `rsis predict {name}`, or name a file of that {what} with --predictions"
             )
     return predictions
+
+
+def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: CvpppDataset) -> None:
+    """Refuse plants whose truth is public, where the data set has others that the organisers score."""
+    secret = [split for split, section in dataset.splits.items() if not section.labels]
+    if secret and predictions.split not in secret:
+        raise UserError(
+            f"{path}: predictions of split {predictions.split}, whose truth is known; the organisers score "
+            f"{secret[0]}: run `rsis predict {name} --split {secret[0]} --out {secret[0]}.json`, then submit that "
+            "with --predictions"
+        )
 
 
 def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, rules: ScoreSection) -> None:

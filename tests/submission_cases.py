@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from made_up_run import RUN, draw_plants
+from made_up_run import DATA, draw_plants, run_section
+from PIL import Image
 from voc_folder import CLASSES, OBJECTS, configuration, write_voc
 
 from rsis.config import RunSection, ScoreSection
@@ -15,6 +16,7 @@ from rsis.eval.truths import load_ground_truth
 from rsis.masks import encode_rle, map_to_masks
 
 SIDE = 40
+PLANTS, RUN = DATA["tiny"], run_section("tiny")
 
 
 def with_rules(scorer: str, **rules: str) -> RunSection:
@@ -42,7 +44,9 @@ def plants(root: Path) -> tuple[Path, Path]:
     """Write plants and predictions whose leaves overlap, one of them on the whole image; return both paths."""
     rng = np.random.default_rng(5)
     images = []
-    for number, (plant, labels) in enumerate(draw_plants(root / "raw/testing/A1").items()):
+    draw_plants(root / "raw")
+    for number, path in enumerate(sorted((root / "raw/testing/A1").glob("*_label.png"))):
+        plant, labels = path.name.removesuffix("_label.png"), np.asarray(Image.open(path)).astype(np.int32)
         masks = map_to_masks(labels)
         masks = masks[:0] if number == 3 else np.concatenate([masks, masks])
         images.append(ImagePrediction(plant, labels.shape, noisy(rng, masks, 1)))

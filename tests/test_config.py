@@ -148,3 +148,12 @@ def test_the_ablation_table_differs_from_the_papers_run_in_the_model_alone() -> 
     encoders = {(name, "concat", 5) for name in ("vgg16", "resnet50", "resnet101")}
     modes = {("resnet101", mode, 5) for mode in ("sum", "mul", "none")}
     assert rows == encoders | modes | {("resnet101", "concat", layers) for layers in (4, 3, 2, 1)}
+
+
+@pytest.mark.parametrize("url", ["https://[bad/x", "ftp://host/x", "VOC.tar"])
+def test_an_address_that_is_none_is_named_by_its_key(tmp_path: Path, url: str) -> None:
+    text = (REPOSITORY / "params.yaml").read_text()
+    first = "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+    (tmp_path / "params.yaml").write_text(text.replace(first, f'"{url}"'))
+    with pytest.raises(UserError, match=r"datasets\.pascal\.source\.files\..*urls\.0: expected an address"):
+        load_params(tmp_path / "params.yaml")

@@ -14,6 +14,7 @@ LAYERS = {
     "structures": 0,
     "masks": 0,
     "config": 0,
+    "cores": 0,
     "dataset_config": 0,
     "section": 0,
     "manifest": 0,
@@ -81,4 +82,8 @@ def test_command_line_imports_lazily() -> None:
     """`rsis --help` must not wait for torch."""
     top_level = ast.parse((ROOT / "cli.py").read_text()).body
     imported = {node.module for node in top_level if isinstance(node, ast.ImportFrom)}
-    assert {module for module in imported if module and module.startswith("rsis")} <= {"rsis.config", "rsis.errors"}
+    assert {module for module in imported if module and module.startswith("rsis")} <= {
+        "rsis.config",
+        "rsis.cores",
+        "rsis.errors",
+    }

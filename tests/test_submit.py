@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 from cityscapes_folder import write_ids
-from made_up_run import DATA, RUN, draw_plants
+from made_up_run import draw_plants
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from submission_cases import SIDE, coco, contents, noisy, plants, save, voc, with_rules
+from submission_cases import PLANTS, RUN, SIDE, coco, contents, noisy, plants, save, voc, with_rules
 
 from rsis.dataset_config import AnyDataset, CityscapesDataset, CvpppDataset
 from rsis.errors import UserError
@@ -33,9 +33,9 @@ from rsis.submit import submit
 def test_plants_score_in_the_file_what_the_scorer_says(tmp_path: Path, overlap: str) -> None:
     raw, path = plants(tmp_path)
     run = with_rules("cvppp", overlap=overlap)
-    submit("mine", run, DATA, raw, path, tmp_path / "sent")
-    truth = load_ground_truth(DATA, raw, "test")
-    expected = score_run(path, DATA, raw, run.score).per_image.set_index("image_id")
+    submit("mine", run, PLANTS, raw, path, tmp_path / "sent")
+    truth = load_ground_truth(PLANTS, raw, "test")
+    expected = score_run(path, PLANTS, raw, run.score).per_image.set_index("image_id")
     with h5py.File(tmp_path / "sent/submission.h5") as file:
         assert list(file) == ["A1"]
         assert list(file["A1"]) == list(truth.image_ids)
@@ -50,7 +50,7 @@ def test_plants_score_in_the_file_what_the_scorer_says(tmp_path: Path, overlap: 
 
 
 def test_the_overlap_rule_decides_and_the_first_leaf_is_not_background(tmp_path: Path) -> None:
-    draw_plants(tmp_path / "testing/A1")
+    draw_plants(tmp_path)
     left, right = np.zeros((2, 32, 32), bool)
     left[:, :20], right[:, 12:30] = True, True
     pair = (InstancePrediction(encode_rle(left), (1.0,), 0.6, 0), InstancePrediction(encode_rle(right), (1.0,), 0.9, 1))
@@ -58,7 +58,7 @@ def test_the_overlap_rule_decides_and_the_first_leaf_is_not_background(tmp_path:
     save(tmp_path / "p.json", [replace(one, image_id=f"plant{n:03d}") for n in range(1, 13)], ("leaf",))
     kept = {}
     for overlap in ("first", "probable"):
-        submit("mine", with_rules("cvppp", overlap=overlap), DATA, tmp_path, tmp_path / "p.json", tmp_path / "sent")
+        submit("mine", with_rules("cvppp", overlap=overlap), PLANTS, tmp_path, tmp_path / "p.json", tmp_path / "sent")
         with h5py.File(tmp_path / "sent/submission.h5") as file:
             kept[overlap] = file["A1/plant001/label"][()]
     assert kept["first"][0].tolist() == [1] * 20 + [2] * 10 + [0] * 2
@@ -71,9 +71,18 @@ def test_plants_without_labels(tmp_path: Path) -> None:
     for label in (raw / "testing/A1").glob("*_label.png"):
         label.unlink()
     split = {"folder": "testing/A1", "labels": False}
-    dataset = CvpppDataset.model_validate({**DATA.model_dump(), "splits": {"test": split}})
+    dataset = CvpppDataset.model_validate({**PLANTS.model_dump(), "splits": {"test": split}})
     submit("mine", RUN, dataset, raw, path, tmp_path / "sent")
     assert len(list((tmp_path / "sent/A1").iterdir())) == 12
+
+
+def test_plants_whose_truth_is_public_are_not_sent_where_there_are_others(tmp_path: Path) -> None:
+    raw, path = plants(tmp_path)
+    splits = {"test": {"folder": "testing/A1"}, "val": {"folder": "testing/A1", "labels": False}}
+    dataset = CvpppDataset.model_validate({**PLANTS.model_dump(), "splits": splits})
+    with pytest.raises(UserError, match=r"of split test, whose truth is known; .*--split val"):
+        submit("mine", RUN, dataset, raw, path, tmp_path / "sent")
+    assert not (tmp_path / "sent").exists()
 
 
 def pycocotools_ap(truth: Path, results: Path) -> float:
@@ -159,14 +168,14 @@ def test_equal_predictions_give_equal_bytes(tmp_path: Path, write: Callable[[Pat
 def test_plants_replace_an_earlier_submission_and_nothing_else(tmp_path: Path, name: str) -> None:
     raw, path = plants(tmp_path)
     folder = tmp_path / "sent"
-    submit("mine", RUN, DATA, raw, path, folder)
+    submit("mine", RUN, PLANTS, raw, path, folder)
     first = contents(folder)
-    submit("mine", RUN, DATA, raw, path, folder)
+    submit("mine", RUN, PLANTS, raw, path, folder)
     assert contents(folder) == first
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("years of work")
     with pytest.raises(UserError, match="not part of a submission"):
-        submit("mine", RUN, DATA, raw, path, folder)
+        submit("mine", RUN, PLANTS, raw, path, folder)
     assert contents(folder) == {**first, name: b"years of work"}
 
 

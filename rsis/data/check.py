@@ -1,7 +1,6 @@
 """What raw data holds, counted through its readers: the figures of `rsis check`."""
 
 import multiprocessing
-import os
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from rsis.cores import available_cores
 from rsis.data.download import check_complete
 from rsis.data.readers import open_split
 from rsis.data.samples import BadSampleError, SampleReader
@@ -114,7 +114,7 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
         except UserError as error:
             missing.append(f"{split}: {error}")
         else:
-            splits.append(_count(reader, name, split, workers or len(os.sched_getaffinity(0))))
+            splits.append(_count(reader, name, split, workers or available_cores()))
     if not missing:
         try:
             check_complete(dataset, manifest.root)

@@ -68,6 +68,11 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
     if isinstance(source, CityscapesSource):
         there = source.resolve()
         if there is not None:
+            if not there.is_dir():
+                key = f"datasets.{name}.source.path" + (
+                    f" or the environment variable {source.env}" if source.env else ""
+                )
+                raise UserError(f"{there}: no such folder; correct {key}, or remove it to fetch the packages")
             return _adopt(name, dataset, there.resolve(), folder)
         # who mentions which server or folder must not matter: the packages are the same
         record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}

@@ -24,7 +24,7 @@ from PIL import Image
 
 from rsis.errors import UserError
 
-_UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises for damaged files
+_UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, TypeError)  # what h5py raises for damaged files
 _KINDS = ("_rgb.png", "_label.png")
 LABEL_PALETTE = [(value * step) % 256 for value in range(256) for step in (97, 151, 211)]
 """Colours of the labels 0..255, R, G, B in turn; background is black."""

@@ -81,4 +81,5 @@ def group(label: str, layers: Sequence[Layer]) -> Layer:
 
 def hull(points: np.ndarray) -> np.ndarray:
     """Return the corners of the convex hull."""
-    return points[ConvexHull(points).vertices]
+    corners: np.ndarray = points[ConvexHull(points).vertices]
+    return corners

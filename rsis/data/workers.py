@@ -2,10 +2,11 @@
 
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
+
+from rsis.cores import available_cores
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -19,7 +20,7 @@ def map_in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], process
         jobs: Its arguments.
         processes: How many work at once; by default one per core, fewer when there are few jobs.
     """
-    processes = min(processes or len(os.sched_getaffinity(0)), math.ceil(len(jobs) / 16))
+    processes = min(processes or available_cores(), math.ceil(len(jobs) / 16))
     if processes <= 1:
         return list(map(work, jobs))
     # spawn, since a fork of a process that runs threads (torch, a progress bar) may hang

@@ -12,7 +12,6 @@ not held false when it lies mostly in void, groups, or objects under 100 pixels.
 """
 
 import multiprocessing
-import os
 import signal
 import warnings
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ import pandas as pd
 from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official
 
 from rsis.config import ScoreSection
+from rsis.cores import available_cores
 from rsis.errors import UserError
 from rsis.eval.cityscapes_overlaps import Matches, match_image
 from rsis.eval.cityscapes_truth import LABEL_IDS, CityscapesTruth
@@ -159,7 +159,7 @@ def _match_all(task: _Task, predictions: PredictionFile, workers: int | None) ->
     """Yield the matches of each image, in their order."""
     images = predictions.images
     if workers is None:
-        workers = min(len(os.sched_getaffinity(0)), len(images) // _IMAGES_PER_WORKER)
+        workers = min(available_cores(), len(images) // _IMAGES_PER_WORKER)
     workers = min(workers, len(images))
     if workers <= 1:
         yield from map(task, images)

@@ -48,7 +48,13 @@ class CvpppTruth(GroundTruth):
         try:
             with Image.open(path) as image:
                 mode, labels = image.mode, np.asarray(image)
-        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a damaged PNG
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            EOFError,
+            Image.DecompressionBombError,
+        ) as error:  # by Pillow, if damaged
             raise UserError(f"{path}: cannot read ({error}); {remedy}") from error
         if mode not in ("P", "L", "1", "I", "I;16"):
             raise UserError(f"{path}: has pixels of mode {mode}; expected one label a pixel, palette or grey; {remedy}")

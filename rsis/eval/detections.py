@@ -71,6 +71,8 @@ def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:
 def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> PredictionFile:
     """Take the pixels that the truth says nothing about out of every mask; masks left empty are dropped.
 
+    Crowd regions stay: the scorers forgive what lies in them, which they could not of a mask without its pixels.
+
     Args:
         predictions: Of any images of `truth`, in the same sizes.
         truth: Says which pixels these are.
@@ -78,6 +80,9 @@ def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> Predicti
     images = []
     for image in predictions.images:
         ignored = truth.ignore_mask(image.image_id)
+        for item in truth.annotations(image.image_id) if ignored.any() else ():
+            if item.iscrowd:
+                ignored &= ~decode_rle(item.rle)
         images.append(_masked(image, encode_rle(~ignored)) if ignored.any() else image)
     return replace(predictions, images=tuple(images))
 

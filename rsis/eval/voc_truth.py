@@ -107,7 +107,7 @@ def _read_png(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             mode, indices = image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for a damaged PNG
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # by Pillow, if damaged
         raise UserError(f"{path}: cannot read ({error}); {_REMEDY}") from error
     if mode != "P":
         raise UserError(f"{path}: has pixels of mode {mode}; expected the indices of a palette; {_REMEDY}")

@@ -17,6 +17,15 @@ WORDS = {
     "model.stride": "stride of the encoder",
     "model.coordinates": "coordinate channels",
     "predict.num_steps": "decoder steps",
+    "model.hidden_widths": "widths of the ConvLSTMs",
+    "model.mask_kernel_size": "kernel of the mask head",
+    "model.mask_gain": "gain of the mask head's first weights",
+    "model.mask_bias": "first bias of the mask head",
+    "train.max_instances": "objects kept of an image",
+    "train.num_steps": "decoder steps in training",
+    "train.lr": "learning rate",
+    "train.lr_encoder": "learning rate of the encoder",
+    "train.encoder_from_epoch": "encoder trained from epoch",
     "predict.min_area": "smallest mask as a fraction of the image",
     "predict.largest_component": "largest connected part only",
     "predict.exclusive": "masks kept from overlapping",
@@ -130,7 +139,8 @@ def _ours(run: ScoredRun, section: str, key: str) -> object:
     recorded: Any = run.scores.protocol.get({"predict": "predict", "score": "rules"}.get(section, ""))
     if isinstance(recorded, Mapping) and key in recorded:
         return recorded[key]
-    return getattr(getattr(run.run_config, section), key)
+    value = getattr(getattr(run.run_config, section), key)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _say(value: object) -> str:

@@ -75,7 +75,7 @@ def server(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_cityscapes_packages_are_fetched_once(server: Site, tmp_path: Path) -> None:
-    dataset = _cityscapes({"server": server.url, "path": str(tmp_path / "nowhere")})
+    dataset = _cityscapes({"server": server.url})
     folder = tmp_path / "raw" / "cityscapes"
     server.pages["/file-handling/?packageID=1"].drops = [100]
     server.pages["/file-handling/?packageID=0"].corrupt = 1
@@ -136,7 +136,16 @@ def test_cityscapes_folder_is_used_where_it_stands(
     next((tmp_path / "own" / "gtFine").rglob("*.png")).unlink()
     with pytest.raises(UserError, match=f"{CITY}_gtFine_instanceIds.png|gtFine"):
         download("cityscapes", dataset, tmp_path / "raw" / "cityscapes")
-    own = dataset.model_copy(update={"source": dataset.source.model_copy(update={"env": None, "path": "nowhere"})})
+    own = dataset.model_copy(update={"source": dataset.source.model_copy(update={"env": None})})
     with pytest.raises(UserError, match="did not make; move them away"):  # the user's, though data/raw holds it
         (tmp_path / "raw" / "cityscapes" / "mine.txt").write_text("notes")
         download("cityscapes", own, tmp_path / "raw" / "cityscapes")
+
+
+def test_a_folder_that_is_named_and_not_there_is_no_reason_to_fetch(
+    server: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYSCAPES_DIR", str(tmp_path / "typo"))
+    with pytest.raises(UserError, match=r"typo: no such folder; correct .*CITYSCAPES_DIR"):
+        download("cityscapes", _cityscapes({"server": server.url, "env": "CITYSCAPES_DIR"}), tmp_path / "raw")
+    assert server.requests == []

@@ -102,6 +102,7 @@ def test_count_that_contradicts_the_label_is_found(tmp_path: Path) -> None:
             lambda folder: (folder / IMAGES).write_bytes((folder / IMAGES).read_bytes()[:3000]),
             f"{IMAGES}: not a readable file",
         ),
+        (lambda folder: change(folder / TRUTH, "A1/plant001/count", np.zeros(0)), f"{TRUTH}: not a readable file"),
         (lambda folder: change(folder / TRUTH, "A1", 3), f"{TRUTH}: not a readable file"),
         (lambda folder: change(folder / TRUTH, "A1/plant001", 3), f"{TRUTH}: not a readable file"),
         (lambda folder: change(folder / TRUTH, "A1/plant001/label", h5py.Empty("f")), "not a readable|/label: "),

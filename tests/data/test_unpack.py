@@ -61,6 +61,19 @@ def test_tar_of_any_compression(tmp_path: Path, target: Path, mode: str) -> None
     assert (target / "c").stat().st_mode & stat.S_IRUSR
 
 
+def test_tar_on_a_python_without_the_librarys_filter(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter")
+    with tarfile.open(tmp_path / "a", "w") as file:
+        for name, body in FILES.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            file.addfile(info, io.BytesIO(body))
+    unpack(tmp_path / "a", target)
+    assert _tree(target) == FILES
+
+
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
 def test_zip(tmp_path: Path, target: Path, compression: int) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", compression) as file:
@@ -117,6 +130,7 @@ MALICIOUS: list[tuple[str, list[Member], str]] = [
         [("l", tarfile.SYMTYPE, "t"), ("t", tarfile.REGTYPE, ""), ("h", tarfile.LNKTYPE, "l")],
         "which is no file before it",
     ),
+    ("zero byte", [("a\0" + 120 * "b", tarfile.REGTYPE, "")], "zero byte"),
     ("pipe", [("p", tarfile.FIFOTYPE, "")], "is a device"),
     ("device", [("dev", tarfile.CHRTYPE, "")], "is a device"),
     ("disk", [("dev", tarfile.BLKTYPE, "")], "is a device"),

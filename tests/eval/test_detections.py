@@ -6,6 +6,7 @@ import numpy as np
 from memory_truth import MemoryTruth
 
 from rsis.eval.detections import Detection, detections_of, without_ignored
+from rsis.eval.ground_truth import TrueObject
 from rsis.eval.objects import score_objects
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.masks import decode_rle, encode_rle
@@ -41,6 +42,19 @@ def test_ignored_pixels_leave_the_masks_of_their_image_and_empty_masks_go() -> N
     assert [decode_rle(item.rle).tolist() for item in changed.images[0].instances] == [(LEFT & ~ignored).tolist()]
     assert changed.images[0].instances[0].class_probs == (0.25, 0.75)
     assert changed.images[1] == FILE.images[1]
+
+
+def test_crowd_regions_are_left_to_the_scorers() -> None:
+    crowd, void = np.zeros((2, 3), bool), np.zeros((2, 3), bool)
+    crowd[:, 0], void[0, 1] = True, True
+
+    class Truth(MemoryTruth):
+        def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
+            return (TrueObject(encode_rle(crowd), 1, 2.0, iscrowd=True),)
+
+    truth = Truth({"a": [], "b": []}, ("cat", "dog"), (2, 3), {"a": crowd | void})
+    first = without_ignored(FILE, truth).images[0].instances[0]
+    assert decode_rle(first.rle).tolist() == (LEFT & ~void).tolist()
 
 
 def test_objects_table_names_the_step_that_fits_best() -> None:

@@ -59,7 +59,7 @@ def scored(
     run = RunSection(
         dataset=dataset,
         model=model,
-        train=TrainSection(epochs=1, batch_size=1, num_steps=3, lr=0.1, lr_encoder=0.1),
+        train=TrainSection(epochs=1, batch_size=28, num_steps=10, lr=1e-3, lr_encoder=1e-6, weight_decay=1e-6),
         predict=PredictSection.model_validate(RULES),
         score=ScoreSection(scorers=tuple(dict.fromkeys(key.partition("/")[0] for key in metrics))),
     )
@@ -153,6 +153,7 @@ def test_settings_that_differ_are_spelled_out() -> None:
         "backbone resnet18 (paper: resnet101)",
         "pretrained weights none (paper: ImageNet)",
         "ConvLSTMs 2 (paper: 5)",
+        "widths of the ConvLSTMs 8, 8 (paper: 128, 128, 64, 32, 16)",
         "skip connections sum (paper: concat)",
         "box head yes (paper: no)",
         "objectness threshold 0.2 (paper: 0.5)",
