@@ -193,7 +193,7 @@ def test_no_address_answers(site: Site, tmp_path: Path) -> None:
         paths = ("/none?token=hidden", "/short", "/page", "/down")
         urls = [f"{site.url.replace('//', '//user:hidden@')}{path}" for path in paths]
         with pytest.raises(UserError) as caught:
-            fetch(archive(*urls, closed, "ftp://old/a.tar"), tmp_path / "a.tar")
+            fetch(archive(*urls, closed, "http://.old/a.tar"), tmp_path / "a.tar")
     message = str(caught.value)
     for reason in (
         f"{site.url}/none (HTTP 404)",
@@ -201,7 +201,7 @@ def test_no_address_answers(site: Site, tmp_path: Path) -> None:
         f"{site.url}/page (a web page in place of the file)",
         f"{site.url}/down (HTTP 503)",
         f"{closed} (cannot connect)",
-        "ftp://old/a.tar (not usable, InvalidSchema)",
+        "http://.old/a.tar (not usable, InvalidURL)",
         f"put it at {tmp_path / 'a.tar'}",
     ):
         assert reason in message
