@@ -103,9 +103,10 @@ class TrainSection(Section):
     seed: int = 0
     workers: Annotated[int, Field(ge=0)] = 2
     precision: Literal["fp32", "bf16"] = "fp32"
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     lr: Positive
     lr_encoder: NonNegative
+    lr_kernels: Positive | None = None
     lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     weight_decay: NonNegative = 0.0
     clip_norm: Positive | None = None
@@ -125,6 +126,8 @@ class TrainSection(Section):
             raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
         if self.validate_every > self.epochs:
             raise ValueError(f"validate_every {self.validate_every} exceeds epochs {self.epochs}; lower the former")
+        if (self.optimizer == "muon") != (self.lr_kernels is not None):
+            raise ValueError("lr_kernels and optimizer muon go together; give both or neither")
         return self
 
 

@@ -60,6 +60,8 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ),
         ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has plants, scenes"),
         ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
+        ("runs.demo.train.optimizer", "muon", "lr_kernels and optimizer muon go together; give both or neither"),
+        ("runs.demo.train.lr_kernels", 0.02, "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),
         ("datasets.plants.size", [96], "datasets.plants.size.1: missing; add it"),
         ("datasets.plants.source.kind", "url", "datasets.plants.source"),

@@ -11,6 +11,7 @@ import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional as F
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from rsis.errors import UserError
@@ -86,11 +87,22 @@ class Encoder(nn.Module):
         features = self.backbone(images)
         skips = []
         for level, project in zip(self.levels, self.skips, strict=True):
-            feature = features[level]
-            if self.coordinates != "none":
-                feature = torch.cat([feature, _coordinates(feature, self.coordinates)], dim=1)
-            skips.append(project(feature))
+            convolution, norm = project
+            skips.append(norm(self._convolve(features[level], convolution)))
         return skips
+
+    def _convolve(self, feature: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
+        """Return the convolution of [feature | coordinates].
+
+        The coordinates are the same for every image, so their part is computed once, and the features are not
+        copied beside them.
+        """
+        if self.coordinates == "none":
+            return convolution(feature)
+        width, padding = feature.shape[1], convolution.padding[0]
+        grid = _coordinates(feature, self.coordinates)  # [1, C, h, w]
+        constant = F.conv2d(grid, convolution.weight[:, width:], convolution.bias, padding=padding)
+        return F.conv2d(feature, convolution.weight[:, :width], padding=padding) + constant
 
 
 def load_backbone_weights(network: nn.Module, backbone: str, weights: str) -> None:
@@ -145,7 +157,8 @@ def _download_weights(backbone: str, name: str) -> dict[str, torch.Tensor]:
 
 
 def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
-    batch, _, height, width = feature.shape
+    """Return the coordinates [1, C, h, w] of the pixels of a feature level, in its type."""
+    height, width = feature.shape[-2:]
     rows = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device)
     columns = torch.linspace(-1, 1, width, dtype=feature.dtype, device=feature.device)
     channels = list(torch.meshgrid(rows, columns, indexing="ij"))
@@ -157,5 +170,4 @@ def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
     if kind == "fourier":
         turns = [frequency * math.pi * axis for axis in channels for frequency in (1, 2, 4)]
         channels += [wave(turn) for turn in turns for wave in (torch.sin, torch.cos)]
-    grid = torch.stack(channels)  # [C, h, w]
-    return grid.expand(batch, -1, height, width)
+    return torch.stack(channels)[None]

@@ -13,6 +13,7 @@ from rsis.loss.criterion import Criterion
 from rsis.model.rsis import RSIS, mask_probs, normalize
 from rsis.structures import Batch, Losses
 from rsis.train.curriculum import first_state
+from rsis.train.muon import Muon
 
 
 class NonFiniteLossError(UserError):
@@ -44,7 +45,7 @@ class TrainingModule(pl.LightningModule):
         Raises:
             NonFiniteLossError: A term is NaN or infinite; the message has all of them.
         """
-        losses = self._losses(batch)
+        losses = self.losses(batch)
         if not bool(torch.isfinite(losses.total)):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in _terms(losses).items())
             raise NonFiniteLossError(
@@ -58,9 +59,10 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Log the losses of a validation batch, under the objective now in force."""
-        self._log("val", self._losses(batch), batch)
+        self._log("val", self.losses(batch), batch)
 
-    def _losses(self, batch: Batch) -> Losses:
+    def losses(self, batch: Batch) -> Losses:
+        """Return the losses of a batch under the schedule now in force."""
         # one step past the longest image of the batch suffices: later ones would count for nothing
         steps = min(self.schedule.num_steps, int(batch.num_instances.max()) + 1)
         images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
@@ -102,10 +104,7 @@ class TrainingModule(pl.LightningModule):
         `one_cycle` and `cosine` span the whole training, a step a batch; `one_cycle` warms up for its first tenth.
         """
         section = self.section
-        backbone = list(self.network.encoder.backbone.parameters())
-        known = {id(parameter) for parameter in backbone}
-        others = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
-        groups = [{"params": others, "lr": section.lr}, {"params": backbone, "lr": section.lr_encoder}]
+        groups = self._groups()
         optimizer: torch.optim.Optimizer
         match section.optimizer:
             case "adam":
@@ -114,6 +113,8 @@ class TrainingModule(pl.LightningModule):
                 optimizer = torch.optim.AdamW(groups, weight_decay=section.weight_decay, fused=True)
             case "sgd":
                 optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=section.weight_decay, fused=True)
+            case "muon":
+                optimizer = Muon(groups, weight_decay=section.weight_decay)
         if section.lr_schedule == "constant":
             return optimizer
         total = int(self.trainer.estimated_stepping_batches)
@@ -121,11 +122,30 @@ class TrainingModule(pl.LightningModule):
         if section.lr_schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
         else:
-            peaks = [section.lr, section.lr_encoder]
+            peaks = [group["lr"] for group in groups]
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
                 optimizer, peaks, total_steps=total, pct_start=0.1, cycle_momentum=False
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return the parameters in groups: decoder and skips, backbone; for Muon the kernels of each once more.
+
+        Muon is for weights between hidden layers: the first convolution and the heads stay with AdamW.
+        """
+        section, network = self.section, self.network
+        first = next(network.encoder.backbone.parameters())
+        groups: list[dict[str, Any]] = []
+        for part, lr in ((False, section.lr), (True, section.lr_encoder)):
+            named = [(n, p) for n, p in network.named_parameters() if n.startswith("encoder.backbone.") == part]
+            kernels = []
+            if section.lr_kernels is not None:
+                kernels = [p for n, p in named if p.ndim == 4 and p is not first and not n.startswith("decoder.mask_")]
+            known = {id(parameter) for parameter in kernels}
+            groups.append({"params": [p for _, p in named if id(p) not in known], "lr": lr})
+            if section.lr_kernels is not None:
+                groups.append({"params": kernels, "lr": section.lr_kernels * lr / section.lr, "orthogonal": True})
+        return groups
 
 
 def _terms(losses: Losses) -> dict[str, torch.Tensor]:

@@ -1,0 +1,87 @@
+"""Muon for convolution kernels beside AdamW for everything else, as one optimiser.
+
+torch's own Muon takes matrices alone and orthogonalises in bfloat16, which many CPUs compute slower than
+float32. Here a kernel [out, in, k, k] is the matrix [out, in * k * k], and the iteration works in the kernel's type
+on the smaller of the two Gram matrices.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+# Quintic Newton-Schulz coefficients that draw all singular values into 0.68 .. 1.14 within five steps (Keller Jordan,
+# "Muon: an optimizer for hidden layers", 2024).
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+_ITERATIONS = 5
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update of each kernel is made orthogonal; AdamW for the groups without `orthogonal`.
+
+    A kernel's update u = orthogonal(g + momentum * (m - g)), with m the running mean of its gradients g, moves it by
+    -lr * max(1, out / (in * k * k))^0.5 * u after decoupled weight decay. All directions of the kernel learn at one
+    pace, where plain gradients are dominated by a few.
+
+    Args:
+        groups: Parameter groups with "lr"; "orthogonal": true for groups of kernels, [out, ...] of at least two axes.
+        weight_decay: Fraction of lr by which weights shrink in each step.
+        momentum: Of the kernels, 0..1.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], *, weight_decay: float = 0.0, momentum: float = 0.95) -> None:
+        groups = [{"orthogonal": False} | group for group in groups]
+        self._adamw = torch.optim.AdamW([torch.zeros(())], weight_decay=weight_decay, fused=True)
+        super().__init__(groups, self._adamw.defaults | {"momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move all parameters that have a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if group["orthogonal"]:
+                self._move_kernels(group)
+        # a resumed training has other groups and state than the ones made at the start
+        self._adamw.param_groups = [group for group in self.param_groups if not group["orthogonal"]]
+        self._adamw.state = self.state
+        self._adamw.step()
+        return loss
+
+    def _move_kernels(self, group: dict[str, Any]) -> None:
+        for kernel in group["params"]:
+            if kernel.grad is None:
+                continue
+            state = self.state[kernel]
+            if not state:
+                state["mean"] = torch.zeros_like(kernel)
+            mean = state["mean"].lerp_(kernel.grad, 1 - group["momentum"])
+            update = kernel.grad.lerp(mean, group["momentum"]).flatten(1)  # [out, in * k * k]
+            rows, columns = update.shape
+            update = orthogonalize(update).view_as(kernel)
+            kernel.mul_(1 - group["lr"] * group["weight_decay"])
+            kernel.add_(update, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+
+
+def orthogonalize(matrix: torch.Tensor) -> torch.Tensor:
+    """Return U S' V^T of a matrix U S V^T [m, n], S' about 1 wherever S is not tiny; zeros stay zeros.
+
+    Each step X <- (a + b X X^T + c (X X^T)^2) X multiplies from the left by a polynomial of the Gram matrix, which
+    commutes with it, so the steps are composed on [m, m] and applied once.
+    """
+    if matrix.shape[0] > matrix.shape[1]:
+        return orthogonalize(matrix.T).T
+    a, b, c = _COEFFICIENTS
+    matrix = matrix / matrix.norm().clamp(min=torch.finfo(matrix.dtype).tiny)
+    gram = matrix @ matrix.T  # [m, m]
+    composed: torch.Tensor | None = None
+    for iteration in range(_ITERATIONS):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        composed = factor if composed is None else factor @ composed
+        if iteration < _ITERATIONS - 1:  # the last Gram matrix is not needed
+            gram = factor @ gram @ factor
+    assert composed is not None
+    return composed @ matrix
