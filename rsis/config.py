@@ -110,6 +110,7 @@ class TrainSection(Section):
     lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     weight_decay: NonNegative = 0.0
     clip_norm: Positive | None = None
+    checkpoint_steps: Count | None = None
     augment: AugmentSection = AugmentSection()
     objective: ObjectiveSection = ObjectiveSection()
     curriculum: CurriculumSection | None = None

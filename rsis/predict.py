@@ -14,8 +14,13 @@ from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, Predi
 from rsis.files import sha256_of
 from rsis.masks import encode_rle
 from rsis.model.checkpoint import load_checkpoint
-from rsis.model.decoder import upsample
+from rsis.model.decoder import join_steps, upsample
 from rsis.model.rsis import RSIS, mask_probs, normalize
+from rsis.structures import RSISOutput
+
+# Steps between two looks at whether there is anything left: several together use the hardware better, fewer are
+# fewer in vain.
+_STEPS_AT_ONCE = 4
 
 
 def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, target: Path, *, progress: bool) -> None:
@@ -78,7 +83,7 @@ def predict_batch(
     Returns:
         One prediction for each image, objects in the order the network emitted them.
     """
-    output = network(normalize(images).contiguous(memory_format=torch.channels_last), section.num_steps)
+    output = _decode(network, normalize(images).contiguous(memory_format=torch.channels_last), section)
     probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T, H, W]
     objectness = torch.sigmoid(output.objectness_logits)  # [B, T]
     # among the real classes: class 0 is no class of an object, and matched targets never hold it
@@ -103,6 +108,20 @@ def predict_batch(
             )
         results.append(ImagePrediction(image_id, size, tuple(instances)))
     return results
+
+
+def _decode(network: RSIS, images: torch.Tensor, section: PredictSection) -> RSISOutput:
+    """Run the network until every image's sequence has ended, `section.num_steps` steps at most."""
+    state = network.start(images)
+    going = torch.ones(len(images), dtype=torch.bool, device=images.device)
+    outputs: list[RSISOutput] = []
+    for first in range(0, section.num_steps, _STEPS_AT_ONCE):
+        output, state = network.decode(state, min(_STEPS_AT_ONCE, section.num_steps - first))
+        outputs.append(output)
+        going &= (torch.sigmoid(output.objectness_logits) >= section.objectness_threshold).all(dim=1)
+        if not bool(going.any()):
+            break
+    return join_steps(outputs)
 
 
 def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSection) -> torch.Tensor:

@@ -24,10 +24,19 @@ class Saying(torch.nn.Module):
             objectness_logits=torch.logit(torch.tensor([objectness])),
         )
 
-    def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
+        self.steps_run = 0
+
+    def start(self, images: torch.Tensor) -> int:
         assert images.dtype == torch.float32
-        assert num_steps == self.output.objectness_logits.shape[1]
-        return self.output
+        return 0
+
+    def decode(self, state: int, num_steps: int) -> tuple[RSISOutput, int]:
+        self.steps_run = state + num_steps
+        whole = self.output
+        part = slice(state, state + num_steps)
+        return RSISOutput(
+            whole.mask_logits[:, part], whole.class_logits[:, part], whole.objectness_logits[:, part]
+        ), self.steps_run
 
 
 def halves() -> torch.Tensor:
@@ -52,6 +61,16 @@ def test_the_sequence_ends_at_the_first_doubt() -> None:
     assert predict(Saying(halves(), [0.9, 0.4, 0.9, 0.9])) == [(0, 8)]
     assert predict(Saying(halves(), [0.9, 0.4, 0.9, 0.9]), objectness_threshold=0.3) == [(0, 8), (1, 8), (3, 16)]
     assert predict(Saying(halves(), [0.1, 0.9, 0.9, 0.9])) == []
+
+
+def test_no_step_is_run_long_after_every_sequence_has_ended() -> None:
+    masks, doubtful, sure = torch.full((20, 4, 4), 9.0), [0.9] * 5 + [0.1] * 15, [0.9] * 20
+    section = PredictSection(num_steps=20)
+    for objectness, objects, most in ((doubtful, 5, 8), (sure, 20, 20)):
+        network = Saying(masks, objectness)
+        (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)  # type: ignore[arg-type]
+        assert len(image.instances) == objects
+        assert objects < network.steps_run + 1 <= most + 1
 
 
 def test_empty_and_small_masks_are_no_objects() -> None:

@@ -41,6 +41,21 @@ class DecoderShape:
         return [self.hidden_widths[0], *self.hidden_widths[:-1]]
 
 
+@dataclass(frozen=True)
+class DecoderState:
+    """Where a decoding stands: all that its next steps depend on.
+
+    Attributes:
+        constants: For each layer, deepest first, what its skip brings to every step: its share of the gates
+            [B, 4D, h, w]; the skip itself in skip mode "mul"; for "none" the skip too, above the deepest layer,
+            for its size alone.
+        layers: Hidden and cell state of each layer; None before the first step.
+    """
+
+    constants: Sequence[torch.Tensor]
+    layers: Sequence[State] | None = None
+
+
 class Decoder(nn.Module):
     """h_0 = ConvLSTM_0(S_0), h_i = ConvLSTM_i([up(h_{i-1}) | S_i]) (paper, section 3.2).
 
@@ -72,48 +87,57 @@ class Decoder(nn.Module):
         self.objectness_head = nn.Linear(sum(widths), 1)
         self.box_head = nn.Linear(sum(widths), 4) if shape.box_head else None
 
-    def forward(
-        self, skips: list[torch.Tensor], num_steps: int, states: list[State] | None = None
-    ) -> tuple[RSISOutput, list[State]]:
-        """Run `num_steps` steps.
+    def start(self, skips: Sequence[torch.Tensor]) -> DecoderState:
+        """Return the state before the first step.
 
         Args:
-            skips: The encoder's skips, deepest first, [B, C_i, h_i, w_i].
-            num_steps: T, at least 1.
-            states: Each layer's state where a previous call on the same skips ended; None at the start.
+            skips: The encoder's, deepest first, [B, C_i, h_i, w_i].
+        """
+        constants = []
+        for i, (layer, skip) in enumerate(zip(self.layers, skips, strict=True)):
+            assert isinstance(layer, ConvLSTM)
+            if i == 0 or self.shape.skip_mode == "sum":
+                constants.append(layer.drive(skip))
+            elif self.shape.skip_mode == "concat":
+                constants.append(layer.drive(skip, first=layer.input_width - skip.shape[1]))
+            else:
+                constants.append(skip)
+        return DecoderState(constants)
+
+    def forward(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
+        """Run `num_steps` steps, T >= 1, from `state` on.
 
         Returns:
-            The outputs of these T steps and the states to go on from.
+            The outputs of these T steps and the state after them.
         """
         ends: list[State] = []
         maxima = []
         hidden: torch.Tensor | None = None  # [T*B, D_i, h_i, w_i], step-major
-        for i, (layer, skip) in enumerate(zip(self.layers, skips, strict=True)):
+        for i, (layer, constant) in enumerate(zip(self.layers, state.constants, strict=True)):
             assert isinstance(layer, ConvLSTM)
-            drives = self._drives(layer, skip, hidden, num_steps)
-            hiddens, end = layer(drives, None if states is None else states[i])
+            drives = self._drives(layer, constant, hidden, num_steps)
+            hiddens, end = layer(drives, None if state.layers is None else state.layers[i])
             ends.append(end)
             hidden = F.dropout2d(torch.cat(hiddens), self.shape.dropout, self.training)
             maxima.append(hidden.amax(dim=(-2, -1)))  # [T*B, D_i]
         assert hidden is not None, "at least one layer"
-        return self._read_out(hidden, torch.cat(maxima, dim=1), num_steps), ends
+        return self._read_out(hidden, torch.cat(maxima, dim=1), num_steps), DecoderState(state.constants, ends)
 
-    def _drives(self, layer: ConvLSTM, skip: torch.Tensor, below: torch.Tensor | None, num_steps: int) -> torch.Tensor:
+    def _drives(
+        self, layer: ConvLSTM, constant: torch.Tensor, below: torch.Tensor | None, num_steps: int
+    ) -> torch.Tensor:
         """Return each step's input contribution to the gates, [T, B, 4D, h, w]."""
         if below is None:  # the deepest layer sees the same input at every step
-            return layer.drive(skip).expand(num_steps, -1, -1, -1, -1)
-        steps = (num_steps, skip.shape[0])
-        below = upsample(below, (skip.shape[-2], skip.shape[-1]))  # [T*B, D, h, w]
+            return constant.expand(num_steps, -1, -1, -1, -1)
+        steps = (num_steps, constant.shape[0])
+        below = upsample(below, (constant.shape[-2], constant.shape[-1]))  # [T*B, D, h, w]
         match self.shape.skip_mode:
             case "none":
                 return torch.unflatten(layer.drive(below), 0, steps)
             case "mul":
-                return torch.unflatten(layer.drive(below * skip.repeat(num_steps, 1, 1, 1)), 0, steps)
-            case "sum":
-                constant = layer.drive(skip)
-            case "concat":
-                constant = layer.drive(skip, first=below.shape[1])
-        return torch.unflatten(layer.drive(below, bias=False), 0, steps) + constant
+                return torch.unflatten(layer.drive(below * constant.repeat(num_steps, 1, 1, 1)), 0, steps)
+            case _:
+                return torch.unflatten(layer.drive(below, bias=False), 0, steps) + constant
 
     def _read_out(self, hidden: torch.Tensor, maxima: torch.Tensor, num_steps: int) -> RSISOutput:
         shape, training = self.shape, self.training
@@ -132,6 +156,17 @@ class Decoder(nn.Module):
             torch.unflatten(objectness, 0, (num_steps, -1)).transpose(0, 1),  # [B, T]
             None if boxes is None else torch.unflatten(boxes, 0, (num_steps, -1)).transpose(0, 1),  # [B, T, 4]
         )
+
+
+def join_steps(parts: Sequence[RSISOutput]) -> RSISOutput:
+    """Return the outputs of consecutive steps of one decoding as one."""
+    boxes = [part.boxes for part in parts if part.boxes is not None]
+    return RSISOutput(
+        torch.cat([part.mask_logits for part in parts], dim=1),
+        torch.cat([part.class_logits for part in parts], dim=1),
+        torch.cat([part.objectness_logits for part in parts], dim=1),
+        torch.cat(boxes, dim=1) if boxes else None,
+    )
 
 
 def upsample(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

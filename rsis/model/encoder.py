@@ -87,19 +87,20 @@ class Encoder(nn.Module):
         features = self.backbone(images)
         skips = []
         for level, project in zip(self.levels, self.skips, strict=True):
-            convolution, norm = project
-            skips.append(norm(self._convolve(features[level], convolution)))
+            assert isinstance(project, nn.Sequential)
+            skips.append(project[1](self._convolve(features[level], project[0])))
         return skips
 
-    def _convolve(self, feature: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
+    def _convolve(self, feature: torch.Tensor, convolution: nn.Module) -> torch.Tensor:
         """Return the convolution of [feature | coordinates].
 
         The coordinates are the same for every image, so their part is computed once, and the features are not
         copied beside them.
         """
+        assert isinstance(convolution, nn.Conv2d)
+        width, padding = feature.shape[1], convolution.kernel_size[0] // 2
         if self.coordinates == "none":
-            return convolution(feature)
-        width, padding = feature.shape[1], convolution.padding[0]
+            return F.conv2d(feature, convolution.weight, convolution.bias, padding=padding)
         grid = _coordinates(feature, self.coordinates)  # [1, C, h, w]
         constant = F.conv2d(grid, convolution.weight[:, width:], convolution.bias, padding=padding)
         return F.conv2d(feature, convolution.weight[:, :width], padding=padding) + constant

@@ -2,10 +2,10 @@
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from rsis.config import ModelSection
-from rsis.model.conv_lstm import State
-from rsis.model.decoder import Decoder, DecoderShape, upsample
+from rsis.model.decoder import Decoder, DecoderShape, DecoderState, join_steps, upsample
 from rsis.model.encoder import Encoder
 from rsis.structures import RSISOutput
 
@@ -47,15 +47,34 @@ class RSIS(nn.Module):
         )
         self.decoder = Decoder(shape)
 
-    def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
-        """Run the network for `num_steps` steps on normalised float images [B, 3, H, W] (see `normalize`)."""
-        return self.decode(self.encoder(images), num_steps)[0]
+    def forward(self, images: torch.Tensor, num_steps: int, checkpoint_steps: int | None = None) -> RSISOutput:
+        """Run the network on normalised images (see `normalize`).
 
-    def decode(
-        self, skips: list[torch.Tensor], num_steps: int, states: list[State] | None = None
-    ) -> tuple[RSISOutput, list[State]]:
-        """Run the decoder alone, from `states` on; see `Decoder.forward`."""
-        output: tuple[RSISOutput, list[State]] = self.decoder(skips, num_steps, states)
+        Args:
+            images: float [B, 3, H, W].
+            num_steps: T, at least 1.
+            checkpoint_steps: Keep what the backward pass needs of the decoder for so many steps at a time, and run
+                them a second time for it: memory grows far slower than T, a step takes about a third longer. None
+                keeps everything. The result is the same.
+        """
+        state = self.start(images)
+        if checkpoint_steps is None or not torch.is_grad_enabled():
+            return self.decode(state, num_steps)[0]
+        outputs = []
+        for first in range(0, num_steps, checkpoint_steps):
+            count = min(checkpoint_steps, num_steps - first)
+            output, state = checkpoint(self.decoder, state, count, use_reentrant=False)
+            outputs.append(output)
+        return join_steps(outputs)
+
+    def start(self, images: torch.Tensor) -> DecoderState:
+        """Run the encoder; return the decoder's state before its first step."""
+        state: DecoderState = self.decoder.start(self.encoder(images))
+        return state
+
+    def decode(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
+        """Run the decoder for `num_steps` steps, from `state` on; return their outputs and the state after them."""
+        output: tuple[RSISOutput, DecoderState] = self.decoder(state, num_steps)
         return output
 
 

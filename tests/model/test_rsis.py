@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 from rsis.config import ModelSection
 from rsis.errors import UserError
-from rsis.model.decoder import upsample
+from rsis.model.decoder import join_steps, upsample
+from rsis.model.encoder import _coordinates
 from rsis.model.rsis import RSIS, mask_probs, normalize
 
 
@@ -58,15 +59,40 @@ def test_a_batch_equals_its_images_one_by_one() -> None:
         torch.testing.assert_close(alone.objectness_logits[0], together.objectness_logits[b], rtol=1e-10, atol=1e-12)
 
 
-def test_decoding_in_parts_equals_decoding_at_once() -> None:
-    network = build().double().eval()
-    skips = network.encoder(torch.rand(2, 3, 64, 64, dtype=torch.float64))
-    whole, _ = network.decode(skips, 5)
-    first, states = network.decode(skips, 2)
-    second, _ = network.decode(skips, 3, states)
-    torch.testing.assert_close(
-        torch.cat([first.mask_logits, second.mask_logits], 1), whole.mask_logits, rtol=1e-10, atol=1e-12
-    )
+@pytest.mark.parametrize("skip_mode", ["concat", "sum", "mul", "none"])
+def test_decoding_in_parts_equals_decoding_at_once(skip_mode: str) -> None:
+    network = build(skip_mode=skip_mode).double().eval()
+    start = network.start(torch.rand(2, 3, 64, 64, dtype=torch.float64))
+    whole, _ = network.decode(start, 5)
+    first, state = network.decode(start, 2)
+    second, _ = network.decode(state, 3)
+    joined = join_steps([first, second])
+    for name in ("mask_logits", "class_logits", "objectness_logits"):
+        torch.testing.assert_close(getattr(joined, name), getattr(whole, name), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("checkpoint_steps", [1, 2, 5])
+def test_checkpointing_over_time_changes_no_output_and_no_gradient(checkpoint_steps: int) -> None:
+    images = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+
+    def run(steps: int | None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        network = build(dropout=0.3).double()
+        torch.manual_seed(3)
+        output = network(images, 5, steps)
+        total = output.mask_logits.sigmoid().sum() + output.class_logits.sum() + output.objectness_logits.sum()
+        total.backward()
+        return total.detach(), {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+
+    network = build().double()
+    kept = network(images, 5)
+    parts = network(images, 5, checkpoint_steps)
+    torch.testing.assert_close(parts.mask_logits, kept.mask_logits, rtol=1e-10, atol=1e-12)
+    # dropout draws anew in each part, so that only a part as long as the whole has the whole's masks
+    (total, gradients), (again, same) = run(checkpoint_steps), run(None if checkpoint_steps == 5 else checkpoint_steps)
+    torch.testing.assert_close(total, again, rtol=1e-12, atol=0)
+    assert gradients.keys() == same.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(same[name], gradient, rtol=1e-9, atol=1e-9)
 
 
 def test_dropouts_act_in_training_only() -> None:
@@ -95,16 +121,22 @@ def test_coordinates_break_the_symmetry_of_a_flat_image(kind: str) -> None:
 
 
 def test_polar_coordinates_by_hand() -> None:
-    network = build(coordinates="polar").double().eval()
-    level = network.encoder.skips[4][0]  # 9 x 9 cells of an image of 18 x 18
-    seen: list[torch.Tensor] = []
-    level.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0, -5:]))
-    network.encoder(torch.zeros(1, 3, 18, 18, dtype=torch.float64))
-    row, column, radius, sine, cosine = seen[0]
+    row, column, radius, sine, cosine = _coordinates(torch.zeros(2, 7, 9, 9, dtype=torch.float64), "polar")[0]
     assert [float(row[0, 4]), float(column[0, 4]), float(radius[0, 4])] == [-1.0, 0.0, 1.0]
     assert float(sine[8, 4]) == pytest.approx(1 / 1.1)
     assert float(cosine[4, 0]) == pytest.approx(-1 / 1.1)
-    assert [float(channel[4, 4]) for channel in seen[0]] == [0.0] * 5
+    assert [float(channel[4, 4]) for channel in (row, column, radius, sine, cosine)] == [0.0] * 5
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_coordinates_stand_behind_the_features(kernel_size: int) -> None:
+    encoder = build(coordinates="polar", kernel_size=kernel_size).double().eval().encoder
+    images = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    features = encoder.backbone(images)
+    for level, project, skip in zip(encoder.levels, encoder.skips, encoder(images), strict=True):
+        feature = features[level]
+        grid = _coordinates(feature, "polar").expand(2, -1, -1, -1)
+        torch.testing.assert_close(project(torch.cat([feature, grid], dim=1)), skip, rtol=1e-10, atol=1e-12)
 
 
 def test_the_box_head_is_an_option_that_changes_nothing_else() -> None:
