@@ -60,8 +60,8 @@ def learning_curves(run: str, curves: Curves) -> list[Picture]:
     pictures = []
     for term, title in TERMS.items():
         train, val = (curves.get(f"{group}/{term}", pd.Series(dtype=float)) for group in ("train", "val"))
-        if train.empty and val.empty:
-            continue
+        if (train.empty and val.empty) or (term in ("class", "stop") and term_start(curves, term) is None):
+            continue  # a term that never acted says nothing: its head is as it began
         figure, axes = panel(title, "epoch", "")
         _line(axes, train, "training", BLUE)
         _line(axes, val, "validation", RED)
@@ -84,7 +84,13 @@ def learning_curves(run: str, curves: Curves) -> list[Picture]:
 
 
 def term_start(curves: Curves, term: str) -> int | None:
-    """Return the first epoch in which a loss term has a value, or None if it never had one."""
+    """Return the first epoch in which a loss term was part of the total, or None if it never was.
+
+    A history without the schedule's curves tells it by the term's first value.
+    """
+    in_force = curves.get(f"schedule/{term}_in_force")
+    if in_force is not None:
+        return min((int(epoch) for epoch in in_force.index[in_force > 0]), default=None)
     epochs = [int(c.index[0]) for g in ("train", "val") if not (c := curves.get(f"{g}/{term}", pd.Series())).empty]
     return min(epochs, default=None)
 

@@ -46,6 +46,19 @@ def test_a_panel_for_each_curve_there_is(history: Path) -> None:
     assert "from 0.9 to 0.5" in pictures[0].alt
 
 
+def test_a_term_that_is_never_in_force_is_not_drawn(history: Path) -> None:
+    write_curve(history, "train/class", [0, 1, 2, 3], [0.7, 0.7, 0.7, 0.7])
+    write_curve(history, "train/stop", [0, 1, 2, 3], [0.7, 0.7, 0.6, 0.5])
+    write_curve(history, "schedule/class_in_force", [0, 1, 2, 3], [0, 0, 0, 0])
+    write_curve(history, "schedule/stop_in_force", [0, 1, 2, 3], [0, 1, 1, 1])
+    curves = read_curves(history)
+    assert term_start(curves, "class") is None
+    assert term_start(curves, "stop") == 1
+    names = [picture.name for picture in learning_curves("mine", curves)]
+    assert "mine-loss-stop.png" in names
+    assert "mine-loss-class.png" not in names
+
+
 def test_no_history_no_panels(tmp_path: Path) -> None:
     assert learning_curves("mine", read_curves(tmp_path)) == []
 
