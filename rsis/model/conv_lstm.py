@@ -1,7 +1,10 @@
 """A convolutional LSTM layer that runs over a whole sequence at once."""
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 State = tuple[torch.Tensor, torch.Tensor]
@@ -40,28 +43,154 @@ class ConvLSTM(nn.Module):
         weight = self.gates.weight[:, first : first + inputs.shape[1]]
         return F.conv2d(inputs, weight, self.gates.bias if bias else None, padding=self.padding)
 
-    def forward(self, drives: torch.Tensor, state: State | None = None) -> tuple[list[torch.Tensor], State]:
-        """Run the recurrence.
+    def forward(
+        self,
+        num_steps: int,
+        drives: torch.Tensor | None,
+        constant: torch.Tensor | None = None,
+        state: State | None = None,
+    ) -> tuple[torch.Tensor, State]:
+        """Run the recurrence. At least one of `drives` and `constant` is needed.
 
         Args:
-            drives: [T, B, 4D, h, w]: the inputs' whole contribution to the gates at each step.
+            num_steps: T, at least 1.
+            drives: [T*B, 4D, h, w], step-major: what the input of each step contributes to the gates.
+            constant: [B, 4D, h, w]: what it contributes to every step alike.
             state: Where a previous call ended; None starts from zeros.
 
         Returns:
-            The hidden state [B, D, h, w] of each step, and the state to go on from.
+            The hidden states [T*B, D, h, w], step-major, channels last in memory, and the state to go on from.
         """
-        recurrent = self.gates.weight[:, self.input_width :]
-        hiddens = []
-        for drive in drives.unbind():
-            if state is None:
-                i, _, o, g = drive.chunk(4, dim=1)
-                cell = torch.sigmoid(i) * torch.tanh(g)
+        given = drives if drives is not None else constant
+        assert given is not None, "an input"
+        recurrent = self.gates.weight[:, self.input_width :].to(given.dtype, memory_format=torch.channels_last)
+        hidden, cell = (None, None) if state is None else state
+        # autocast has chosen the type already, in `drive`
+        with torch.autocast(given.device.type, enabled=False):
+            hiddens, end = _Recurrence.apply(num_steps, drives, constant, recurrent, hidden, cell)
+        return hiddens, (hiddens[-end.shape[0] :], end)
+
+
+class _Recurrence(torch.autograd.Function):
+    """The recurrence with its backward pass written out.
+
+    torch's own would keep more, join the steps' gradients by copies, and compute the kernel's gradient step by
+    step; here one convolution does it for all steps. In memory a step's values are [B, h, w, D], and [4, B, h, w, D]
+    for the four gates, so that whatever is elementwise runs over contiguous memory. The last convolution before
+    it and the first after it see [B, h, w, 4D], channels last.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        num_steps: int,
+        drives: torch.Tensor | None,
+        constant: torch.Tensor | None,
+        weight: torch.Tensor,
+        hidden: torch.Tensor | None,
+        cell: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the hidden states [T*B, D, h, w] and the last cell state [B, D, h, w]."""
+        given = drives if drives is not None else constant
+        assert given is not None
+        height, width = given.shape[-2:]
+        batch = given.shape[0] if drives is None else given.shape[0] // num_steps
+        depth, padding = weight.shape[1], weight.shape[-1] // 2
+        shape = (batch, height, width, depth)
+        gates = given.new_empty(num_steps, 4, *shape)
+        cells, hiddens = given.new_empty(num_steps, *shape), given.new_empty(num_steps, *shape)
+        squashed = given.new_empty(shape)
+        h = None if hidden is None else _last(hidden)
+        c = None if cell is None else _last(cell)
+        for t in range(num_steps):
+            parts = [] if constant is None else [constant]
+            if drives is not None:
+                parts.append(drives[t * batch : (t + 1) * batch])
+            if h is not None:
+                parts.append(F.conv2d(_first(h), weight, padding=padding))
+            _sum_by_gate(parts, gates[t])
+            gates[t, :3].sigmoid_()
+            gates[t, 3].tanh_()
+            i, f, o, g = gates[t]
+            if c is None:
+                torch.mul(i, g, out=cells[t])
             else:
-                gates = drive + F.conv2d(state[0], recurrent, padding=self.padding)
-                i, f, o, g = gates.chunk(4, dim=1)
-                cell = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
-            hidden = torch.sigmoid(o) * torch.tanh(cell)
-            state = (hidden, cell)
-            hiddens.append(hidden)
-        assert state is not None, "at least one step"
-        return hiddens, state
+                torch.mul(f, c, out=cells[t]).addcmul_(i, g)
+            h, c = hiddens[t], cells[t]
+            torch.mul(o, torch.tanh(c, out=squashed), out=h)
+        ctx.save_for_backward(weight, gates, cells, hiddens, hidden, cell)
+        ctx.given = (drives is not None, constant is not None)
+        ctx.set_materialize_grads(False)
+        return _first(hiddens.flatten(0, 1)), _first(cells[-1].clone())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_hiddens: torch.Tensor | None, grad_end: torch.Tensor | None) -> Any:
+        """Return the gradients of `forward`'s arguments."""
+        weight, gates, cells, hiddens, hidden, cell = ctx.saved_tensors
+        num_steps, shape = hiddens.shape[0], hiddens.shape[1:]
+        batch, height, width, depth = shape
+        padding = weight.shape[-1] // 2
+        grads = gates.new_empty(num_steps, batch, height, width, 4 * depth)
+        grad = torch.empty_like(gates[0])  # of one step's gates before their squashing, [4, B, h, w, D]
+        dh: torch.Tensor | None = None
+        dc = torch.zeros_like(cells[0]) if grad_end is None else _last(grad_end).clone()
+        for t in reversed(range(num_steps)):
+            i, f, o, g = gates[t]
+            if grad_hiddens is not None:
+                outer = _last(grad_hiddens[t * batch : (t + 1) * batch])
+                dh = outer if dh is None else dh.add_(outer)
+            squashed = torch.tanh(cells[t])
+            if dh is None:  # only the last cell state was used
+                grad[2].zero_()
+            else:
+                torch.mul(dh, squashed, out=grad[2])
+                dc.add_(torch.ops.aten.tanh_backward(dh * o, squashed))
+            before = cells[t - 1] if t > 0 else None if cell is None else _last(cell)
+            torch.mul(dc, g, out=grad[0])
+            if before is None:
+                grad[1].zero_()
+            else:
+                torch.mul(dc, before, out=grad[1])
+            torch.mul(dc, i, out=grad[3])
+            torch.ops.aten.sigmoid_backward(grad[:3], gates[t, :3], grad_input=grad[:3])
+            torch.ops.aten.tanh_backward(grad[3], g, grad_input=grad[3])
+            grads[t].unflatten(-1, (4, depth)).copy_(grad.movedim(0, 3))
+            dc.mul_(f)
+            dh = None
+            if t > 0 or hidden is not None:
+                size = [batch, depth, height, width]
+                dh = _last(torch.nn.grad.conv2d_input(size, weight, _first(grads[t]), padding=padding))
+        used = hiddens[:-1] if hidden is None else torch.cat([_last(hidden)[None], hiddens[:-1]])
+        if len(used):
+            after = grads[num_steps - len(used) :].flatten(0, 1)
+            dw = torch.nn.grad.conv2d_weight(_first(used.flatten(0, 1)), weight.shape, _first(after), padding=padding)
+        else:
+            dw = torch.zeros_like(weight)
+        has_drives, has_constant = ctx.given
+        return (
+            None,
+            _first(grads.flatten(0, 1)) if has_drives else None,
+            _first(grads.sum(dim=0)) if has_constant else None,
+            dw,
+            None if hidden is None or dh is None else _first(dh),
+            None if cell is None else _first(dc),
+        )
+
+
+def _sum_by_gate(parts: list[torch.Tensor], gates: torch.Tensor) -> None:
+    """Add up one to three parts [B, 4D, h, w] and write them to `gates` [4, B, h, w, D]."""
+    total = parts[-1] if len(parts) == 1 else torch.add(parts[-1], parts[0])
+    if len(parts) == 3:
+        total.add_(parts[1])
+    gates.copy_(_last(total).unflatten(-1, (4, -1)).movedim(3, 0))
+
+
+def _last(images: torch.Tensor) -> torch.Tensor:
+    """Return [M, C, h, w] as contiguous [M, h, w, C], without a copy where memory is channels last."""
+    return images.permute(0, 2, 3, 1).contiguous()
+
+
+def _first(images: torch.Tensor) -> torch.Tensor:
+    """Return [M, h, w, C] as [M, C, h, w], channels last in memory."""
+    return images.permute(0, 3, 1, 2)

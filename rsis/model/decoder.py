@@ -115,29 +115,26 @@ class Decoder(nn.Module):
         hidden: torch.Tensor | None = None  # [T*B, D_i, h_i, w_i], step-major
         for i, (layer, constant) in enumerate(zip(self.layers, state.constants, strict=True)):
             assert isinstance(layer, ConvLSTM)
-            drives = self._drives(layer, constant, hidden, num_steps)
-            hiddens, end = layer(drives, None if state.layers is None else state.layers[i])
+            drives = None if hidden is None else self._drives(layer, constant, hidden, num_steps)
+            # the deepest layer sees the same input at every step
+            alike = constant if hidden is None or self.shape.skip_mode in ("concat", "sum") else None
+            hidden, end = layer(num_steps, drives, alike, None if state.layers is None else state.layers[i])
             ends.append(end)
-            hidden = F.dropout2d(torch.cat(hiddens), self.shape.dropout, self.training)
+            hidden = F.dropout2d(hidden, self.shape.dropout, self.training)
             maxima.append(hidden.amax(dim=(-2, -1)))  # [T*B, D_i]
         assert hidden is not None, "at least one layer"
         return self._read_out(hidden, torch.cat(maxima, dim=1), num_steps), DecoderState(state.constants, ends)
 
-    def _drives(
-        self, layer: ConvLSTM, constant: torch.Tensor, below: torch.Tensor | None, num_steps: int
-    ) -> torch.Tensor:
-        """Return each step's input contribution to the gates, [T, B, 4D, h, w]."""
-        if below is None:  # the deepest layer sees the same input at every step
-            return constant.expand(num_steps, -1, -1, -1, -1)
-        steps = (num_steps, constant.shape[0])
+    def _drives(self, layer: ConvLSTM, constant: torch.Tensor, below: torch.Tensor, num_steps: int) -> torch.Tensor:
+        """Return what the layer below contributes to each step's gates, [T*B, 4D, h, w]."""
         below = upsample(below, (constant.shape[-2], constant.shape[-1]))  # [T*B, D, h, w]
         match self.shape.skip_mode:
             case "none":
-                return torch.unflatten(layer.drive(below), 0, steps)
+                return layer.drive(below)
             case "mul":
-                return torch.unflatten(layer.drive(below * constant.repeat(num_steps, 1, 1, 1)), 0, steps)
+                return layer.drive(below * constant.repeat(num_steps, 1, 1, 1))
             case _:
-                return torch.unflatten(layer.drive(below, bias=False), 0, steps) + constant
+                return layer.drive(below, bias=False)
 
     def _read_out(self, hidden: torch.Tensor, maxima: torch.Tensor, num_steps: int) -> RSISOutput:
         shape, training = self.shape, self.training
