@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 State = tuple[torch.Tensor, torch.Tensor]
 """Hidden and cell state of a layer, each [B, D, h, w]."""
@@ -155,16 +156,16 @@ class _Recurrence(torch.autograd.Function):
             torch.mul(dc, i, out=grad[3])
             torch.ops.aten.sigmoid_backward(grad[:3], gates[t, :3], grad_input=grad[:3])
             torch.ops.aten.tanh_backward(grad[3], g, grad_input=grad[3])
-            grads[t].unflatten(-1, (4, depth)).copy_(grad.movedim(0, 3))
+            torch.unflatten(grads[t], -1, (4, depth)).copy_(grad.movedim(0, 3))
             dc.mul_(f)
             dh = None
             if t > 0 or hidden is not None:
                 size = [batch, depth, height, width]
-                dh = _last(torch.nn.grad.conv2d_input(size, weight, _first(grads[t]), padding=padding))
+                dh = _last(conv2d_input(size, weight, _first(grads[t]), padding=padding))
         used = hiddens[:-1] if hidden is None else torch.cat([_last(hidden)[None], hiddens[:-1]])
         if len(used):
             after = grads[num_steps - len(used) :].flatten(0, 1)
-            dw = torch.nn.grad.conv2d_weight(_first(used.flatten(0, 1)), weight.shape, _first(after), padding=padding)
+            dw = conv2d_weight(_first(used.flatten(0, 1)), weight.shape, _first(after), padding=padding)
         else:
             dw = torch.zeros_like(weight)
         has_drives, has_constant = ctx.given
@@ -183,7 +184,7 @@ def _sum_by_gate(parts: list[torch.Tensor], gates: torch.Tensor) -> None:
     total = parts[-1] if len(parts) == 1 else torch.add(parts[-1], parts[0])
     if len(parts) == 3:
         total.add_(parts[1])
-    gates.copy_(_last(total).unflatten(-1, (4, -1)).movedim(3, 0))
+    gates.copy_(torch.unflatten(_last(total), -1, (4, -1)).movedim(3, 0))
 
 
 def _last(images: torch.Tensor) -> torch.Tensor:
