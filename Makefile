@@ -1,6 +1,7 @@
 # make demo   trains on generated plants, scores and writes a report
 # make test   runs every test
-# Both create .venv on the first call.
+# make bench  measures time and memory: make bench BENCH='--quick --only training inference'
+# All create .venv on the first call.
 
 PYTHON ?= python3
 UV_VERSION = 0.13.9
@@ -10,7 +11,7 @@ BIN = .venv/bin
 DEMO_RUNS = demo demo_scenes demo_streets
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check lint run lock clean
+.PHONY: demo test bench check lint run lock clean
 
 demo: .venv/.installed
 	dvc repro $(DEMO_RUNS:%=score@%)
@@ -20,6 +21,9 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	pytest
+
+bench: .venv/.installed
+	python -m benchmarks $(BENCH)
 
 lint: .venv/.installed
 	ruff check

@@ -1,22 +1,18 @@
 """Time and peak memory of every stage on data of the benchmarks' real size, generated here.
 
-    python benchmarks/full_size.py [FOLDER]
+    python -m benchmarks.full_size [FOLDER]
 
 makes 1464 + 1449 scenes of 375 x 500 in VOC's layout and 300 streets of 1024 x 2048 in that of Cityscapes, and
 takes each through download, check, prepare, one short epoch of training, predict and score. FOLDER (default: a
-temporary one) keeps the files; some 3 GB. Peak memory is the resident memory of a stage's processes together, looked
-at five times a second, so pages that they share count several times.
+temporary one) keeps the files; some 3 GB. Peak memory is that of a stage's processes together.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
-import psutil
+from benchmarks.measure import MeasurementError, run_stage
 
 PARAMS = """
 datasets:
@@ -63,38 +59,14 @@ default: {datasets: [], runs: {}}
 STAGES = ("download", "check", "prepare", "train", "predict", "score")
 
 
-class PeakMemory(threading.Thread):
-    """Watches a process and its children until it ends; `peak` is in bytes."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        super().__init__(daemon=True)
-        self.process = process
-        self.peak = 0
-
-    def run(self) -> None:
-        """Sum up resident memory five times a second."""
-        while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
-            total = 0
-            for member in (self.process, *self.process.children(recursive=True)):
-                try:
-                    total += member.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.peak = max(self.peak, total)
-            time.sleep(0.2)
-
-
-def measure(folder: Path, stage: str, name: str) -> dict[str, str | float]:
-    """Run one stage and return its name, seconds and peak memory in MiB."""
-    begun = time.monotonic()
-    with (folder / f"{stage}_{name}.log").open("w") as log:
-        process = subprocess.Popen(["rsis", stage, name], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        watch = PeakMemory(psutil.Process(process.pid))
-        watch.start()
-        code = process.wait()
-    if code != 0:
-        sys.exit(f"{stage} {name}: exit code {code}, see {log.name}")
-    return {"stage": stage, "name": name, "seconds": round(time.monotonic() - begun, 1), "mib": watch.peak >> 20}
+def measure(folder: Path, stage: str, name: str) -> tuple[float, int]:
+    """Run one stage and return its seconds and peak memory in MiB."""
+    try:
+        result = run_stage(stage, name, folder)
+    except MeasurementError as error:
+        print(f"full_size: {error}", file=sys.stderr)
+        sys.exit(2)
+    return round(result.seconds, 1), round(result.peak_mib)
 
 
 def main() -> None:
@@ -105,8 +77,9 @@ def main() -> None:
     rows = []
     for name in ("scenes", "streets"):
         for stage in STAGES:
-            rows.append(measure(folder, stage, name))
-            print("{stage:10} {name:8} {seconds:8.1f} s {mib:6d} MiB".format(**rows[-1]), flush=True)
+            seconds, mib = measure(folder, stage, name)
+            rows.append({"stage": stage, "name": name, "seconds": seconds, "mib": mib})
+            print(f"{stage:10} {name:8} {seconds:8.1f} s {mib:6d} MiB", flush=True)
     (folder / "full_size.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 

@@ -1,0 +1,1 @@
+"""Time and memory of every part, each beside a plain counterpart; `python -m benchmarks --help`."""

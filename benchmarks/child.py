@@ -1,0 +1,76 @@
+"""Work that is measured in a process of its own: python -m benchmarks.child TASK ARGUMENTS (JSON)."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # preparing must not pay for torch
+    import torch
+
+    from benchmarks.literal.training import LiteralTraining
+    from benchmarks.training import OurTraining
+    from rsis.config import ModelSection
+
+
+def prepare(params: str, dataset: str, split: str, workers: int) -> dict[str, Any]:
+    """Prepare one split of a drawn data set and say how long that took, imports aside."""
+    from rsis.config import load_params
+    from rsis.data.hdf5_writer import SplitOrigin, write_split
+    from rsis.data.readers import open_split
+    from rsis.manifest import read_manifest
+
+    section = load_params(Path(params)).dataset(dataset)
+    manifest = read_manifest(Path(params).parent / "raw" / dataset)
+    reader = open_split(section, manifest.root, split)
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        target = Path(folder) / "split.h5"
+        summary = write_split(reader, target, section.size, SplitOrigin(dataset, split, ""), workers=workers)
+        return {"seconds": time.perf_counter() - begun, "images": summary.images}
+
+
+def step(
+    who: str, backbone: str, widths: list[int], size: list[int], batch: int, steps: int, device: str
+) -> dict[str, Any]:
+    """Run two training steps, ours or the literal ones, and say by how many MiB memory grew at the most."""
+    import torch
+
+    from benchmarks.cases import make_batch, paper_model
+    from benchmarks.measure import peak_resident_mib, resident_mib
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    place = torch.device(device)
+    tiny = _training(who, paper_model("resnet18", (4, 4, 4, 4, 4)), 1, place)
+    tiny.step(make_batch((64, 64), 2, 1, place))  # loads the libraries, which count for neither side
+    training = _training(who, paper_model(backbone, tuple(widths)), steps, place)
+    data = make_batch((size[0], size[1]), batch, steps, place)
+    cuda = place.type == "cuda"
+    before = torch.cuda.memory_allocated() / 2**20 if cuda else resident_mib()
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    for _ in range(2):  # the first makes the optimiser's state
+        training.step(data)
+    peak = torch.cuda.max_memory_allocated() / 2**20 if cuda else peak_resident_mib()
+    return {"mib": peak - before}
+
+
+def _training(who: str, section: "ModelSection", steps: int, device: "torch.device") -> "OurTraining | LiteralTraining":
+    from benchmarks.cases import make_networks, paper_training
+    from benchmarks.literal.training import LiteralTraining
+    from benchmarks.training import OurTraining
+
+    ours, literal = make_networks(section, device)
+    if who == "ours":
+        return OurTraining(ours.train(), paper_training(steps))
+    return LiteralTraining(literal.train(), paper_training(steps), use_class=True, use_stop=True)
+
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {"prepare": prepare, "step": step}
+
+if __name__ == "__main__":
+    print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -1,0 +1,72 @@
+"""What the figures depend on beside the code: processor, threads, versions, graphics card."""
+
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import rsis
+from rsis.cores import available_cores
+
+# what decides which matrix instructions torch can use, by their names in /proc/cpuinfo
+_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Facts about the machine and the software.
+
+    Attributes:
+        processor: Its model's name.
+        flags: Those of its features that matter here and are there.
+        cores: That this process may use.
+        threads: That torch uses.
+        torch_capability: The instruction set that torch chose.
+        device: Where networks ran: "cpu", or the graphics card's name.
+        python: Its version.
+        torch: Its version.
+        rsis: Its version.
+    """
+
+    processor: str
+    flags: tuple[str, ...]
+    cores: int
+    threads: int
+    torch_capability: str
+    device: str
+    python: str
+    torch: str
+    rsis: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return asdict(self) | {"flags": list(self.flags)}
+
+
+def describe(device: torch.device) -> Machine:
+    """Look at the machine."""
+    info = _cpuinfo()
+    present = set(info.get("flags", info.get("Features", "")).split())
+    return Machine(
+        processor=info.get("model name", platform.processor() or platform.machine()),
+        flags=tuple(flag for flag in _FLAGS if flag in present),
+        cores=available_cores(),
+        threads=torch.get_num_threads(),
+        torch_capability=torch.backends.cpu.get_cpu_capability(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        python=platform.python_version(),
+        torch=torch.__version__,
+        rsis=rsis.__version__,
+    )
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the entries of the first processor in /proc/cpuinfo; none where there is no such file."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return {}
+    first = path.read_text().split("\n\n")[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}

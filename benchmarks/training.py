@@ -1,0 +1,116 @@
+"""A training step: forward, matching, loss, backward and optimiser, ours beside the literal one."""
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.cases import (
+    Case,
+    Shape,
+    demo_model,
+    demo_training,
+    losses_of,
+    make_batch,
+    make_networks,
+    paper_model,
+    paper_training,
+)
+from benchmarks.literal.training import LiteralTraining
+from benchmarks.measure import Settings, interleave
+from benchmarks.results import Row
+from rsis.config import TrainSection
+from rsis.data.loader import EpochSampler
+from rsis.model.rsis import RSIS
+from rsis.structures import Batch
+from rsis.train.callbacks import Schedule
+from rsis.train.module import TrainingModule
+
+
+class OurTraining:
+    """What Lightning does with a batch of ours, without Lightning: it needs data and a trainer around it.
+
+    Args:
+        network: The network to train.
+        section: How; its schedule starts at epoch 0.
+        autocast: As with `train.precision: bf16`.
+    """
+
+    def __init__(self, network: RSIS, section: TrainSection, *, autocast: bool = False) -> None:
+        self.module = TrainingModule(network, section)
+        # what a run does at the start of an epoch: freezes the backbone or lets it learn
+        Schedule(Path("unused"), EpochSampler(1, 0, shuffle=False)).on_train_epoch_start(None, self.module)  # type: ignore[arg-type]
+        optimizer = self.module.configure_optimizers()
+        assert isinstance(optimizer, torch.optim.Optimizer), "constant learning rate"
+        self.optimizer = optimizer
+        self.autocast = autocast
+
+    def step(self, batch: Batch) -> torch.Tensor:
+        """Move the weights once and return the total loss before."""
+        self.optimizer.zero_grad()
+        device = batch.images.device.type
+        with torch.autocast(device, torch.bfloat16) if self.autocast else contextlib.nullcontext():
+            total = losses_of(self.module, batch).total
+        total.backward()  # type: ignore[no-untyped-call]
+        self.module.configure_gradient_clipping(self.optimizer, self.module.section.clip_norm)
+        self.optimizer.step()
+        return total.detach()
+
+
+def cases(settings: Settings) -> list[Case]:
+    """Return the cases of a training step."""
+    if settings.quick:
+        shapes = [Shape(paper_model("resnet18", (16, 16, 8, 8, 4)), (64, 64), 2, 3)]
+        demo = Shape(demo_model(), (64, 64), 2, 3)
+    else:
+        shapes = [
+            Shape(paper_model("resnet34"), (128, 128), 8, 10),
+            Shape(paper_model("resnet101"), (256, 256), 4, 10),
+            Shape(paper_model("resnet101"), (256, 256), 4, 20),
+        ]
+        demo = Shape(demo_model(), (96, 96), 8, 13)
+    found = [Case("training", shape.name, partial(_step, shape, settings, shape.name)) for shape in shapes]
+    found.append(Case("training", f"demo {demo.name}", partial(_step, demo, settings, f"demo {demo.name}", demo=True)))
+    for shape in shapes[:2]:
+        name = f"{shape.name}, frozen encoder"
+        found.append(Case("training", name, partial(_frozen, shape, settings, name)))
+    return found
+
+
+def _step(shape: Shape, settings: Settings, name: str, *, demo: bool = False) -> list[Row]:
+    section = demo_training(shape.steps) if demo else paper_training(shape.steps)
+    batch = make_batch(shape.size, shape.batch, shape.steps, settings.device)
+    calls: dict[str, Callable[[], object]] = {}
+    for precision in ("fp32", "bf16"):
+        ours, literal = make_networks(shape.model, settings.device)
+        autocast = precision == "bf16"
+        terms = {"use_class": not demo, "use_stop": True}
+        calls[f"ours {precision}"] = partial(OurTraining(ours.train(), section, autocast=autocast).step, batch)
+        plain = LiteralTraining(literal.train(), section, autocast=autocast, **terms)
+        calls[f"literal {precision}"] = partial(plain.step, batch)
+    taken = interleave(calls, settings.effort, settings.device)
+    pairs = [("fp32", "fp32"), ("bf16", "fp32"), ("bf16", "bf16")]
+    return [
+        Row(
+            "training",
+            f"{name} {precision}",
+            taken[f"ours {precision}"],
+            against=f"literal {other}",
+            baseline=taken[f"literal {other}"],
+            items=shape.batch,
+        )
+        for precision, other in pairs
+    ]
+
+
+def _frozen(shape: Shape, settings: Settings, name: str) -> list[Row]:
+    batch = make_batch(shape.size, shape.batch, shape.steps, settings.device)
+    calls: dict[str, Callable[[], object]] = {}
+    for frozen in (True, False):
+        network, _ = make_networks(shape.model, settings.device)
+        section = paper_training(shape.steps, frozen=frozen)
+        calls[str(frozen)] = partial(OurTraining(network.train(), section).step, batch)
+    taken = interleave(calls, settings.effort, settings.device)
+    return [Row("training", name, taken["True"], against="ours, learning", baseline=taken["False"], items=shape.batch)]
