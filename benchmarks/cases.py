@@ -9,8 +9,7 @@ from benchmarks.literal.model import LiteralRSIS, copy_weights
 from benchmarks.results import Row
 from rsis.config import ModelSection, ObjectiveSection, TrainSection
 from rsis.model.rsis import RSIS
-from rsis.structures import Batch, Losses
-from rsis.train.module import TrainingModule
+from rsis.structures import Batch
 
 NUM_CLASSES = 21  # Pascal VOC's twenty and class 0
 PAPER_WIDTHS = (128, 128, 64, 32, 16)
@@ -65,7 +64,7 @@ def demo_model() -> ModelSection:
         {
             "backbone": "resnet18",
             "stride": 16,
-            "hidden_widths": (64, 32, 8, 4),
+            "hidden_widths": (32, 32, 8, 4),
             "mask_gain": 5.0,
             "mask_bias": -2.0,
             "coordinates": "polar",
@@ -106,11 +105,6 @@ def demo_training(steps: int) -> TrainSection:
         clip_norm=1.0,
         objective=objective,
     )
-
-
-def losses_of(module: TrainingModule, batch: Batch) -> Losses:
-    """Return the losses of a batch: the one place that names the method."""
-    return module._losses(batch)
 
 
 def make_networks(

@@ -12,7 +12,6 @@ from benchmarks.cases import (
     Shape,
     demo_model,
     demo_training,
-    losses_of,
     make_batch,
     make_networks,
     paper_model,
@@ -52,7 +51,7 @@ class OurTraining:
         self.optimizer.zero_grad()
         device = batch.images.device.type
         with torch.autocast(device, torch.bfloat16) if self.autocast else contextlib.nullcontext():
-            total = losses_of(self.module, batch).total
+            total = self.module.losses(batch).total
         total.backward()  # type: ignore[no-untyped-call]
         self.module.configure_gradient_clipping(self.optimizer, self.module.section.clip_norm)
         self.optimizer.step()
