@@ -10,6 +10,8 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco_mask
 
+_FEW_LABELS = 1 << 16
+
 
 class RLE(TypedDict):
     """A binary mask as COCO's compressed run-length encoding.
@@ -23,10 +25,22 @@ class RLE(TypedDict):
 
 
 def relabel(instance_map: np.ndarray) -> np.ndarray:
-    """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0."""
-    labels, inverse = np.unique(instance_map, return_inverse=True)
-    numbers = np.cumsum(labels > 0) * (labels > 0)
-    return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
+    """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0.
+
+    Args:
+        instance_map: Whole numbers [H, W].
+    """
+    largest = int(instance_map.max(initial=0))
+    if largest > max(_FEW_LABELS, instance_map.size):  # a table of all numbers up to it would be too long
+        labels, inverse = np.unique(instance_map, return_inverse=True)
+        numbers = np.cumsum(labels > 0) * (labels > 0)
+        return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
+    indices = np.maximum(instance_map, 0).astype(np.intp)
+    present = np.bincount(indices.ravel(), minlength=1) > 0
+    present[0] = False
+    table = (np.cumsum(present) * present).astype(np.int32)
+    renumbered: np.ndarray = table.take(indices)
+    return renumbered
 
 
 def map_to_masks(instance_map: np.ndarray) -> np.ndarray:
@@ -66,7 +80,7 @@ def resize_map(instance_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return a map [H', W'] of `size` by nearest neighbour (see `resize_indices`), labels untouched."""
     rows = resize_indices(instance_map.shape[0], size[0])
     columns = resize_indices(instance_map.shape[1], size[1])
-    resized: np.ndarray = instance_map[rows[:, None], columns[None, :]]
+    resized: np.ndarray = instance_map.take(rows, axis=0).take(columns, axis=1)
     return resized
 
 

@@ -47,6 +47,21 @@ def test_relabel_keeps_objects_and_their_order(labels: np.ndarray) -> None:
         assert np.array_equal(found == number, labels == label)
 
 
+_kinds = st.sampled_from([np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
+_far = st.sampled_from([-(2**31), -1, 0, 1, 2, 7, 255, 65535, 65536, 2**31 - 1])
+_any = _kinds.flatmap(lambda kind: shapes.flatmap(lambda shape: arrays(kind, shape)))
+
+
+@given(_any | arrays(np.int64, (5, 6), elements=_far))
+@settings(deadline=None, derandomize=True)
+def test_relabel_agrees_with_its_slow_twin(labels: np.ndarray) -> None:
+    above = sorted({label for label in labels.ravel().tolist() if label > 0})
+    numbers = {label: n for n, label in enumerate(above, 1)}
+    found = relabel(labels)
+    assert found.dtype == np.int32
+    assert found.tolist() == [[numbers.get(label, 0) for label in row] for row in labels.tolist()]
+
+
 @given(masks)
 @settings(deadline=None, derandomize=True)
 def test_run_lengths_there_and_back(mask: np.ndarray) -> None:

@@ -80,8 +80,7 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
     if image.shape[:2] != size:
         image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
     resized = resize_map(sample.instance_map, size)
-    labels = np.unique(resized)
-    labels = labels[labels > 0]
+    labels = np.flatnonzero(np.bincount(resized.ravel())[1:]) + 1  # of 1..N, those that are left
     if len(labels) > MAX_LABEL:
         found = f"{sample.image_id}: found {len(labels)} objects"
         raise BadSampleError(f"{found}, expected at most {MAX_LABEL}; correct its annotation")

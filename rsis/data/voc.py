@@ -163,15 +163,18 @@ def _classes_of(objects: np.ndarray, classes: np.ndarray, path: Path) -> Iterato
         classes: uint8 [H, W], classes of pixels.
         path: The file of `classes`, for the errors.
     """
-    unknown = np.setdiff1d(classes, [*range(len(VOC_CLASSES) + 1), VOID])
+    pairs = np.bincount(objects.ravel().astype(np.intp) * (VOID + 1) + classes.ravel(), minlength=(VOID + 1) ** 2)
+    counts_of = pairs.reshape(VOID + 1, VOID + 1)  # pixels of each object number and class
+    unknown = np.flatnonzero(counts_of.any(axis=0))
+    unknown = unknown[(unknown > len(VOC_CLASSES)) & (unknown != VOID)]
     if len(unknown):
         raise BadSampleError(
             f"{path}: class {unknown[0]} in it, expected 0 to {len(VOC_CLASSES)} or {VOID} for void; restore the file"
         )
-    for number in np.unique(objects):
+    for number in np.flatnonzero(counts_of.any(axis=1)):
         if number in (0, VOID):
             continue
-        counts = np.bincount(classes[objects == number], minlength=VOID + 1)[:VOID]  # of each class, void aside
+        counts = counts_of[number, :VOID]  # of each class, void aside
         best = int(counts.argmax())
         if best == 0 or 2 * counts[best] <= counts.sum():
             text = " and ".join(map(str, np.flatnonzero(counts))) or "void alone"
