@@ -171,7 +171,7 @@ def _to_rle(segmentation: Any, size: tuple[int, int], where: str) -> Any:
         runs = segmentation["counts"]
         if isinstance(runs, str):
             try:
-                runs = rle_runs(RLE(size=list(size), counts=runs))
+                runs = rle_runs(RLE(size=list(size), counts=runs)).tolist()
             except ValueError as error:
                 raise BadSampleError(f"{where}: RLE {error}; correct the annotation") from error
         if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
