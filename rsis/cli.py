@@ -145,11 +145,11 @@ def score(
 
     loaded = load_params(params)
     section = loaded.run(run)
-    root = read_manifest(_raw(section.dataset)).root
+    manifest = read_manifest(_raw(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
-    scores = score_run(predictions or _predictions(run), dataset, root, section.score)
+    scores = score_run(predictions or _predictions(run), dataset, manifest.root, section.score, manifest)
     write_scores(scores, metrics or _metrics(run), details or _scores(run))
     for key, value in sorted(scores.metrics.items()):
         _say(f"{run} {key} {value:.4f}")

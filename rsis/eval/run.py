@@ -19,6 +19,7 @@ from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
 from rsis.eval.truths import load_ground_truth
 from rsis.eval.voc import score_voc
+from rsis.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,13 @@ _SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], Scorer
 }
 
 
-def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: ScoreSection) -> Scores:
+def score_run(
+    predictions_path: Path,
+    dataset: AnyDataset,
+    root: Path,
+    section: ScoreSection,
+    manifest: Manifest | None = None,
+) -> Scores:
     """Judge a prediction file by the scorers that `section` names.
 
     Args:
@@ -38,6 +45,7 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
         dataset: Section of params.yaml of the data set that was predicted.
         root: Folder of its raw data.
         section: Which scorers.
+        manifest: Of the raw data, to compare files with (see `load_ground_truth`).
 
     Raises:
         UserError: Predictions or annotations are missing or malformed, or are not of the same images,
@@ -45,7 +53,7 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
             them out. They are not scored, and the protocol names them.
     """
     predictions = read_predictions(predictions_path)
-    truth = load_ground_truth(dataset, root, predictions.split)
+    truth = load_ground_truth(dataset, root, predictions.split, manifest)
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
     check_sizes(predictions_path, predictions, truth)
     as_predicted = predictions
