@@ -13,7 +13,7 @@ from rsis.eval.cityscapes import score_cityscapes
 from rsis.eval.coco import score_coco
 from rsis.eval.cvppp import score_cvppp
 from rsis.eval.detections import without_ignored
-from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.ground_truth import GroundTruth, ReadTruth
 from rsis.eval.objects import score_objects
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
@@ -27,7 +27,6 @@ _SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], Scorer
     "cvppp": score_cvppp,
     "coco": score_coco,
     "voc": score_voc,
-    "cityscapes": score_cityscapes,
 }
 
 
@@ -55,13 +54,16 @@ def score_run(
     predictions = read_predictions(predictions_path)
     truth = load_ground_truth(dataset, root, predictions.split, manifest)
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
+    raw, truth = truth, ReadTruth(truth, [image.image_id for image in predictions.images])
     check_sizes(predictions_path, predictions, truth)
     as_predicted = predictions
     if section.remove_ignored:
         predictions = without_ignored(predictions, truth)
     results: dict[str, ScorerResult] = {
-        # the official scorer forgives what is ignored by itself
-        name: _SCORERS[name](as_predicted if name == "cityscapes" else predictions, truth, section)
+        # the official scorer forgives what is ignored by itself, and reads more of the annotations than objects
+        name: score_cityscapes(as_predicted, raw, section)
+        if name == "cityscapes"
+        else _SCORERS[name](predictions, truth, section)
         for name in section.scorers
     }
 
