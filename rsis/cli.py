@@ -45,12 +45,12 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
 
 @app.command()
 def check(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS, workers: Workers = None) -> None:
-    """Count what a downloaded data set holds, and name what is missing or broken.
+    """Count what a data set holds, and name what is missing or broken; a folder of yours needs no download first.
 
     Per split: images, objects per image, sizes, objects of each class. Exit code 2 when anything is missing.
     """
     from rsis.data.check import check as run_check
-    from rsis.data.check import render
+    from rsis.data.check_table import render
 
     statistics = run_check(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset), workers)
     for line in render(statistics):
