@@ -3,17 +3,15 @@
 Exit codes: 0 done, 2 something the user can put right (one line says what), 130 interrupted.
 """
 
-import logging
 import sys
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
+from rsis import paths
 from rsis.config import load_params
+from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
 from rsis.errors import UserError
 
@@ -24,7 +22,6 @@ app = typer.Typer(
     help="Recurrent instance segmentation: from raw images to a scored report, one stage after another. "
     "Run it in the folder that holds params.yaml; every path below is relative to it.",
 )
-_ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The configuration file.")]
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name under `datasets` in params.yaml.")]
@@ -42,22 +39,22 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """
     from rsis.data.download import download as run_download
 
-    manifest = run_download(dataset, load_params(params).dataset(dataset), _raw(dataset))
-    _say(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
+    manifest = run_download(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset))
+    typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
 
 
 @app.command()
 def check(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS, workers: Workers = None) -> None:
-    """Count what a downloaded data set holds, and name what is missing or broken.
+    """Count what a data set holds, and name what is missing or broken; a folder of yours needs no download first.
 
     Per split: images, objects per image, sizes, objects of each class. Exit code 2 when anything is missing.
     """
     from rsis.data.check import check as run_check
-    from rsis.data.check import render
+    from rsis.data.check_table import render
 
-    statistics = run_check(dataset, load_params(params).dataset(dataset), _raw(dataset), workers)
+    statistics = run_check(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset), workers)
     for line in render(statistics):
-        _say(line)
+        typer.echo(line)
     if not statistics.is_whole:
         raise UserError(f"{dataset}: not whole, see above; restore what is named there, or prepare with --skip-bad")
 
@@ -76,14 +73,14 @@ def prepare(
     summary = run_prepare(
         dataset,
         section,
-        _raw(dataset),
-        _processed(dataset),
+        paths.raw_folder(dataset),
+        paths.processed_folder(dataset),
         skip_bad=skip_bad or section.skip_bad,
         workers=workers or available_cores(),
     )
     for split, counts in summary.items():
         skipped = f", {counts.skipped} skipped" if counts.skipped else ""
-        _say(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
+        typer.echo(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
 
 
 @app.command()
@@ -102,9 +99,11 @@ def train(
     from rsis.train.run import train as run_train
 
     section = load_params(params).run(run)
-    paths = TrainPaths(_processed(section.dataset), _model(run), Path("history") / run, Path("state"))
-    run_train(run, section, paths, progress=not quiet and sys.stderr.isatty(), fresh=fresh)
-    _say(f"{run}: {paths.model}")
+    places = TrainPaths(
+        paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
+    )
+    run_train(run, section, places, progress=not quiet and sys.stderr.isatty(), fresh=fresh)
+    typer.echo(f"{run}: {places.model}")
 
 
 @app.command()
@@ -122,9 +121,16 @@ def predict(
         if split not in ("train", "val", "test"):
             raise UserError(f"--split: found {split!r}; expected train, val or test")
         section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
-    target = out or _predictions(run)
-    run_predict(run, section, _processed(section.dataset), _model(run), target, progress=sys.stderr.isatty())
-    _say(f"{run}: {target}")
+    target = out or paths.predictions_file(run)
+    run_predict(
+        run,
+        section,
+        paths.processed_folder(section.dataset),
+        paths.model_file(run),
+        target,
+        progress=sys.stderr.isatty(),
+    )
+    typer.echo(f"{run}: {target}")
 
 
 @app.command()
@@ -145,14 +151,14 @@ def score(
 
     loaded = load_params(params)
     section = loaded.run(run)
-    root = read_manifest(_raw(section.dataset)).root
+    manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
-    scores = score_run(predictions or _predictions(run), dataset, root, section.score)
-    write_scores(scores, metrics or _metrics(run), details or _scores(run))
+    scores = score_run(predictions or paths.predictions_file(run), dataset, manifest.root, section.score, manifest)
+    write_scores(scores, metrics or paths.metrics_file(run), details or paths.scores_folder(run))
     for key, value in sorted(scores.metrics.items()):
-        _say(f"{run} {key} {value:.4f}")
+        typer.echo(f"{run} {key} {value:.4f}")
 
 
 @app.command()
@@ -175,10 +181,10 @@ def submit(
 
     loaded = load_params(params)
     section = loaded.run(run)
-    root = read_manifest(_raw(section.dataset)).root
-    folder = out or Path("submissions") / run
-    run_submit(run, section, loaded.dataset(section.dataset), root, predictions or _predictions(run), folder)
-    _say(f"{run}: {folder}")
+    root = read_manifest(paths.raw_folder(section.dataset)).root
+    folder = out or paths.submission_folder(run)
+    run_submit(run, section, loaded.dataset(section.dataset), root, predictions or paths.predictions_file(run), folder)
+    typer.echo(f"{run}: {folder}")
 
 
 @app.command()
@@ -216,70 +222,25 @@ def report(
         inputs.append(
             RunInputs(
                 run=run,
-                metrics_path=_metrics(run),
-                scores_folder=_scores(run),
-                history_folder=Path("history") / run,
-                predictions_path=_predictions(run),
+                metrics_path=paths.metrics_file(run),
+                scores_folder=paths.scores_folder(run),
+                history_folder=paths.history_folder(run),
+                predictions_path=paths.predictions_file(run),
                 dataset_config=loaded.dataset(section.dataset),
-                raw_root=read_manifest(_raw(section.dataset)).root,
+                raw_root=read_manifest(paths.raw_folder(section.dataset)).root,
                 run_config=section,
             )
         )
-    paths = write_report(name or [*runs, "experiments"][0], inputs, Path("reports"), experiments=states)
-    _say(f"report: {paths.html}")
+    written = write_report(name or [*runs, "experiments"][0], inputs, paths.REPORTS, experiments=states)
+    typer.echo(f"report: {written.html}")
 
 
 def main() -> None:
     """Run the command line; the entry point of `rsis`."""
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=_ERRORS, show_path=False, show_time=False)],
-    )
-    _quieten_libraries()
+    set_up_logging()
     try:
         app()  # ends by SystemExit: wrong arguments are typer's own affair, in two lines and with code 2
     except UserError as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; put that right and run the command again")
-
-
-def _quieten_libraries() -> None:
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # Lightning's own affair with torch's pytree: nothing a user can act on
-    warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
-
-
-def _fail(message: str) -> None:
-    _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
-    sys.exit(2)
-
-
-def _say(line: str) -> None:
-    print(line)
-
-
-def _raw(dataset: str) -> Path:
-    return Path("data/raw") / dataset
-
-
-def _processed(dataset: str) -> Path:
-    return Path("data/processed") / dataset
-
-
-def _model(run: str) -> Path:
-    return Path("models") / f"{run}.safetensors"
-
-
-def _predictions(run: str) -> Path:
-    return Path("predictions") / f"{run}.json"
-
-
-def _metrics(run: str) -> Path:
-    return Path("metrics") / f"{run}.json"
-
-
-def _scores(run: str) -> Path:
-    return Path("scores") / run
+        fail(f"{error.filename or 'disk'}: {error.strerror or error}; put that right and run the command again")

@@ -128,7 +128,7 @@ def verify(manifest: Manifest) -> None:
     Raises:
         UserError: Names the first file that is missing, has another size or other bytes, or was added.
     """
-    advice = f"changed since download; restore it, or run `rsis download {manifest.dataset}` again to accept it"
+    advice = _advice(manifest)
     try:
         for name, record in sorted(manifest.files.items()):
             path = manifest.root / name
@@ -144,6 +144,33 @@ def verify(manifest: Manifest) -> None:
         raise _cannot_read(Path(error.filename or manifest.root), error) from error
     if added:
         raise UserError(f"{manifest.root / added[0]}: not recorded, {advice.replace('restore', 'remove')}")
+
+
+def read_recorded(manifest: Manifest, path: Path) -> bytes:
+    """Return the bytes of one file under the manifest's root, after comparing them with those recorded.
+
+    Raises:
+        UserError: The file is missing, has another size or other bytes, or is not recorded.
+    """
+    advice = _advice(manifest)
+    record = manifest.files.get(Path(os.path.relpath(path, manifest.root)).as_posix())
+    if record is None:
+        raise UserError(f"{path}: not recorded, {advice.replace('restore', 'remove')}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing, {advice}") from error
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    if len(content) != record.size:
+        raise UserError(f"{path}: {len(content)} bytes, recorded as {record.size}; {advice}")
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise UserError(f"{path}: its bytes differ from those recorded; {advice}")
+    return content
+
+
+def _advice(manifest: Manifest) -> str:
+    return f"changed since download; restore it, or run `rsis download {manifest.dataset}` again to accept it"
 
 
 def _list_files(root: Path) -> list[str]:

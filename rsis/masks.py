@@ -10,6 +10,9 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco_mask
 
+_FEW_LABELS = 1 << 16
+_MOST_DIGITS = 12  # of one run length: they fit into 64 bits
+
 
 class RLE(TypedDict):
     """A binary mask as COCO's compressed run-length encoding.
@@ -23,10 +26,22 @@ class RLE(TypedDict):
 
 
 def relabel(instance_map: np.ndarray) -> np.ndarray:
-    """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0."""
-    labels, inverse = np.unique(instance_map, return_inverse=True)
-    numbers = np.cumsum(labels > 0) * (labels > 0)
-    return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
+    """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0.
+
+    Args:
+        instance_map: Whole numbers [H, W].
+    """
+    largest = int(instance_map.max(initial=0))
+    if largest > max(_FEW_LABELS, instance_map.size):  # a table of all numbers up to it would be too long
+        labels, inverse = np.unique(instance_map, return_inverse=True)
+        numbers = np.cumsum(labels > 0) * (labels > 0)
+        return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
+    indices = np.maximum(instance_map, 0).astype(np.intp)
+    present = np.bincount(indices.ravel(), minlength=1) > 0
+    present[0] = False
+    table = (np.cumsum(present) * present).astype(np.int32)
+    renumbered: np.ndarray = table.take(indices)
+    return renumbered
 
 
 def map_to_masks(instance_map: np.ndarray) -> np.ndarray:
@@ -66,7 +81,7 @@ def resize_map(instance_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return a map [H', W'] of `size` by nearest neighbour (see `resize_indices`), labels untouched."""
     rows = resize_indices(instance_map.shape[0], size[0])
     columns = resize_indices(instance_map.shape[1], size[1])
-    resized: np.ndarray = instance_map[rows[:, None], columns[None, :]]
+    resized: np.ndarray = instance_map.take(rows, axis=0).take(columns, axis=1)
     return resized
 
 
@@ -82,8 +97,8 @@ def decode_rle(rle: RLE) -> np.ndarray:
     return mask
 
 
-def rle_runs(rle: RLE) -> list[int]:
-    """Return the run lengths of a compressed mask: pixels off, on, off, ... column by column.
+def rle_runs(rle: RLE) -> np.ndarray:
+    """Return int64 [R], the run lengths of a compressed mask: pixels off, on, off, ... column by column.
 
     `decode_rle` trusts its input: of runs that end early it leaves pixels undefined. Check a mask from a
     file with this first.
@@ -91,19 +106,60 @@ def rle_runs(rle: RLE) -> list[int]:
     Raises:
         ValueError: The counts are not COCO's text code, or do not add up to the pixels of `size`.
     """
-    runs: list[int] = []
-    value = shift = 0
-    for digit in (ord(character) - 48 for character in rle["counts"]):
-        if not 0 <= digit < 64:
-            raise ValueError("has a character outside COCO's run-length code")
-        value |= (digit & 31) << shift
-        shift += 5
-        if digit & 32:
-            continue
-        value -= (digit & 16) << (shift - 4)  # the top bit of the last digit is the sign
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))  # later runs are stored as differences
-        value = shift = 0
     pixels = rle["size"][0] * rle["size"][1]
-    if shift or min(runs, default=0) < 0 or sum(runs) != pixels:
-        raise ValueError(f"has runs of {sum(runs)} pixels for a mask of {pixels}")
+    text = rle["counts"]
+    digits = np.frombuffer(text.encode("ascii", "replace"), np.uint8).astype(np.int64) - 48
+    if not text.isascii() or ((digits < 0) | (digits >= 64)).any():
+        raise ValueError("has a character outside COCO's run-length code")
+    ends = np.flatnonzero((digits & 32) == 0)  # the last digit of each number
+    if len(ends) == 0 or ends[-1] != len(digits) - 1:
+        raise ValueError(f"has runs that break off, for a mask of {pixels} pixels")
+    starts = np.append(0, ends[:-1] + 1)
+    lengths = ends - starts + 1
+    if lengths.max() > _MOST_DIGITS:
+        raise ValueError(f"has a run that is longer than its mask of {pixels} pixels")
+    places = 5 * (np.arange(len(digits)) - np.repeat(starts, lengths))
+    values = np.add.reduceat((digits & 31) << places, starts)
+    values -= (digits[ends] & 16) << places[ends] + 1  # the top bit of the last digit is the sign
+    if np.abs(values).max() > pixels:  # of runs within the mask differences are too; and no sum can overflow
+        raise ValueError(f"has a run that is longer than its mask of {pixels} pixels")
+    runs = values
+    for first in (1, 2):  # from the fourth on, each is stored as its difference to the last but one
+        runs[first::2] = np.cumsum(values[first::2])
+    if runs.min() < 0 or runs.sum() != pixels:
+        raise ValueError(f"has runs of {runs.sum()} pixels for a mask of {pixels}")
     return runs
+
+
+def pixels_of(rle: RLE) -> np.ndarray:
+    """Return int64 [area], the positions of a checked mask's pixels, counted column by column."""
+    runs = rle_runs(rle)
+    ends = np.cumsum(runs)[1::2]
+    lengths = runs[1::2]
+    before = np.cumsum(lengths) - lengths  # pixels of earlier runs
+    return np.repeat(ends - lengths - before, lengths) + np.arange(lengths.sum())
+
+
+def encode_labels(label_map: np.ndarray) -> dict[int, RLE]:
+    """Return the mask of each label above 0 by rising label: what `encode_rle(label_map == label)` gives.
+
+    The map is walked once, however many labels it has.
+
+    Args:
+        label_map: Whole numbers [H, W].
+    """
+    height, width = label_map.shape
+    columns = label_map.ravel(order="F")
+    starts = np.append(0, np.flatnonzero(columns[1:] != columns[:-1]) + 1)
+    ends = np.append(starts[1:], columns.size)
+    labels = columns[starts]
+    order = np.argsort(labels, kind="stable")
+    order = order[labels[order] > 0]
+    found: dict[int, RLE] = {}
+    for runs in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else ():
+        edges = np.column_stack([starts[runs], ends[runs]]).ravel()
+        counts = np.diff(edges, prepend=0, append=columns.size)
+        kept = counts if counts[-1] else counts[:-1]
+        encoded = coco_mask.frPyObjects({"size": [height, width], "counts": kept.tolist()}, height, width)
+        found[int(labels[runs[0]])] = RLE(size=[height, width], counts=encoded["counts"].decode("ascii"))
+    return found

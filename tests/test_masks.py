@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 from rsis.masks import (
     RLE,
     decode_rle,
+    encode_labels,
     encode_rle,
     map_to_masks,
     masks_to_map,
+    pixels_of,
     relabel,
     resize_indices,
     resize_map,
@@ -47,6 +50,21 @@ def test_relabel_keeps_objects_and_their_order(labels: np.ndarray) -> None:
         assert np.array_equal(found == number, labels == label)
 
 
+_kinds = st.sampled_from([np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
+_far = st.sampled_from([-(2**31), -1, 0, 1, 2, 7, 255, 65535, 65536, 2**31 - 1])
+_any = _kinds.flatmap(lambda kind: shapes.flatmap(lambda shape: arrays(kind, shape)))
+
+
+@given(_any | arrays(np.int64, (5, 6), elements=_far))
+@settings(deadline=None, derandomize=True)
+def test_relabel_agrees_with_its_slow_twin(labels: np.ndarray) -> None:
+    above = sorted({label for label in labels.ravel().tolist() if label > 0})
+    numbers = {label: n for n, label in enumerate(above, 1)}
+    found = relabel(labels)
+    assert found.dtype == np.int32
+    assert found.tolist() == [[numbers.get(label, 0) for label in row] for row in labels.tolist()]
+
+
 @given(masks)
 @settings(deadline=None, derandomize=True)
 def test_run_lengths_there_and_back(mask: np.ndarray) -> None:
@@ -55,6 +73,25 @@ def test_run_lengths_there_and_back(mask: np.ndarray) -> None:
     runs = rle_runs(rle)
     assert sum(runs[1::2]) == mask.sum()
     assert sum(runs) == mask.size
+    assert np.array_equal(pixels_of(rle), np.flatnonzero(mask.ravel(order="F")))
+
+
+@given(st.lists(st.integers(0, 1 << 20), min_size=1, max_size=9))
+@settings(deadline=None, derandomize=True)
+def test_runs_of_any_length_are_read_as_they_were_written(runs: list[int]) -> None:
+    size = [max(1, sum(runs)), 1]
+    runs = runs if sum(runs) else [1]
+    encoded = coco_mask.frPyObjects({"size": size, "counts": runs}, *size)
+    assert rle_runs(RLE(size=size, counts=encoded["counts"].decode())).tolist() == runs
+
+
+@given(maps)
+@settings(deadline=None, derandomize=True)
+def test_labels_are_encoded_as_one_by_one(labels: np.ndarray) -> None:
+    expected = {label: encode_rle(labels == label) for label in np.unique(labels).tolist() if label > 0}
+    found = encode_labels(labels)
+    assert found == expected
+    assert list(found) == list(expected)
 
 
 def test_worked_example_of_the_docstring() -> None:
@@ -62,7 +99,9 @@ def test_worked_example_of_the_docstring() -> None:
     assert encode_rle(mask) == RLE(size=[2, 3], counts="42")
 
 
-@pytest.mark.parametrize("counts", ["4", "42222222", "4\x7f", ""])
+@pytest.mark.parametrize(
+    "counts", ["4", "42222222", "4\x7f", "", "4ü", "P", "4" + "P" * 20 + "0", "4" + "P" * 11 + "?"]
+)
 def test_broken_run_lengths_are_refused(counts: str) -> None:
     with pytest.raises(ValueError, match="has "):
         rle_runs(RLE(size=[2, 3], counts=counts))

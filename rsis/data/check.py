@@ -15,12 +15,11 @@ from rich.progress import track
 from rsis.cores import available_cores
 from rsis.data.download import check_complete
 from rsis.data.readers import open_split
-from rsis.data.samples import BadSampleError, SampleReader
-from rsis.dataset_config import AnyDataset
+from rsis.data.samples import BadSampleError, OnMissing, SampleReader
+from rsis.dataset_config import AnyDataset, CityscapesSource, FolderSource
 from rsis.errors import UserError
-from rsis.manifest import Manifest, read_manifest
+from rsis.manifest import NAME, Manifest, read_manifest
 
-_SHOWN = 5  # faults of one sort that are named; the others are counted
 _FEW_IMAGES = 32  # are read before other processes have started
 
 _worker: list[SampleReader] = []  # of a worker process, set once at its start
@@ -93,8 +92,9 @@ class _Facts:
 def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
     """Read all raw images of a data set and count what is in them.
 
-    What is missing is part of the result; the rest is counted all the same. Files are compared with the
-    manifest by their sizes, not byte by byte. Few images are in memory at a time.
+    What is missing is part of the result; the rest is counted all the same, down to the other images of a split.
+    Files are compared with the manifest by their sizes, not byte by byte. A folder of the user's needs none: it is
+    read before any download too. Few images are in memory at a time.
 
     Args:
         name: The data set's name in params.yaml.
@@ -103,53 +103,47 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
         workers: Processes that read; by default one per core.
 
     Raises:
-        UserError: There is no manifest, since the data was not downloaded, or a process was killed.
+        UserError: There is neither a manifest, since the data was not downloaded, nor a folder of the user's, or a
+            process was killed.
     """
-    manifest = read_manifest(raw_folder)
+    manifest, root = _find(dataset, raw_folder)
     missing = []
     splits = []
     for split in dataset.splits:
+        lost: list[tuple[Path, str]] = []
         try:
-            reader = open_split(dataset, manifest.root, split)
+            reader = open_split(dataset, root, split, _note_in(lost))
         except UserError as error:
             missing.append(f"{split}: {error}")
         else:
             splits.append(_count(reader, name, split, workers or available_cores()))
+        recorded = manifest.files if manifest else {}  # named once, below
+        missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
+    missing += _differences(manifest) if manifest else ()
     if not missing:
         try:
-            check_complete(dataset, manifest.root)
+            check_complete(dataset, root)
         except UserError as error:
             missing.append(str(error))
-    missing += _differences(manifest)
-    return DatasetStatistics(name, manifest.root, tuple(splits), tuple(missing))
+    return DatasetStatistics(name, root, tuple(splits), tuple(missing))
 
 
-def render(statistics: DatasetStatistics) -> list[str]:
-    """Return the figures as lines of text: a table with a column per split, then what is wrong."""
-    splits = statistics.splits
-    rows = [
-        ["", *(s.split for s in splits)],
-        ["images", *(str(s.images) for s in splits)],
-        ["  broken", *(str(len(s.broken)) for s in splits)],
-        ["  without objects", *(str(s.without_objects) for s in splits)],
-        ["objects", *(str(s.objects) for s in splits)],
-        ["  per image, mean", *(f"{s.mean:.2f}" for s in splits)],
-        ["  fewest", *(str(s.fewest) for s in splits)],
-        ["  most", *(str(s.most) for s in splits)],
-        ["size, most frequent", *(_show_size(s.common_size) for s in splits)],
-        ["  smallest", *(_show_size(s.smallest_size) for s in splits)],
-        ["  largest", *(_show_size(s.largest_size) for s in splits)],
-    ]
-    classes = list(dict.fromkeys(name for s in splits for name in s.class_counts))
-    rows += [[f"class {name}", *(str(s.class_counts.get(name, 0)) for s in splits)] for name in classes]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(splits) + 1)]
-    lines = [f"{statistics.dataset}: {statistics.root}"]
-    for row in rows if splits else []:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    for split in splits:
-        lines += _show_some("broken", [f"{split.split}: {message}" for message in split.broken])
-    return lines + _show_some("missing", statistics.missing)
+def _note_in(lost: list[tuple[Path, str]]) -> OnMissing:
+    def note(path: Path, message: str) -> None:
+        lost.append((path, message))
+
+    return note
+
+
+def _find(dataset: AnyDataset, raw_folder: Path) -> tuple[Manifest | None, Path]:
+    """Return the manifest, if there is one, and where the data is."""
+    source = dataset.source
+    if isinstance(source, FolderSource | CityscapesSource) and not (raw_folder / NAME).exists():
+        folder = source.resolve()
+        if folder is not None and folder.is_dir():
+            return None, folder.resolve()
+    manifest = read_manifest(raw_folder)
+    return manifest, manifest.root
 
 
 def _differences(manifest: Manifest) -> Iterator[str]:
@@ -232,12 +226,3 @@ def _read_facts(reader: SampleReader, image_id: str) -> _Facts | str:
         return str(error)
     height, width = sample.instance_map.shape
     return _Facts((height, width), Counter(sample.class_ids.tolist()))
-
-
-def _show_size(size: tuple[int, int] | None) -> str:
-    return "-" if size is None else f"{size[0]} x {size[1]}"
-
-
-def _show_some(what: str, messages: list[str] | tuple[str, ...]) -> list[str]:
-    lines = [f"{what}: {message}" for message in messages[:_SHOWN]]
-    return lines + ([f"{what}: {len(messages) - _SHOWN} more"] if len(messages) > _SHOWN else [])

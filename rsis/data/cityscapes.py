@@ -24,7 +24,7 @@ import numpy as np
 from cityscapesscripts.helpers.labels import labels
 
 from rsis.data.images import read_image, to_rgb
-from rsis.data.samples import BadSampleError
+from rsis.data.samples import BadSampleError, OnMissing, refuse
 from rsis.dataset_config import CityscapesSplit
 from rsis.errors import UserError
 from rsis.structures import RawSample
@@ -49,6 +49,7 @@ class CityscapesReader:
     Args:
         root: Holds leftImg8bit and gtFine.
         split: Which of their folders.
+        on_missing: Told of each file of an image that is not there; by default it raises.
 
     Raises:
         UserError: A folder is missing, there is no image, a picture lacks its annotation or the reverse, or
@@ -57,7 +58,7 @@ class CityscapesReader:
 
     class_names: tuple[str, ...] = tuple(label.name for label in _evaluated)
 
-    def __init__(self, root: Path, split: CityscapesSplit) -> None:
+    def __init__(self, root: Path, split: CityscapesSplit, on_missing: OnMissing = refuse) -> None:
         self._pictures = root / "leftImg8bit" / split.folder
         self._truths = root / "gtFine" / split.folder
         self._cities = _find(self._pictures, _PICTURE)
@@ -69,8 +70,8 @@ class CityscapesReader:
             else:
                 there = self._truths / annotated[image_id] / (image_id + _TRUTH)
                 lacking = self._pictures / annotated[image_id] / (image_id + _PICTURE)
-            raise UserError(f"{lacking}: no such file, but {there} is there; add the one or remove the other")
-        self.image_ids: tuple[str, ...] = tuple(sorted(self._cities))
+            on_missing(lacking, f"{lacking}: no such file, but {there} is there; add the one or remove the other")
+        self.image_ids: tuple[str, ...] = tuple(sorted(self._cities.keys() & annotated.keys()))
         self._truth_cities = annotated
 
     def read(self, image_id: str) -> RawSample:

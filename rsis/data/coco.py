@@ -21,7 +21,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.data.images import read_image, to_rgb
-from rsis.data.samples import BadSampleError
+from rsis.data.samples import BadSampleError, OnMissing, refuse
 from rsis.errors import UserError
 from rsis.masks import RLE, relabel, rle_runs
 from rsis.structures import RawSample
@@ -37,17 +37,24 @@ class CocoReader:
     Args:
         annotations: The JSON file.
         images: Folder that its file names are relative to.
+        on_missing: Told of each file of an image that is not there; by default it raises.
 
     Raises:
         UserError: The file is missing, is no JSON, lacks a key, lists no image or the same one twice, lists
             an image whose file is missing, or has an annotation of an unknown image or category.
     """
 
-    def __init__(self, annotations: Path, images: Path) -> None:
+    def __init__(self, annotations: Path, images: Path, on_missing: OnMissing = refuse) -> None:
         self.annotations, self.images = annotations, images
         content = _parse(annotations)
         class_of = self._read_categories(content["categories"])
         files = self._read_images(content["images"])
+        lost = {name for name in files.values() if not (images / name).is_file()}
+        for number, entry in enumerate(content["images"]):
+            if (name := entry["file_name"]) in lost:
+                where = f"{annotations}: images[{number}]"
+                message = f"{images / name}: no such file, but {where} lists it; add it or remove the entry"
+                on_missing(images / name, message)
         found: dict[str, list[tuple[int, bool, Any]]] = {name: [] for name in files.values()}
         for number, entry in enumerate(content["annotations"]):
             where = f"{annotations}: annotations[{number}]"
@@ -61,7 +68,7 @@ class CocoReader:
             found[files[str(image)]].append((class_of[str(category)], bool(entry.get("iscrowd", 0)), shape))
         # as text they take a fraction of the memory, here and in each process the reader is sent to
         self._objects = {name: json.dumps(objects) for name, objects in found.items()}
-        self.image_ids: tuple[str, ...] = tuple(sorted(found))
+        self.image_ids: tuple[str, ...] = tuple(sorted(found.keys() - lost))
 
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.
@@ -117,7 +124,7 @@ class CocoReader:
         return {str(category): class_id for class_id, category in enumerate(ordered, start=1)}
 
     def _read_images(self, images: list[Any]) -> dict[str, str]:
-        """Note every image's size and check that its file is there; return the file name of each id as text."""
+        """Note every image's size; return the file name of each id as text."""
         files: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         for number, entry in enumerate(images):
@@ -127,8 +134,6 @@ class CocoReader:
                 raise UserError(f"{where}: file_name {name!r}; expected a path within {self.images}; correct it")
             if str(image) in files or name in self._sizes:
                 raise UserError(f"{where}: id {image!r} or file_name {name!r} stands there twice; remove one")
-            if not (self.images / name).is_file():
-                raise UserError(f"{self.images / name}: no such file, but {where} lists it; add it or remove the entry")
             files[str(image)] = name
             self._sizes[name] = (height, width)
         if not files:
@@ -171,7 +176,7 @@ def _to_rle(segmentation: Any, size: tuple[int, int], where: str) -> Any:
         runs = segmentation["counts"]
         if isinstance(runs, str):
             try:
-                runs = rle_runs(RLE(size=list(size), counts=runs))
+                runs = rle_runs(RLE(size=list(size), counts=runs)).tolist()
             except ValueError as error:
                 raise BadSampleError(f"{where}: RLE {error}; correct the annotation") from error
         if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):

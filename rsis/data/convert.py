@@ -1,10 +1,14 @@
-"""Raw samples brought to the network's size, by several processes, in the reader's order.
+"""Raw samples brought to the network's size and packed for the file, by several processes, in the reader's order.
+
+What is resized is compressed where it was read: the one process that writes would otherwise set the pace of
+all, and arrays that compress to hundredths would travel between processes in full.
 
 No torch here: the worker processes import this module, and torch would take them seconds.
 """
 
 import multiprocessing
 import signal
+import zlib
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,10 +20,11 @@ from PIL import Image
 
 from rsis.data.samples import BadSampleError, SampleReader
 from rsis.errors import UserError
-from rsis.masks import relabel, resize_map
+from rsis.masks import resize_map
 from rsis.structures import RawSample
 
 MAX_LABEL = int(np.iinfo(np.uint16).max)
+COMPRESSION = 1  # level of gzip: higher ones take several times as long and save little
 _LOOK_AHEAD = 4  # samples in flight per process: enough to keep all busy, few enough for any memory
 
 # What a worker process works on, set once at its start: a reader may hold a large index, and sending it
@@ -44,6 +49,25 @@ class ResizedSample:
     instance_map: np.ndarray
     ignore_mask: np.ndarray
     class_ids: np.ndarray
+    image_id: str
+    original_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PackedSample:
+    """One image as it goes into the prepared file.
+
+    Attributes:
+        image, instance_map, ignore_mask: The chunk of each data set, as HDF5 stores it (`pack_sample`).
+        class_ids: Class of objects 1..N.
+        image_id: Name of the image, unique in its split.
+        original_size: (H, W) before resizing.
+    """
+
+    image: bytes
+    instance_map: bytes
+    ignore_mask: bytes
+    class_ids: tuple[int, ...]
     image_id: str
     original_size: tuple[int, int]
 
@@ -80,15 +104,16 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
     if image.shape[:2] != size:
         image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
     resized = resize_map(sample.instance_map, size)
-    labels = np.unique(resized)
-    labels = labels[labels > 0]
+    present = np.bincount(resized.ravel()) > 0
+    present[0] = False
+    labels = np.flatnonzero(present)  # of 1..N, those that are left
     if len(labels) > MAX_LABEL:
         found = f"{sample.image_id}: found {len(labels)} objects"
         raise BadSampleError(f"{found}, expected at most {MAX_LABEL}; correct its annotation")
     rows, columns = sample.image.shape[:2]
     return ResizedSample(
         image=image,
-        instance_map=relabel(resized).astype(np.uint16),
+        instance_map=(np.cumsum(present) * present).astype(np.uint16).take(resized),
         ignore_mask=resize_map(sample.ignore_mask, size),
         class_ids=sample.class_ids[labels - 1].astype(np.int64),
         image_id=sample.image_id,
@@ -96,8 +121,26 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
     )
 
 
-def resized_samples(reader: SampleReader, size: tuple[int, int], workers: int) -> Generator[ResizedSample | BadSample]:
-    """Yield every sample of a reader at `size`, in the order of `reader.image_ids`.
+def pack_sample(sample: ResizedSample) -> PackedSample:
+    """Turn a sample into chunks: the image's plain bytes, the maps' through HDF5's filters shuffle and gzip."""
+    return PackedSample(
+        image=sample.image.tobytes(),
+        instance_map=_shuffle_and_compress(sample.instance_map.astype("<u2")),
+        ignore_mask=_shuffle_and_compress(sample.ignore_mask.view(np.uint8)),
+        class_ids=tuple(sample.class_ids.tolist()),
+        image_id=sample.image_id,
+        original_size=sample.original_size,
+    )
+
+
+def _shuffle_and_compress(values: np.ndarray) -> bytes:
+    """Return all first bytes of the values, then all second ones, ..., in the format of zlib."""
+    planes = values.reshape(-1).view(np.uint8).reshape(-1, values.itemsize).T
+    return zlib.compress(planes.tobytes(), COMPRESSION)
+
+
+def packed_samples(reader: SampleReader, size: tuple[int, int], workers: int) -> Generator[PackedSample | BadSample]:
+    """Yield every sample of a reader at `size`, packed, in the order of `reader.image_ids`.
 
     Few samples are in memory at a time, however slow the consumer. Close the generator (`contextlib.closing`)
     to stop the processes early.
@@ -118,7 +161,7 @@ def resized_samples(reader: SampleReader, size: tuple[int, int], workers: int) -
     executor = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(reader, size)
     )
-    pending: deque[Future[ResizedSample | BadSample]] = deque()
+    pending: deque[Future[PackedSample | BadSample]] = deque()
     try:
         for image_id in reader.image_ids:
             pending.append(executor.submit(_convert_in_worker, image_id))
@@ -133,9 +176,9 @@ def resized_samples(reader: SampleReader, size: tuple[int, int], workers: int) -
         executor.shutdown(cancel_futures=True)
 
 
-def _convert(reader: SampleReader, size: tuple[int, int], image_id: str) -> ResizedSample | BadSample:
+def _convert(reader: SampleReader, size: tuple[int, int], image_id: str) -> PackedSample | BadSample:
     try:
-        return resize_sample(reader.read(image_id), size)
+        return pack_sample(resize_sample(reader.read(image_id), size))
     except BadSampleError as error:
         return BadSample(image_id, str(error))
 
@@ -145,6 +188,6 @@ def _start_worker(reader: SampleReader, size: tuple[int, int]) -> None:
     _worker.append((reader, size))
 
 
-def _convert_in_worker(image_id: str) -> ResizedSample | BadSample:
+def _convert_in_worker(image_id: str) -> PackedSample | BadSample:
     reader, size = _worker[0]
     return _convert(reader, size, image_id)

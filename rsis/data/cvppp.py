@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rsis.data.images import read_image, to_rgb
-from rsis.data.samples import BadSampleError
+from rsis.data.samples import BadSampleError, OnMissing, refuse
 from rsis.errors import UserError
 from rsis.masks import relabel
 from rsis.structures import RawSample
@@ -33,6 +33,7 @@ class CvpppReader:
         folder: Holds the PNG files.
         take: First and one past the last position to take, in sorted order; None for all.
         labels: False reads pictures alone, as images without objects.
+        on_missing: Told of each file of a plant that is not there; by default it raises.
 
     Raises:
         UserError: The folder is missing or holds no plants, a picture lacks its label or the reverse, or
@@ -41,7 +42,9 @@ class CvpppReader:
 
     class_names: tuple[str, ...] = ("leaf",)
 
-    def __init__(self, folder: Path, take: tuple[int, int] | None = None, *, labels: bool = True) -> None:
+    def __init__(
+        self, folder: Path, take: tuple[int, int] | None = None, *, labels: bool = True, on_missing: OnMissing = refuse
+    ) -> None:
         self.folder, self.labelled = folder, labels
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; it was to hold plantNNN_rgb.png and plantNNN_label.png")
@@ -49,19 +52,19 @@ class CvpppReader:
         unpaired = pictures ^ _stems(folder, "_label.png") if labels else set()
         for stem in sorted(unpaired, key=_natural):
             there, lacking = ("rgb", "label") if stem in pictures else ("label", "rgb")
-            raise UserError(
-                f"{folder / stem}_{there}.png: {stem}_{lacking}.png is missing beside it; add that or remove this"
-            )
-        plants = sorted(pictures, key=_natural)
+            message = f"{folder / stem}_{there}.png: {stem}_{lacking}.png is missing beside it; add that or remove this"
+            on_missing(folder / f"{stem}_{lacking}.png", message)
+        plants = sorted(pictures | unpaired, key=_natural)  # so that the others keep their positions
         if not plants:
             raise UserError(f"{folder}: no plantNNN_rgb.png in it; expected at least one plant; put the data there")
         first, last = take or (0, len(plants))
         if first >= last or last > len(plants):
-            raise UserError(
+            message = (
                 f"{folder}: has {len(plants)} plants, cannot take [{first}, {last}]; "
                 f"give take two rising numbers within 0..{len(plants)}"
             )
-        self.image_ids: tuple[str, ...] = tuple(plants[first:last])
+            on_missing(folder, message)
+        self.image_ids: tuple[str, ...] = tuple(stem for stem in plants[first:last] if stem not in unpaired)
 
     def read(self, image_id: str) -> RawSample:
         """Read one plant; every leaf has class 1 and nothing is ignored.

@@ -50,7 +50,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from rsis.data.convert import BadSample, ResizedSample, resized_samples
+from rsis.data.convert import COMPRESSION, BadSample, PackedSample, packed_samples
 from rsis.data.samples import BadSampleError, SampleReader
 from rsis.errors import UserError
 from rsis.files import atomic_path
@@ -58,8 +58,8 @@ from rsis.files import atomic_path
 SCHEMA_VERSION = 1
 _IMAGE_DATASETS: dict[str, dict[str, Any]] = {
     "images": {"dtype": np.uint8},
-    "instance_maps": {"dtype": np.uint16, "compression": "gzip", "compression_opts": 1, "shuffle": True},
-    "ignore_masks": {"dtype": np.uint8, "compression": "gzip", "compression_opts": 1, "shuffle": True},
+    "instance_maps": {"dtype": np.uint16, "compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True},
+    "ignore_masks": {"dtype": np.uint8, "compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True},
 }
 
 _log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def write_split(
     with atomic_path(path) as temporary, _Sink(temporary, "w+") as sink:
         with (
             h5py.File(sink, "w", libver=("v110", "v110")) as file,
-            contextlib.closing(resized_samples(reader, size, workers)) as samples,
+            contextlib.closing(packed_samples(reader, size, workers)) as samples,
         ):
             _create_image_datasets(file, total, size)
             shown = _show_progress(samples, f"{origin.dataset}/{origin.split}", total)
@@ -175,13 +175,13 @@ def _create_image_datasets(file: h5py.File, count: int, size: tuple[int, int]) -
 
 
 def _show_progress(
-    samples: Iterable[ResizedSample | BadSample], label: str, total: int
-) -> Iterable[ResizedSample | BadSample]:
+    samples: Iterable[PackedSample | BadSample], label: str, total: int
+) -> Iterable[PackedSample | BadSample]:
     console = Console(stderr=True)
     return track(samples, label, total, console=console, disable=not console.is_terminal)
 
 
-def _fill(file: h5py.File, sink: _Sink, samples: Iterable[ResizedSample | BadSample], skip_bad: bool) -> SplitSummary:
+def _fill(file: h5py.File, sink: _Sink, samples: Iterable[PackedSample | BadSample], skip_bad: bool) -> SplitSummary:
     class_ids: list[int] = []
     num_instances: list[int] = []
     image_ids: list[str] = []
@@ -195,10 +195,11 @@ def _fill(file: h5py.File, sink: _Sink, samples: Iterable[ResizedSample | BadSam
             skipped.append(sample.image_id)
             continue
         row = len(image_ids)
-        file["images"][row] = sample.image
-        file["instance_maps"][row] = sample.instance_map
-        file["ignore_masks"][row] = sample.ignore_mask
-        class_ids.extend(sample.class_ids.tolist())
+        # the chunks are as HDF5 stores them, so its filters are passed by
+        file["images"].id.write_direct_chunk((row, 0, 0, 0), sample.image)
+        file["instance_maps"].id.write_direct_chunk((row, 0, 0), sample.instance_map)
+        file["ignore_masks"].id.write_direct_chunk((row, 0, 0), sample.ignore_mask)
+        class_ids.extend(sample.class_ids)
         num_instances.append(len(sample.class_ids))
         image_ids.append(sample.image_id)
         original_sizes.append(sample.original_size)

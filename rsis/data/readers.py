@@ -6,20 +6,21 @@ from typing import cast
 from rsis.data.cityscapes import CityscapesReader
 from rsis.data.coco import CocoReader
 from rsis.data.cvppp import CvpppReader
-from rsis.data.samples import SampleReader
+from rsis.data.samples import OnMissing, SampleReader, refuse
 from rsis.data.voc import VocReader
 from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, VocDataset
 from rsis.errors import UserError
 from rsis.section import Split
 
 
-def open_split(dataset: AnyDataset, root: Path, split: str) -> SampleReader:
+def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissing = refuse) -> SampleReader:
     """Return the reader of one split.
 
     Args:
         dataset: Its section of params.yaml.
         root: Folder that the paths of the split are relative to (`Manifest.root`).
         split: "train", "val" or "test".
+        on_missing: Told of each file of an image that is not there.
 
     Raises:
         UserError: The data set has no such split, or the split's files are missing or contradict each other.
@@ -30,10 +31,10 @@ def open_split(dataset: AnyDataset, root: Path, split: str) -> SampleReader:
     name = cast("Split", split)
     if isinstance(dataset, CvpppDataset):
         plants = dataset.splits[name]
-        return CvpppReader(root / plants.folder, plants.take, labels=plants.labels)
+        return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
     if isinstance(dataset, CocoDataset):
         document = dataset.splits[name]
-        return CocoReader(root / document.annotations, root / document.images)
+        return CocoReader(root / document.annotations, root / document.images, on_missing)
     if isinstance(dataset, VocDataset):
-        return VocReader(root, dataset, dataset.splits[name])
-    return CityscapesReader(root, dataset.splits[name])
+        return VocReader(root, dataset, dataset.splits[name], on_missing)
+    return CityscapesReader(root, dataset.splits[name], on_missing)

@@ -1,5 +1,7 @@
 """What a reader of raw data offers, whatever the format behind it."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from rsis.errors import UserError
@@ -12,6 +14,18 @@ class BadSampleError(UserError):
     Faults of the whole, such as a missing folder or an annotation without its image, are plain UserError:
     they mean that the data is not what the user thinks, and nothing should be made of it.
     """
+
+
+OnMissing = Callable[[Path, str], None]
+"""What a reader does about a file that is not there: given its path, and a line that names it and a remedy.
+
+When it returns, the image is left out.
+"""
+
+
+def refuse(_: Path, message: str) -> None:
+    """Raise UserError: nothing is made of data that lacks a file."""
+    raise UserError(message)
 
 
 class SampleReader(Protocol):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rsis.data.images import read_image, to_rgb
-from rsis.data.samples import BadSampleError
+from rsis.data.samples import BadSampleError, OnMissing, refuse
 from rsis.data.sbdataset import read_sbdataset
 from rsis.dataset_config import VocDataset, VocSplit
 from rsis.errors import UserError
@@ -60,6 +60,7 @@ class VocReader:
         root: Folder that the paths of the data set are relative to.
         dataset: Where VOC and sbdataset are within it.
         split: Which images.
+        on_missing: Told of each file of an image that is not there; by default it raises.
 
     Raises:
         UserError: A folder or an image list is missing or faulty, the split has no image, or an image lacks
@@ -68,24 +69,27 @@ class VocReader:
 
     class_names: tuple[str, ...] = VOC_CLASSES
 
-    def __init__(self, root: Path, dataset: VocDataset, split: VocSplit) -> None:
+    def __init__(self, root: Path, dataset: VocDataset, split: VocSplit, on_missing: OnMissing = refuse) -> None:
         images = split_images(root, dataset, split)
-        self.image_ids: tuple[str, ...] = images.ids
         self._voc = root / dataset.voc
         self._sbdataset = root / (dataset.sbdataset or "")  # only used when the split takes images of it
         # one listing of each folder: a look at each file takes minutes on a network disk
         masks = (self._voc / "SegmentationObject", self._voc / "SegmentationClass")
         stems = {folder: _stems(folder, ".png") for folder in masks}
         self._by_voc = images.in_voc | set().union(*stems.values()).intersection(images.ids)
-        for image_id in self.image_ids:
+        incomplete = set()
+        for image_id in images.ids:
             for path in self._files(image_id):
                 if path.parent not in stems:
                     stems[path.parent] = _stems(path.parent, path.suffix)
                 if image_id not in stems[path.parent]:
-                    raise UserError(
+                    message = (
                         f"{path}: no such file, but an image list of the split has {image_id}; "
                         "restore the file, or take the image out of the list"
                     )
+                    on_missing(path, message)
+                    incomplete.add(image_id)
+        self.image_ids: tuple[str, ...] = tuple(image_id for image_id in images.ids if image_id not in incomplete)
 
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of their numbers in the annotation.
@@ -163,15 +167,18 @@ def _classes_of(objects: np.ndarray, classes: np.ndarray, path: Path) -> Iterato
         classes: uint8 [H, W], classes of pixels.
         path: The file of `classes`, for the errors.
     """
-    unknown = np.setdiff1d(classes, [*range(len(VOC_CLASSES) + 1), VOID])
+    pairs = np.bincount(objects.ravel().astype(np.intp) * (VOID + 1) + classes.ravel(), minlength=(VOID + 1) ** 2)
+    counts_of = pairs.reshape(VOID + 1, VOID + 1)  # pixels of each object number and class
+    unknown = np.flatnonzero(counts_of.any(axis=0))
+    unknown = unknown[(unknown > len(VOC_CLASSES)) & (unknown != VOID)]
     if len(unknown):
         raise BadSampleError(
             f"{path}: class {unknown[0]} in it, expected 0 to {len(VOC_CLASSES)} or {VOID} for void; restore the file"
         )
-    for number in np.unique(objects):
+    for number in np.flatnonzero(counts_of.any(axis=1)):
         if number in (0, VOID):
             continue
-        counts = np.bincount(classes[objects == number], minlength=VOID + 1)[:VOID]  # of each class, void aside
+        counts = counts_of[number, :VOID]  # of each class, void aside
         best = int(counts.argmax())
         if best == 0 or 2 * counts[best] <= counts.sum():
             text = " and ".join(map(str, np.flatnonzero(counts))) or "void alone"

@@ -11,12 +11,7 @@ overlap an object enough one counts as found, the others are false. A prediction
 not held false when it lies mostly in void, groups, or objects under 100 pixels.
 """
 
-import multiprocessing
-import signal
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from copy import copy
 from importlib.metadata import version
 from typing import Any
@@ -26,18 +21,18 @@ import pandas as pd
 from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official
 
 from rsis.config import ScoreSection
-from rsis.cores import available_cores
 from rsis.errors import UserError
 from rsis.eval.cityscapes_overlaps import Matches, match_image
 from rsis.eval.cityscapes_truth import LABEL_IDS, CityscapesTruth
 from rsis.eval.detections import detections_of
 from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.parallel import map_images
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
 
 _METRICS = {"cityscapes/AP": "Ap", "cityscapes/AP50": "Ap50%"}
+_FEWEST = 8  # images for which a process works as long as it takes to start
 _DISTANCE_METRICS = {"cityscapes/AP100m": "Ap100m", "cityscapes/AP50m": "Ap50m"}
-_IMAGES_PER_WORKER = 32  # for fewer, a process takes longer to start than to work
 
 
 def score_cityscapes(
@@ -71,7 +66,8 @@ def score_cityscapes(
             "take it out of the run's scorers in params.yaml"
         )
     task = _Task(truth, label_ids(predictions.class_names), rules)
-    matches = dict(zip((i.image_id for i in predictions.images), _match_all(task, predictions, workers), strict=True))
+    found = map_images(task, predictions.images, workers, fewest=_FEWEST)
+    matches = dict(zip((image.image_id for image in predictions.images), found, strict=True))
     return _result(matches, predictions, truth)
 
 
@@ -153,35 +149,3 @@ class _Task:
         detections = detections_of(image, self._rules.classes)
         named = [(f"{image.image_id}_{n:02d}.png", detection) for n, detection in enumerate(detections)]
         return match_image(ids, distances, named, self._labels_of)
-
-
-def _match_all(task: _Task, predictions: PredictionFile, workers: int | None) -> Iterator[Matches]:
-    """Yield the matches of each image, in their order."""
-    images = predictions.images
-    if workers is None:
-        workers = min(available_cores(), len(images) // _IMAGES_PER_WORKER)
-    workers = min(workers, len(images))
-    if workers <= 1:
-        yield from map(task, images)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, spawn, initializer=_start_worker, initargs=(task,))
-    try:
-        yield from executor.map(_match_in_worker, images)
-    except BrokenProcessPool as error:
-        message = "a scoring process was killed, perhaps for lack of memory; free some, then run `rsis score RUN` again"
-        raise UserError(message) from error
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-_worker: list[_Task] = []  # in a worker process: what it was started for
-
-
-def _start_worker(task: _Task) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops us
-    _worker.append(task)
-
-
-def _match_in_worker(image: ImagePrediction) -> Matches:
-    return _worker[0](image)

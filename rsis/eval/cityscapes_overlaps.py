@@ -12,7 +12,7 @@ from cityscapesscripts.helpers.labels import id2label, labels
 
 from rsis.eval.cityscapes_truth import LABEL_IDS
 from rsis.eval.detections import Detection
-from rsis.masks import decode_rle
+from rsis.masks import pixels_of
 
 Matches = dict[str, dict[str, list[dict[str, Any]]]]
 """The package's record of an image: under "groundTruth" and "prediction", a list for each class name."""
@@ -32,7 +32,7 @@ def match_image(
         detections: Each with the name under which the package would know its mask.
         labels_of: Label id of each of the detections' classes.
     """
-    columns = ids.ravel(order="F")  # in the order in which masks are decoded
+    columns = ids.ravel(order="F")  # in the order of a mask's runs
     objects = _describe_objects(columns, None if distances is None else distances.ravel(order="F"))
     targets = {name: [item | {"matchedPred": []} for item in items] for name, items in objects.items()}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in LABEL_IDS}
@@ -40,8 +40,8 @@ def match_image(
     @cache
     def pixels_under(counts: str, size: tuple[int, int]) -> np.ndarray:
         """Return int64 [ids]: pixels of each number under a mask, which several detections may share."""
-        mask = decode_rle({"size": list(size), "counts": counts}).ravel(order="F")
-        return np.bincount(columns[mask], minlength=_IDS)
+        under = pixels_of({"size": list(size), "counts": counts})  # mostly far fewer than the image has
+        return np.bincount(columns[under], minlength=_IDS)
 
     predicted = 0
     for mask_name, detection in detections:

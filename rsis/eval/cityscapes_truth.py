@@ -17,7 +17,7 @@ from rsis.dataset_config import CityscapesSplit
 from rsis.errors import UserError
 from rsis.eval.ground_truth import GroundTruth, TrueObject
 from rsis.files import read_json
-from rsis.masks import encode_rle
+from rsis.masks import encode_labels
 
 LABEL_IDS: dict[str, int] = {item.name: item.id for item in labels if item.hasInstances and not item.ignoreInEval}
 """Label id of each class that is evaluated, in the order of the classes."""
@@ -112,14 +112,14 @@ class CityscapesTruth(GroundTruth):
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return groups as crowd regions, then objects, by rising number; other ignored pixels are in none."""
-        ids = np.asfortranarray(self.instance_ids(image_id))  # run-length encoding walks down the columns
-        counts = np.bincount(ids.ravel(order="K"), minlength=len(_KNOWN))
+        ids = self.instance_ids(image_id)
+        counts = np.bincount(ids.ravel(), minlength=len(_KNOWN))
         class_of = {label_id: class_id for class_id, label_id in enumerate(LABEL_IDS.values(), start=1)}
         found = []
-        for number in map(int, np.flatnonzero((counts > 0) & (_OBJECTS | _GROUPS))):
+        for number, rle in encode_labels(np.where((_OBJECTS | _GROUPS)[ids], ids, 0)).items():
             is_group = number < 1000
             class_id = class_of[number if is_group else number // 1000]
-            found.append(TrueObject(encode_rle(ids == number), class_id, float(counts[number]), iscrowd=is_group))
+            found.append(TrueObject(rle, class_id, float(counts[number]), iscrowd=is_group))
         return tuple(found)
 
     def distances(self, image_id: str) -> np.ndarray:

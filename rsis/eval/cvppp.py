@@ -27,6 +27,7 @@ from rsis import __version__
 from rsis.config import ScoreSection
 from rsis.eval.detections import instance_map_of
 from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.parallel import map_images
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
 from rsis.masks import relabel
@@ -138,8 +139,7 @@ def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSec
         Metrics cvppp/{sbd, fg_bg_dice, dic, abs_dic}, each also with "_std"; the same four per image.
     """
     rows = []
-    for image in predictions.images:
-        score = _score_image(image, truth, rules)
+    for image, score in zip(predictions.images, map_images(_Task(truth, rules), predictions.images), strict=True):
         rows.append({"image_id": image.image_id} | {f"cvppp/{name}": value for name, value in asdict(score).items()})
     per_image = pd.DataFrame(rows)
     metrics = {}
@@ -150,9 +150,15 @@ def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSec
     return ScorerResult(f"rsis {__version__}", metrics, per_image, per_class)
 
 
-def _score_image(image: ImagePrediction, truth: GroundTruth, rules: ScoreSection) -> PairScore:
-    pred = np.where(truth.ignore_mask(image.image_id), 0, instance_map_of(image, rules.overlap))
-    return score_pair(_with_background(pred), _with_background(truth.instance_map(image.image_id)))
+class _Task:
+    """How to score one image; sent once to every process."""
+
+    def __init__(self, truth: GroundTruth, rules: ScoreSection) -> None:
+        self._truth, self._rules = truth, rules
+
+    def __call__(self, image: ImagePrediction) -> PairScore:
+        pred = np.where(self._truth.ignore_mask(image.image_id), 0, instance_map_of(image, self._rules.overlap))
+        return score_pair(_with_background(pred), _with_background(self._truth.instance_map(image.image_id)))
 
 
 def _with_background(instance_map: np.ndarray) -> np.ndarray:

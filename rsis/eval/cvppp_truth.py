@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 from rsis.dataset_config import CvpppSplit
 from rsis.errors import UserError
 from rsis.eval.ground_truth import GroundTruth, TrueObject
-from rsis.masks import encode_rle
+from rsis.masks import encode_labels
 
 
 class CvpppTruth(GroundTruth):
@@ -67,8 +68,8 @@ class CvpppTruth(GroundTruth):
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects in rising order of their labels; no crowd region."""
         instance_map = self.instance_map(image_id)
-        masks = [instance_map == label for label in np.unique(instance_map) if label > 0]
-        return tuple(TrueObject(encode_rle(mask), 1, float(mask.sum()), iscrowd=False) for mask in masks)
+        found = encode_labels(instance_map).values()
+        return tuple(TrueObject(rle, 1, float(coco_mask.area(rle)), iscrowd=False) for rle in found)
 
 
 def _by_number(name: str) -> list[str | int]:

@@ -11,6 +11,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.parallel import map_images
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.masks import RLE, decode_rle, encode_rle, masks_to_map
 
@@ -77,14 +78,21 @@ def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> Predicti
         predictions: Of any images of `truth`, in the same sizes.
         truth: Says which pixels these are.
     """
-    images = []
-    for image in predictions.images:
-        ignored = truth.ignore_mask(image.image_id)
-        for item in truth.annotations(image.image_id) if ignored.any() else ():
+    return replace(predictions, images=tuple(map_images(_WithoutIgnored(truth), predictions.images)))
+
+
+class _WithoutIgnored:
+    """What `without_ignored` does to one image; sent once to every process."""
+
+    def __init__(self, truth: GroundTruth) -> None:
+        self._truth = truth
+
+    def __call__(self, image: ImagePrediction) -> ImagePrediction:
+        ignored = self._truth.ignore_mask(image.image_id)
+        for item in self._truth.annotations(image.image_id) if ignored.any() else ():
             if item.iscrowd:
                 ignored &= ~decode_rle(item.rle)
-        images.append(_masked(image, encode_rle(~ignored)) if ignored.any() else image)
-    return replace(predictions, images=tuple(images))
+        return _masked(image, encode_rle(~ignored)) if ignored.any() else image
 
 
 def _masked(image: ImagePrediction, counted: RLE) -> ImagePrediction:

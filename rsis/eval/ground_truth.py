@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rsis.eval.parallel import map_images
 from rsis.masks import RLE
 
 
@@ -62,3 +63,54 @@ class GroundTruth(ABC):
     @abstractmethod
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects, crowd regions too, as pycocotools needs them; masks may overlap."""
+
+
+class ReadTruth(GroundTruth):
+    """A truth whose objects were read once, by several processes, and are kept: as run lengths they are small.
+
+    All scorers and tables ask for them, and each time whole annotations would be decoded.
+
+    Args:
+        source: Gives everything but the objects, image by image.
+        image_ids: The images whose objects are read.
+        workers: Processes; None for as many as pay. The objects do not depend on it.
+
+    Raises:
+        UserError: An annotation is missing or malformed.
+    """
+
+    def __init__(self, source: GroundTruth, image_ids: Sequence[str], workers: int | None = None) -> None:
+        super().__init__(source.image_ids, source.class_names)
+        self._source = source
+        facts = map_images(_ReadImage(source), image_ids, workers)
+        self._facts = dict(zip(image_ids, facts, strict=True))
+
+    def image_path(self, image_id: str) -> Path:
+        """Return what the source does."""
+        return self._source.image_path(image_id)
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """Return (H, W) as it was read."""
+        return self._facts[image_id][0]
+
+    def instance_map(self, image_id: str) -> np.ndarray:
+        """Return what the source does."""
+        return self._source.instance_map(image_id)
+
+    def ignore_mask(self, image_id: str) -> np.ndarray:
+        """Return what the source does."""
+        return self._source.ignore_mask(image_id)
+
+    def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
+        """Return the objects as they were read."""
+        return self._facts[image_id][1]
+
+
+class _ReadImage:
+    """What is read of one image; sent once to every process."""
+
+    def __init__(self, source: GroundTruth) -> None:
+        self._source = source
+
+    def __call__(self, image_id: str) -> tuple[tuple[int, int], tuple[TrueObject, ...]]:
+        return self._source.size(image_id), self._source.annotations(image_id)

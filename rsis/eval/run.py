@@ -13,12 +13,13 @@ from rsis.eval.cityscapes import score_cityscapes
 from rsis.eval.coco import score_coco
 from rsis.eval.cvppp import score_cvppp
 from rsis.eval.detections import without_ignored
-from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.ground_truth import GroundTruth, ReadTruth
 from rsis.eval.objects import score_objects
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
 from rsis.eval.truths import load_ground_truth
 from rsis.eval.voc import score_voc
+from rsis.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +27,16 @@ _SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], Scorer
     "cvppp": score_cvppp,
     "coco": score_coco,
     "voc": score_voc,
-    "cityscapes": score_cityscapes,
 }
 
 
-def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: ScoreSection) -> Scores:
+def score_run(
+    predictions_path: Path,
+    dataset: AnyDataset,
+    root: Path,
+    section: ScoreSection,
+    manifest: Manifest | None = None,
+) -> Scores:
     """Judge a prediction file by the scorers that `section` names.
 
     Args:
@@ -38,6 +44,7 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
         dataset: Section of params.yaml of the data set that was predicted.
         root: Folder of its raw data.
         section: Which scorers.
+        manifest: Of the raw data, to compare files with (see `load_ground_truth`).
 
     Raises:
         UserError: Predictions or annotations are missing or malformed, or are not of the same images,
@@ -45,15 +52,18 @@ def score_run(predictions_path: Path, dataset: AnyDataset, root: Path, section: 
             them out. They are not scored, and the protocol names them.
     """
     predictions = read_predictions(predictions_path)
-    truth = load_ground_truth(dataset, root, predictions.split)
+    truth = load_ground_truth(dataset, root, predictions.split, manifest)
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
+    raw, truth = truth, ReadTruth(truth, [image.image_id for image in predictions.images])
     check_sizes(predictions_path, predictions, truth)
     as_predicted = predictions
     if section.remove_ignored:
         predictions = without_ignored(predictions, truth)
     results: dict[str, ScorerResult] = {
-        # the official scorer forgives what is ignored by itself
-        name: _SCORERS[name](as_predicted if name == "cityscapes" else predictions, truth, section)
+        # the official scorer forgives what is ignored by itself, and reads more of the annotations than objects
+        name: score_cityscapes(as_predicted, raw, section)
+        if name == "cityscapes"
+        else _SCORERS[name](predictions, truth, section)
         for name in section.scorers
     }
 

@@ -9,16 +9,18 @@ from rsis.eval.coco_truth import CocoTruth
 from rsis.eval.cvppp_truth import CvpppTruth
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.voc_truth import VocTruth
+from rsis.manifest import Manifest
 from rsis.section import Split
 
 
-def load_ground_truth(dataset: AnyDataset, root: Path, split: Split) -> GroundTruth:
+def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: Manifest | None = None) -> GroundTruth:
     """Open the truth of one split.
 
     Args:
         dataset: Section of params.yaml.
         root: Folder of the raw data; the paths in `dataset.splits` are relative to it.
         split: Which images.
+        manifest: Of the raw data; files that only the right bytes make safe to parse are compared with it.
 
     Raises:
         UserError: The split is not configured; a folder or file is missing, empty or not of its format.
@@ -34,5 +36,5 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split) -> GroundTr
     if isinstance(dataset, CocoDataset):
         return CocoTruth(root, dataset.splits[split])
     if isinstance(dataset, VocDataset):
-        return VocTruth(root, dataset, dataset.splits[split])
+        return VocTruth(root, dataset, dataset.splits[split], manifest)
     return CityscapesTruth(root, dataset.splits[split])

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from rsis.dataset_config import VocDataset, VocSplit
 from rsis.errors import UserError
 from rsis.eval.ground_truth import GroundTruth, TrueObject
-from rsis.masks import encode_rle
+from rsis.manifest import Manifest, read_recorded
+from rsis.masks import encode_labels
 from rsis.voc_split import split_images
 
 CLASS_NAMES = (
@@ -34,16 +36,19 @@ class VocTruth(GroundTruth):
         root: Folder of the raw data.
         dataset: Where VOC and sbdataset are within it.
         split: Which images.
+        manifest: Of the raw data: each MATLAB file must have the bytes recorded there, since a damaged one can
+            end the process that parses it. None: they are not compared.
 
     Raises:
         UserError: An image list is missing, faulty or empty. The methods raise it for a file that is missing,
-            damaged or not of its format.
+            changed since the download, damaged or not of its format.
     """
 
-    def __init__(self, root: Path, dataset: VocDataset, split: VocSplit) -> None:
+    def __init__(self, root: Path, dataset: VocDataset, split: VocSplit, manifest: Manifest | None = None) -> None:
         images = split_images(root, dataset, split)
         super().__init__(images.ids, CLASS_NAMES)
         self._in_voc = images.in_voc
+        self._manifest = manifest
         self._voc = root / dataset.voc
         self._sbdataset = root / dataset.sbdataset if dataset.sbdataset else self._voc
 
@@ -68,10 +73,9 @@ class VocTruth(GroundTruth):
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects in rising order of their numbers; no crowd region."""
         labels, _, classes = self._read(image_id)
-        masks = {label: labels == label for label in sorted(classes)}
         return tuple(
-            TrueObject(encode_rle(mask), classes[label], float(mask.sum()), iscrowd=False)
-            for label, mask in masks.items()
+            TrueObject(rle, classes[label], float(coco_mask.area(rle)), iscrowd=False)
+            for label, rle in encode_labels(labels).items()
         )
 
     def _is_voc(self, image_id: str) -> bool:
@@ -82,7 +86,7 @@ class VocTruth(GroundTruth):
     def _read(self, image_id: str) -> tuple[np.ndarray, np.ndarray, dict[int, int]]:
         """Return the numbers int32 [H, W] with void as 0, void bool [H, W], and the class of each number."""
         if not self._is_voc(image_id):
-            labels, classes = _read_mat(self._sbdataset / "inst" / f"{image_id}.mat")
+            labels, classes = _read_mat(self._sbdataset / "inst" / f"{image_id}.mat", self._manifest)
             return labels, np.zeros(labels.shape, bool), classes
         path = self._voc / "SegmentationClass" / f"{image_id}.png"
         labels, pixel_classes = _read_png(self._voc / "SegmentationObject" / path.name), _read_png(path)
@@ -90,12 +94,15 @@ class VocTruth(GroundTruth):
             found = f"is {pixel_classes.shape}, but {labels.shape} in SegmentationObject"
             raise UserError(f"{path}: {found}; expected equal sizes; {_REMEDY}")
         void = (labels == 255) | (pixel_classes == 255)
+        pairs = np.bincount((256 * labels + pixel_classes).ravel(), minlength=1 << 16).reshape(256, 256)
         classes = {}
-        for label in set(labels.ravel().tolist()) - {0, 255}:
-            inside, pixels = np.unique(pixel_classes[(labels == label) & ~void], return_counts=True)
-            main = int(inside[pixels.argmax()]) if len(inside) else 0
-            if not 1 <= main <= 20 or pixels.max() * 2 <= pixels.sum():  # stray pixels of another class are let pass
-                found = f"has classes {inside.tolist()} in object {label}"
+        for label in map(int, np.flatnonzero(pairs[:255].any(axis=1))):
+            if label == 0:
+                continue
+            pixels = pairs[label, :255]  # of each class, void aside
+            main = int(pixels.argmax())
+            if not 1 <= main <= 20 or pixels[main] * 2 <= pixels.sum():  # stray pixels of another class are let pass
+                found = f"has classes {np.flatnonzero(pixels).tolist()} in object {label}"
                 raise UserError(f"{path}: {found}; expected most of it to be one of 1 to 20; {_REMEDY}")
             classes[label] = main
         labels[void] = 0
@@ -114,10 +121,11 @@ def _read_png(path: Path) -> np.ndarray:
     return indices.astype(np.int32)
 
 
-def _read_mat(path: Path) -> tuple[np.ndarray, dict[int, int]]:
+def _read_mat(path: Path, manifest: Manifest | None) -> tuple[np.ndarray, dict[int, int]]:
     """Return int32 [H, W], the numbers of the objects, and the class of each."""
     try:
-        stream: Any = io.BytesIO(path.read_bytes())  # given a path, scipy does not say that the file is missing
+        # scipy may crash on a damaged file, and given a path it does not say that the file is missing
+        stream: Any = io.BytesIO(path.read_bytes() if manifest is None else read_recorded(manifest, path))
         document = loadmat(stream, struct_as_record=False)
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {_REMEDY}") from error
@@ -129,7 +137,7 @@ def _read_mat(path: Path) -> tuple[np.ndarray, dict[int, int]]:
         if labels.ndim != 2 or (labels != content.Segmentation).any() or labels.min(initial=0) < 0:
             raise ValueError("Segmentation is no image of whole numbers from 0")
         categories = [int(category) for category in content.Categories.ravel()]
-        classes = {label: categories[label - 1] for label in set(labels.ravel().tolist()) - {0}}
+        classes = {label: categories[label - 1] for label in np.unique(labels).tolist() if label}
     except (KeyError, AttributeError, ValueError, TypeError, IndexError) as error:
         expected = "GTinst with the numbers of objects in Segmentation and the class of each in Categories"
         raise UserError(f"{path}: lacks something ({error}); expected {expected}; {_REMEDY}") from error

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import voc_folder
+from cityscapes_folder import write_image
 from PIL import Image
 
-from rsis.data.check import DatasetStatistics, SplitStatistics, check, render
+from rsis.data.check import DatasetStatistics, SplitStatistics, check
+from rsis.data.check_table import render
 from rsis.data.download import download
-from rsis.dataset_config import CocoDataset, CvpppDataset
+from rsis.dataset_config import CityscapesDataset, CocoDataset, CvpppDataset, FolderSource
 from rsis.errors import UserError
 
 SIZES = [(6, 8), (6, 8), (10, 4), (3, 3)]
@@ -98,23 +101,23 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
 
 
 def test_broken_and_changed_files_are_named(tmp_path: Path) -> None:
-    dataset = _coco(tmp_path / "cells", count=12)
+    dataset = _coco(tmp_path / "cells", count=16)
     download("cells", dataset, tmp_path / "raw")
-    for i in range(1, 9):
+    for i in range(1, 13):
         (tmp_path / "cells" / f"train{i:03d}.png").write_bytes(b"broken")
     found = check("cells", dataset, tmp_path / "raw")
     assert not found.is_whole
     train = found.splits[0]
-    assert (train.images, len(train.broken)) == (12, 8)
+    assert (train.images, len(train.broken)) == (16, 12)
     assert train.objects == 0 + 1 + 2 + 3
     assert train.mean == 1.5
     lines = render(found)
     named = [line for line in lines if line.startswith("broken: train: ")]
-    assert len(named) == 5
+    assert len(named) == 10
     assert "train001.png: not a readable image" in named[0]
-    assert "broken: 3 more" in lines
+    assert "broken: 2 more" in lines
     assert f"missing: {tmp_path / 'cells' / 'train001.png'}: 6 bytes, recorded as" in "\n".join(lines)
-    assert "missing: 3 more" in lines
+    assert "missing: 2 more" in lines
 
 
 def test_missing_files_leave_the_other_splits_counted(tmp_path: Path) -> None:
@@ -128,6 +131,73 @@ def test_missing_files_leave_the_other_splits_counted(tmp_path: Path) -> None:
     assert gone == f"{tmp_path / 'cells' / 'val.json'}: recorded by `rsis download`, not there now"
     assert split.startswith("val: ")
     assert "no such file" in split
+
+
+def test_a_missing_image_is_named_and_the_others_are_counted(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells", count=16)
+    download("cells", dataset, tmp_path / "raw")
+    for i in range(3, 16):
+        (tmp_path / "cells" / f"train{i:03d}.png").unlink()
+    recorded = check("cells", dataset, tmp_path / "raw")
+    unrecorded = check("cells", dataset, tmp_path / "never-downloaded")
+    for found in (recorded, unrecorded):
+        assert [(split.images, split.objects) for split in found.splits] == [(3, 0 + 1 + 2), (1, 0)]
+        assert len(found.missing) == 13
+        assert not found.is_whole
+        lines = [line for line in render(found) if line.startswith("missing: ")]
+        assert len(lines) == 11
+        assert "train003.png" in lines[0]
+        assert lines[-1] == "missing: 3 more"
+
+
+def test_a_folder_is_counted_before_any_download(tmp_path: Path) -> None:
+    dataset = _coco(tmp_path / "cells")
+    found = check("cells", dataset, tmp_path / "raw")
+    assert found.is_whole
+    assert found.root == tmp_path / "cells"
+    assert found.splits[0].objects == 6
+    assert not (tmp_path / "raw").exists()
+
+
+def test_missing_files_of_voc(tmp_path: Path) -> None:
+    dataset = voc_folder.write_tree(tmp_path)
+    dataset = dataset.model_copy(update={"source": FolderSource(kind="folder", path=str(tmp_path))})
+    whole = check("pascal", dataset, tmp_path / "raw")
+    assert whole.is_whole
+    (tmp_path / "VOC2012/JPEGImages/img_v.jpg").unlink()
+    found = check("pascal", dataset, tmp_path / "raw")
+    before, after = ({split.split: split.images for split in item.splits} for item in (whole, found))
+    assert after == before | {"test": before["test"] - 1}
+    (message,) = found.missing
+    assert "img_v.jpg: no such file" in message
+
+
+def test_missing_files_of_streets(tmp_path: Path) -> None:
+    for image_id in ("aachen_000000_000001", "aachen_000001_000001"):
+        write_image(tmp_path, "val", image_id, np.full((4, 6), 26000, np.int32))
+    content = {"format": "cityscapes", "source": {"kind": "folder", "path": str(tmp_path)}, "size": (4, 6)}
+    dataset = CityscapesDataset.model_validate({**content, "splits": {"val": {"folder": "val"}}})
+    truth = next((tmp_path / "gtFine/val/aachen").glob("aachen_000001*_instanceIds.png"))
+    truth.unlink()
+    found = check("streets", dataset, tmp_path / "raw")
+    assert [(split.images, split.objects) for split in found.splits] == [(1, 1)]
+    (message,) = found.missing
+    assert f"{truth}: no such file" in message
+
+
+def test_a_missing_label_of_a_plant_keeps_the_others_in_their_splits(tmp_path: Path) -> None:
+    folder = tmp_path / "A1"
+    folder.mkdir()
+    for number in range(1, 5):
+        Image.fromarray(np.full((6, 6, 3), 9, np.uint8)).save(folder / f"plant{number:03d}_rgb.png")
+        Image.fromarray(np.eye(6, dtype=np.uint8)).save(folder / f"plant{number:03d}_label.png")
+    content = {"format": "cvppp", "source": {"kind": "folder", "path": str(tmp_path)}, "size": (6, 6)}
+    splits = {"train": {"folder": "A1", "take": (0, 2)}, "val": {"folder": "A1", "take": (2, 4)}}
+    dataset = CvpppDataset.model_validate({**content, "splits": splits})
+    (folder / "plant001_label.png").unlink()
+    found = check("plants", dataset, tmp_path / "raw")
+    assert [split.images for split in found.splits] == [1, 2]
+    assert all("plant001_label.png is missing" in message for message in found.missing)
 
 
 def test_split_without_a_readable_image(tmp_path: Path) -> None:

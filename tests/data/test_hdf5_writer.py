@@ -12,7 +12,7 @@ import torch
 from fake_reader import FakeReader, KillingReader
 from PIL import Image
 
-from rsis.data.convert import resize_sample
+from rsis.data.convert import pack_sample, resize_sample
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.hdf5_writer import SplitOrigin, SplitSummary, write_split
 from rsis.data.samples import BadSampleError
@@ -94,6 +94,21 @@ def test_the_same_bytes_with_any_number_of_processes(tmp_path: Path) -> None:
     summary = write_split(reader, one, _SIZE, _ORIGIN, skip_bad=True, workers=1)
     assert write_split(reader, two, _SIZE, _ORIGIN, skip_bad=True, workers=2) == summary
     assert sha256_of(one) == sha256_of(two)
+
+
+def test_packed_chunks_are_those_that_hdf5_makes(tmp_path: Path) -> None:
+    """The slow twin: HDF5's own filters on the same values."""
+    sample = resize_sample(FakeReader(1).read("image-ü0"), _SIZE)
+    packed = pack_sample(sample)
+    values = {"image": sample.image, "instance_map": sample.instance_map, "ignore_mask": sample.ignore_mask}
+    with h5py.File(tmp_path / "twin.h5", "w") as file:
+        for name, array in values.items():
+            options = {} if name == "image" else {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+            stored = array.astype(np.uint8) if array.dtype == bool else array
+            dataset = file.create_dataset(name, stored.shape, stored.dtype, chunks=stored.shape, **options)
+            dataset.id.write_direct_chunk((0,) * stored.ndim, getattr(packed, name))
+            np.testing.assert_array_equal(dataset[:], stored)
+    assert packed.class_ids == tuple(sample.class_ids)
 
 
 def test_bad_samples_are_skipped_named_and_recorded(path: Path, caplog: pytest.LogCaptureFixture) -> None:

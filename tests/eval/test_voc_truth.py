@@ -18,6 +18,7 @@ from rsis.errors import UserError
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.truths import load_ground_truth
 from rsis.eval.voc_truth import VocTruth
+from rsis.manifest import write_manifest
 from rsis.masks import decode_rle
 
 SHARED = Path(os.environ.get("RSIS_SHARED") or Path(__file__).parents[3] / "shared")
@@ -56,6 +57,38 @@ def test_sbdataset_has_no_void(truth: VocTruth) -> None:
     assert truth.ignore_mask("img_s").shape == (4, 6)
     assert not truth.ignore_mask("img_s").any()
     assert [(item.class_id, item.area) for item in truth.annotations("img_s")] == [(3, 4.0), (3, 6.0)]
+
+
+def _shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flip(path: Path) -> None:
+    """Flip a bit of the length of the first element, which makes scipy read far beyond the file."""
+    content = bytearray(path.read_bytes())
+    content[132] ^= 0x40
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [(_flip, "its bytes differ"), (_shorten, "bytes, recorded as"), (Path.unlink, "missing, changed since download")],
+)
+def test_a_matlab_file_is_parsed_only_when_its_bytes_are_the_recorded_ones(
+    tmp_path: Path, damage: Callable[[Path], object], found: str
+) -> None:
+    tree.write_tree(tmp_path)
+    manifest = write_manifest(tmp_path, "pascal", tmp_path)
+    split = tree.voc_split(sbdataset=("train",))
+    truth = VocTruth(tmp_path, tree.configuration(), split, manifest)
+    np.testing.assert_array_equal(truth.instance_map("img_s"), tree.SEGMENTATION)
+    damage(tmp_path / "sbd/inst/img_s.mat")
+    with pytest.raises(UserError, match=found) as caught:
+        truth.annotations("img_s")
+    assert "img_s.mat" in str(caught.value)
+    assert "run `rsis download pascal` again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(truth.annotations("img_t")) == 2  # the others are still read
 
 
 def test_class_without_void_in_the_other_file(tmp_path: Path) -> None:

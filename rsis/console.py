@@ -1,0 +1,30 @@
+"""What a user sees of the program besides its results: log lines, and one line when it cannot go on."""
+
+import logging
+import sys
+import warnings
+from typing import NoReturn
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+_ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def set_up_logging() -> None:
+    """Show log lines on standard error, those of libraries that only talk about themselves left out."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=_ERRORS, show_path=False, show_time=False)],
+    )
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning's own affair with torch's pytree: nothing a user can act on
+    warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
+
+
+def fail(message: str) -> NoReturn:
+    """Print the message as one line on standard error and exit with code 2."""
+    _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
+    sys.exit(2)

@@ -1,0 +1,46 @@
+"""Where each stage puts what it makes, relative to the folder that holds params.yaml."""
+
+from pathlib import Path
+
+REPORTS = Path("reports")
+STATE = Path("state")
+
+
+def raw_folder(dataset: str) -> Path:
+    """Return the folder of a data set's manifest and, unless it is the user's, of its raw files."""
+    return Path("data/raw") / dataset
+
+
+def processed_folder(dataset: str) -> Path:
+    """Return the folder of a data set's prepared files, one a split."""
+    return Path("data/processed") / dataset
+
+
+def model_file(run: str) -> Path:
+    """Return a run's checkpoint."""
+    return Path("models") / f"{run}.safetensors"
+
+
+def history_folder(run: str) -> Path:
+    """Return the folder of a run's curves and of what it was trained from."""
+    return Path("history") / run
+
+
+def predictions_file(run: str) -> Path:
+    """Return a run's prediction file."""
+    return Path("predictions") / f"{run}.json"
+
+
+def metrics_file(run: str) -> Path:
+    """Return the file of a run's figures."""
+    return Path("metrics") / f"{run}.json"
+
+
+def scores_folder(run: str) -> Path:
+    """Return the folder of the tables behind a run's figures."""
+    return Path("scores") / run
+
+
+def submission_folder(run: str) -> Path:
+    """Return the folder of what a benchmark's organisers take."""
+    return Path("submissions") / run
