@@ -61,7 +61,7 @@ class PreparedSplit(Dataset[PreparedSample]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._open: tuple[int, h5py.File] | None = None
+        self._open: tuple[int, h5py.File, tuple[h5py.Dataset, ...]] | None = None
         again = f"run `rsis prepare {path.parent.name}`"
         if not path.is_file():
             raise UserError(f"{path}: no such file; {again}")
@@ -103,10 +103,10 @@ class PreparedSplit(Dataset[PreparedSample]):
             UserError: The file has been damaged or removed since it was opened.
         """
         try:
-            file = self._file()
-            image = torch.from_numpy(file["images"][index])  # [H, W, 3]
-            instance_map = torch.from_numpy(file["instance_maps"][index].astype(np.int32))
-            ignore_mask = torch.from_numpy(file["ignore_masks"][index].astype(np.bool_))
+            images, instance_maps, ignore_masks = self._datasets()
+            image = torch.from_numpy(images[index])  # [H, W, 3]
+            instance_map = torch.from_numpy(instance_maps[index].astype(np.int32))
+            ignore_mask = torch.from_numpy(ignore_masks[index].view(np.bool_))  # 0 or 1
         except OSError as error:
             again = f"run `rsis prepare {self.path.parent.name}`"
             raise UserError(f"{self.path}: image {self.image_ids[index]!r} cannot be read; {again}") from error
@@ -120,12 +120,14 @@ class PreparedSplit(Dataset[PreparedSample]):
             original_size=self.original_sizes[index],
         )
 
-    def _file(self) -> h5py.File:
+    def _datasets(self) -> tuple[h5py.Dataset, ...]:
+        """Return images, instance_maps and ignore_masks of this process's open file; finding them takes a while."""
         if self._open is None or self._open[0] != os.getpid():
             if self._open is not None:
                 # A forked copy shares the parent's file offset. HDF5 hands out an open file again when
                 # asked for the same one, so the copy is closed before the file is opened anew.
                 self._open[1].close()
             # The file never changes once it has its name, and locks fail on some cluster file systems.
-            self._open = os.getpid(), h5py.File(self.path, "r", locking=False)
-        return self._open[1]
+            file = h5py.File(self.path, "r", locking=False)
+            self._open = os.getpid(), file, tuple(file[name] for name in ("images", "instance_maps", "ignore_masks"))
+        return self._open[2]
