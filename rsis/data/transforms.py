@@ -55,8 +55,9 @@ class JointAugment:
             image, *maps = (tensor.transpose(-2, -1).contiguous() for tensor in (image, *maps))
         if self._moves:
             matrix = self._draw_matrix((image.shape[-2], image.shape[-1]))
-            image = warp(image, matrix, "bilinear")
-            maps = [warp(tensor, matrix, "nearest") for tensor in maps]
+            places = _places((image.shape[-2], image.shape[-1]), matrix)
+            image, pixels = _bilinear(image, places), _nearest_pixels(places)
+            maps = [_pick(tensor, pixels) for tensor in maps]
         if section.brightness:
             image = functional.adjust_brightness(image, 1 + _uniform(-section.brightness, section.brightness))
         if section.contrast:
@@ -108,20 +109,47 @@ def warp(tensor: Tensor, matrix: Tensor, interpolation: Literal["nearest", "bili
         matrix: float [3, 3], output to input.
         interpolation: "nearest" (ties round up) or "bilinear" (integers are rounded).
     """
-    height, width = tensor.shape[-2:]
+    places = _places((tensor.shape[-2], tensor.shape[-1]), matrix)
+    return _bilinear(tensor, places) if interpolation == "bilinear" else _pick(tensor, _nearest_pixels(places))
+
+
+def _places(size: tuple[int, int], matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return float64 [H, W] twice, the input row and column that each output pixel takes its value at."""
+    height, width = size
     centre = torch.tensor([(height - 1) / 2, (width - 1) / 2], dtype=torch.float64)
     rows = torch.arange(height, dtype=torch.float64)[:, None] - centre[0]  # [H, 1]
     columns = torch.arange(width, dtype=torch.float64) - centre[1]  # [W]
     matrix = matrix.to(torch.float64)
-    row, column = (matrix[i, 0] * rows + matrix[i, 1] * columns + matrix[i, 2] + centre[i] for i in (0, 1))  # [H, W]
-    if interpolation == "nearest":
-        row = torch.floor(row + 0.5).clamp(0, height - 1).long()
-        column = torch.floor(column + 0.5).clamp(0, width - 1).long()
-        return tensor[..., row, column]
-    grid = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], dim=-1)[None]  # [1, H, W, 2]
+    row, column = (
+        (matrix[i, 0] * rows + matrix[i, 1] * columns).add_(matrix[i, 2]).add_(centre[i]) for i in (0, 1)
+    )  # [H, W]
+    return row, column
+
+
+def _nearest_pixels(places: tuple[Tensor, Tensor]) -> Tensor:
+    """Return int64 [H, W], the input pixel nearest to each place, counted row by row; ties round up."""
+    height, width = places[0].shape
+    row, column = (
+        (place + 0.5).floor_().clamp_(0, last - 1) for place, last in zip(places, (height, width), strict=True)
+    )
+    return row.mul_(width).add_(column).long()
+
+
+def _pick(tensor: Tensor, pixels: Tensor) -> Tensor:
+    """Return the tensor [..., H, W] with the values of these pixels."""
+    return tensor.flatten(-2).index_select(-1, pixels.flatten()).view(tensor.shape)
+
+
+def _bilinear(tensor: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
+    """Return the tensor [C, H, W] with its values at these places; beyond the border the border repeats."""
     values = tensor if tensor.is_floating_point() else tensor.float()
-    values = grid_sample(values[None], grid.to(values.dtype), padding_mode="border", align_corners=False)[0]
-    return values if tensor.is_floating_point() else values.round().to(tensor.dtype)
+    height, width = tensor.shape[-2:]
+    row, column = places
+    grid = torch.empty(1, height, width, 2, dtype=values.dtype)  # assigned, since stacking is slow along this axis
+    grid[0, ..., 0] = (2 * column).add_(1).div_(width).sub_(1)
+    grid[0, ..., 1] = (2 * row).add_(1).div_(height).sub_(1)
+    values = grid_sample(values[None], grid, padding_mode="border", align_corners=False)[0]
+    return values if tensor.is_floating_point() else values.round_().to(tensor.dtype)
 
 
 def _coin() -> bool:
