@@ -98,6 +98,8 @@ def _measure(console: Console, options: argparse.Namespace) -> None:
             for case in chosen:
                 console.print(f"{case.subject}/{case.name}", highlight=False, markup=False)
             return
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.open("a").close()  # that it cannot be written shows before the first case, not after it
         machine = describe(device).as_dict()
         print_machine(console, machine)
         rows: list[Row] = []

@@ -124,6 +124,8 @@ def test_the_command_measures_prints_and_writes(tmp_path: Path, capsys: pytest.C
     assert "none.json: No such file" in capsys.readouterr().err
     if not torch.cuda.is_available():
         assert main(["--device", "cuda"]) == 2
+    assert main(["--only", "objective", "--quick", "--out", str(out / "below.json")]) == 2
+    assert "out.json" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main(["--threads", "0"])
     assert stop.value.code == 2
