@@ -54,8 +54,8 @@ class RSIS(nn.Module):
             images: float [B, 3, H, W].
             num_steps: T, at least 1.
             checkpoint_steps: Keep what the backward pass needs of the decoder for so many steps at a time, and run
-                them a second time for it: memory grows far slower than T, a step takes about a third longer. None
-                keeps everything. The result is the same.
+                them a second time for it: memory grows half as fast with T, a training step takes 20 to 30 % longer
+                (benchmarks/README.md). None keeps everything. The result is the same.
         """
         state = self.start(images)
         if checkpoint_steps is None or not torch.is_grad_enabled():
