@@ -1,6 +1,7 @@
 """The `rsis` command: one subcommand for each stage, each usable without DVC.
 
-Exit codes: 0 done, 2 something the user can put right (one line says what), 130 interrupted.
+Exit codes: 0 done, 2 something the user can put right (one line says what), 75 stopped from outside and ready to
+go on, 130 interrupted.
 """
 
 import sys
@@ -14,6 +15,7 @@ from rsis.config import load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
 from rsis.errors import UserError
+from rsis.lock import held
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,7 +41,9 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """
     from rsis.data.download import download as run_download
 
-    manifest = run_download(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset))
+    section = load_params(params).dataset(dataset)
+    with held(paths.lock_file("download", dataset), f"download of {dataset}"):
+        manifest = run_download(dataset, section, paths.raw_folder(dataset))
     typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
 
 
@@ -70,14 +74,15 @@ def prepare(
     from rsis.data.prepare import prepare as run_prepare
 
     section = load_params(params).dataset(dataset)
-    summary = run_prepare(
-        dataset,
-        section,
-        paths.raw_folder(dataset),
-        paths.processed_folder(dataset),
-        skip_bad=skip_bad or section.skip_bad,
-        workers=workers or available_cores(),
-    )
+    with held(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
+        summary = run_prepare(
+            dataset,
+            section,
+            paths.raw_folder(dataset),
+            paths.processed_folder(dataset),
+            skip_bad=skip_bad or section.skip_bad,
+            workers=workers or available_cores(),
+        )
     for split, counts in summary.items():
         skipped = f", {counts.skipped} skipped" if counts.skipped else ""
         typer.echo(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
@@ -93,8 +98,10 @@ def train(
     """Train a run and write models/RUN.safetensors and history/RUN.
 
     Killed at any moment and started again, it goes on from the last finished epoch; once finished, it does
-    nothing until parameters, data or code change.
+    nothing until parameters, data or code change. SIGTERM and SIGUSR1 end it after the step it is at, with exit
+    code 75. While another process trains the same run, it waits.
     """
+    from rsis.train.processes import rank
     from rsis.train.run import TrainPaths
     from rsis.train.run import train as run_train
 
@@ -103,7 +110,8 @@ def train(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
     )
     run_train(run, section, places, progress=not quiet and sys.stderr.isatty(), fresh=fresh)
-    typer.echo(f"{run}: {places.model}")
+    if rank(section.train) == 0:
+        typer.echo(f"{run}: {places.model}")
 
 
 @app.command()
@@ -122,14 +130,15 @@ def predict(
             raise UserError(f"--split: found {split!r}; expected train, val or test")
         section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
     target = out or paths.predictions_file(run)
-    run_predict(
-        run,
-        section,
-        paths.processed_folder(section.dataset),
-        paths.model_file(run),
-        target,
-        progress=sys.stderr.isatty(),
-    )
+    with held(paths.lock_file("predict", run), f"prediction of {run}"):
+        run_predict(
+            run,
+            section,
+            paths.processed_folder(section.dataset),
+            paths.model_file(run),
+            target,
+            progress=sys.stderr.isatty(),
+        )
     typer.echo(f"{run}: {target}")
 
 
@@ -155,8 +164,9 @@ def score(
     dataset = loaded.dataset(section.dataset)
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
-    scores = score_run(predictions or paths.predictions_file(run), dataset, manifest.root, section.score, manifest)
-    write_scores(scores, metrics or paths.metrics_file(run), details or paths.scores_folder(run))
+    with held(paths.lock_file("score", run), f"scoring of {run}"):
+        scores = score_run(predictions or paths.predictions_file(run), dataset, manifest.root, section.score, manifest)
+        write_scores(scores, metrics or paths.metrics_file(run), details or paths.scores_folder(run))
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{run} {key} {value:.4f}")
 
@@ -241,6 +251,6 @@ def main() -> None:
     try:
         app()  # ends by SystemExit: wrong arguments are typer's own affair, in two lines and with code 2
     except UserError as error:
-        fail(str(error))
+        fail(str(error), error.exit_code)
     except OSError as error:
         fail(f"{error.filename or 'disk'}: {error.strerror or error}; put that right and run the command again")

@@ -102,6 +102,8 @@ class TrainSection(Section):
     max_instances: Count = 20
     seed: int = 0
     workers: Annotated[int, Field(ge=0)] = 2
+    devices: Count = 1
+    nodes: Count = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     lr: Positive
@@ -127,6 +129,9 @@ class TrainSection(Section):
             raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
         if self.validate_every > self.epochs:
             raise ValueError(f"validate_every {self.validate_every} exceeds epochs {self.epochs}; lower the former")
+        if self.batch_size % (self.devices * self.nodes):
+            shares = f"{self.devices} devices on {self.nodes} nodes"
+            raise ValueError(f"batch_size {self.batch_size} cannot be shared evenly by {shares}; make it a multiple")
         if (self.optimizer == "muon") != (self.lr_kernels is not None):
             raise ValueError("lr_kernels and optimizer muon go together; give both or neither")
         return self

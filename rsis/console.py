@@ -20,11 +20,13 @@ def set_up_logging() -> None:
     )
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Lightning's own affair with torch's pytree: nothing a user can act on
+    # Lightning's own affair with torch's pytree, and its guess that every job on a machine with SLURM wants srun:
+    # nothing a user can act on
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
 
-def fail(message: str) -> NoReturn:
-    """Print the message as one line on standard error and exit with code 2."""
+def fail(message: str, exit_code: int = 2) -> NoReturn:
+    """Print the message as one line on standard error and exit."""
     _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
-    sys.exit(2)
+    sys.exit(exit_code)

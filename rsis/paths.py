@@ -44,3 +44,8 @@ def scores_folder(run: str) -> Path:
 def submission_folder(run: str) -> Path:
     """Return the folder of what a benchmark's organisers take."""
     return Path("submissions") / run
+
+
+def lock_file(stage: str, name: str) -> Path:
+    """Return the lock of a stage of a data set or run."""
+    return STATE / ".locks" / f"{stage}-{name}.lock"

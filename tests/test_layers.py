@@ -15,6 +15,7 @@ LAYERS = {
     "masks": 0,
     "config": 0,
     "cores": 0,
+    "lock": 0,
     "dataset_config": 0,
     "section": 0,
     "manifest": 0,

@@ -28,20 +28,35 @@ class SampleKey:
     index: int
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work a process has: number `rank`, from 0, of `world`."""
+
+    rank: int = 0
+    world: int = 1
+
+
 class EpochSampler(Sampler[SampleKey]):
     """Each image once an epoch, in an order that depends on (seed, epoch) alone.
+
+    Several processes share each batch when shuffling, a part of equal size for each; a last batch that is not
+    full is left out then, unless it is the only one. Without shuffling, whole batches go to the processes in turn;
+    where there are fewer batches than processes, every process has all of them.
 
     Args:
         n: Number of images.
         seed: Any integer.
         shuffle: False keeps the file's order.
+        batch_size: Images in a batch of all processes.
+        share: This process's part.
     """
 
-    def __init__(self, n: int, seed: int, shuffle: bool) -> None:
+    def __init__(self, n: int, seed: int, shuffle: bool, batch_size: int = 1, share: Share | None = None) -> None:
         self.n = n
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
+        self._kept = _positions(n, shuffle, batch_size, share or Share())
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch the next iteration is; Lightning calls this."""
@@ -54,11 +69,11 @@ class EpochSampler(Sampler[SampleKey]):
         if self.shuffle:
             generator = torch.Generator().manual_seed(_seed_of(self.seed, epoch))
             order = torch.randperm(self.n, generator=generator)
-        return (SampleKey(epoch, index) for index in order.tolist())
+        return (SampleKey(epoch, index) for index in order[self._kept].tolist())
 
     def __len__(self) -> int:
-        """Return the number of images."""
-        return self.n
+        """Return the number of images of this process."""
+        return len(self._kept)
 
 
 class TrainingSet(Dataset[PreparedSample]):
@@ -128,6 +143,7 @@ def make_loader(
     workers: int,
     augment: AugmentSection | None,
     shuffle: bool,
+    share: Share | None = None,
 ) -> DataLoader:
     """Return a loader of `Batch` whose sampler is an `EpochSampler`.
 
@@ -137,28 +153,33 @@ def make_loader(
 
     Args:
         split: Where the samples come from.
-        batch_size: Images in a batch.
+        batch_size: Images in a batch, of all processes together when shuffling.
         seed: Any integer; with the epoch it decides order and augmentation.
         max_instances: Objects kept of each image.
         workers: Processes that load; 0 loads in this one.
         augment: None for validation.
         shuffle: False keeps the file's order.
+        share: This process's part of the work, see `EpochSampler`.
 
     Raises:
-        UserError: `augment.transpose` is set and the images are not square.
+        UserError: `augment.transpose` is set and the images are not square; or several processes are to share a
+            batch that is larger than the split.
     """
     height, width = split.size
     if augment is not None and augment.transpose and height != width:
         found = f"augment.transpose is true and {split.path} has images of {height} x {width}"
         raise UserError(f"{found}; it needs square ones: set transpose to false or a square size")
+    share = share or Share()
+    if share.world > 1 and shuffle and len(split) < batch_size:
+        found = f"train.batch_size is {batch_size} and {split.path} has {len(split)} images"
+        raise UserError(f"{found}; {share.world} processes cannot share them: lower batch_size or use one device")
     return DataLoader(
         TrainingSet(split, seed, None if augment is None else JointAugment(augment)),
-        batch_size=batch_size,
-        sampler=EpochSampler(len(split), seed, shuffle),
+        batch_size=batch_size // share.world if shuffle else batch_size,
+        sampler=EpochSampler(len(split), seed, shuffle, batch_size, share),
         num_workers=workers,
         collate_fn=partial(collate, max_instances=max_instances),
         pin_memory=torch.cuda.is_available(),
-        drop_last=shuffle and len(split) >= batch_size,
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # else every epoch takes a number from the global one
         persistent_workers=workers > 0,
@@ -170,6 +191,16 @@ def _largest(sample: PreparedSample, max_instances: int) -> torch.Tensor:
     areas = torch.bincount(sample.instance_map.flatten(), minlength=len(sample.class_ids) + 1)[1:]
     areas, order = torch.sort(areas, descending=True, stable=True)
     return (order[areas > 0] + 1)[:max_instances]
+
+
+def _positions(n: int, shuffle: bool, batch_size: int, share: Share) -> torch.Tensor:
+    """Return int64, which positions of an epoch's order a process reads."""
+    batches = torch.split(torch.arange(n), batch_size)
+    if shuffle:
+        whole = [batch for batch in batches if len(batch) == batch_size or len(batches) == 1]
+        return torch.cat([batch.chunk(share.world)[share.rank] for batch in whole])
+    # with fewer batches than processes each reads all of them: the mean over equal figures is that figure
+    return torch.cat(batches[share.rank :: share.world] if len(batches) >= share.world else batches)
 
 
 def _seed_of(*numbers: int) -> int:

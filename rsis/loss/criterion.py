@@ -1,5 +1,6 @@
 """The training objective: mask, class and objectness terms over matched objects."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,11 @@ from torch.nn import functional as F
 from rsis.loss.matching import hungarian_match
 from rsis.loss.soft_iou import soft_iou
 from rsis.structures import Batch, Losses, RSISOutput
+
+
+def at_least_one(count: torch.Tensor) -> torch.Tensor:
+    """Return a count that can be divided by."""
+    return count.clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,14 @@ class Criterion:
     box_weight: float = 1.0
 
     def __call__(
-        self, output: RSISOutput, mask_probs: torch.Tensor, batch: Batch, *, use_class: bool, use_stop: bool
+        self,
+        output: RSISOutput,
+        mask_probs: torch.Tensor,
+        batch: Batch,
+        *,
+        use_class: bool,
+        use_stop: bool,
+        divisor: Callable[[torch.Tensor], torch.Tensor] = at_least_one,
     ) -> tuple[Losses, torch.Tensor]:
         """Match and sum up.
 
@@ -43,6 +56,8 @@ class Criterion:
             batch: The targets.
             use_class: Whether lambda is in force.
             use_stop: Whether gamma is in force.
+            divisor: Makes of the number of matched objects, or of counted steps, in this batch what their sum is
+                divided by; where the batch is a part of a larger one, that depends on the other parts.
 
         Returns:
             The losses, and the object of each step as `hungarian_match` gives it, int64 [B, T].
@@ -51,7 +66,7 @@ class Criterion:
         assigned = hungarian_match(1 - overlaps, batch.num_instances)  # [B, T]
         matched = assigned >= 0
         slots = assigned.clamp(min=0)
-        count = matched.sum().clamp(min=1)
+        count = divisor(matched.sum())
 
         overlap = overlaps.gather(2, slots[..., None]).squeeze(2)  # [B, T]
         mask = ((1 - overlap) * matched).sum() / count
@@ -60,7 +75,7 @@ class Criterion:
         classes = batch.class_ids.gather(1, slots)  # [B, T]
         class_ = -(log_probs.gather(2, classes[..., None]).squeeze(2) * matched).sum() / count
 
-        stop = self._stop(output.objectness_logits, batch.num_instances)
+        stop = self._stop(output.objectness_logits, batch.num_instances, divisor)
         total = mask
         if use_class:
             total = total + self.class_weight * class_
@@ -74,14 +89,19 @@ class Criterion:
             total = total + self.box_weight * box
         return Losses(total, mask, class_, stop, box), assigned
 
-    def _stop(self, logits: torch.Tensor, num_instances: torch.Tensor) -> torch.Tensor:
+    def _stop(
+        self,
+        logits: torch.Tensor,
+        num_instances: torch.Tensor,
+        divisor: Callable[[torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
         """Return the balanced cross-entropy over each image's steps 1 .. N+1."""
         steps = torch.arange(logits.shape[1], device=logits.device)
         present = (steps < num_instances[:, None]).to(logits.dtype)  # [B, T], 1 = an object at this step
         counted = steps <= num_instances[:, None]
         weight = (1 - self.stop_balance) * present + self.stop_balance * (1 - present)
         each = weight * F.binary_cross_entropy_with_logits(logits, present, reduction="none")
-        return (each * counted).sum() / counted.sum().clamp(min=1)
+        return (each * counted).sum() / divisor(counted.sum())
 
 
 def boxes_of(masks: torch.Tensor) -> torch.Tensor:

@@ -39,7 +39,7 @@ class Schedule(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: seeded by epoch it does not care when the run began
-        torch.manual_seed(pl_module.section.seed * 100_003 + pl_module.current_epoch)
+        torch.manual_seed(pl_module.section.seed * 100_003 + pl_module.current_epoch + trainer.global_rank * 1_000_003)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember the weights that were validated (the averaged ones, where averaging is on)."""
@@ -57,7 +57,7 @@ class Schedule(pl.Callback):
         loss = float(trainer.callback_metrics["val/total"]) if validated else None
         after = advance(before, loss, pl_module.section)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
-        if improved and self._validated is not None:
+        if improved and self._validated is not None and trainer.is_global_zero:
             with atomic_path(self.best_path) as temporary:
                 temporary.write_bytes(save(self._validated))
         pl_module.schedule = after
@@ -98,12 +98,14 @@ class History(pl.Callback):
         self._live: Live | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the rows of the epochs already done."""
+        """Write the rows of the epochs already done; of several processes, the first one writes."""
+        self._since = time.monotonic()
+        if not trainer.is_global_zero:
+            return
         shutil.rmtree(self.folder, ignore_errors=True)
         self._live = Live(str(self.folder), save_dvc_exp=False, dvcyaml=None, report=None)
         for row in self.rows:
             self._write(row)
-        self._since = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the epoch's row: losses, schedule and learning rate."""
@@ -117,7 +119,8 @@ class History(pl.Callback):
         row["schedule/stop_in_force"] = float(state.use_stop)
         row["schedule/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch, **dict(sorted(row.items()))})
-        self._write(self.rows[-1])
+        if trainer.is_global_zero:
+            self._write(self.rows[-1])
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
 

@@ -9,11 +9,12 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from rsis.config import TrainSection
 from rsis.errors import UserError
-from rsis.loss.criterion import Criterion
+from rsis.loss.criterion import Criterion, at_least_one
 from rsis.model.rsis import RSIS, mask_probs, normalize
 from rsis.structures import Batch, Losses
 from rsis.train.curriculum import first_state
 from rsis.train.muon import Muon
+from rsis.train.processes import whole_batch_divisor, world_size
 
 
 class NonFiniteLossError(UserError):
@@ -39,6 +40,11 @@ class TrainingModule(pl.LightningModule):
         )
         self.schedule = first_state(section)
 
+    @property
+    def is_part_of_batch(self) -> bool:
+        """Whether the batch at hand is shared with other processes: in training, where there are any."""
+        return self.training and world_size(self.section) > 1
+
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Return the total loss of a training batch.
 
@@ -54,7 +60,8 @@ class TrainingModule(pl.LightningModule):
             )
         self._log("train", losses, batch)
         objects = batch.num_instances.float().mean()
-        self.log("schedule/objects_per_image", objects, on_step=False, on_epoch=True, batch_size=len(batch.images))
+        size = len(batch.images)
+        self.log("schedule/objects_per_image", objects, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return losses.total
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -76,6 +83,7 @@ class TrainingModule(pl.LightningModule):
                 batch,
                 use_class=self.schedule.use_class,
                 use_stop=self.schedule.use_stop,
+                divisor=whole_batch_divisor if self.is_part_of_batch else at_least_one,
             )
         return losses
 

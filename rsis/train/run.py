@@ -5,6 +5,7 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
     state/<run>/<key>/history/             dvclive's plots so far
+    state/<run>/<key>/alive.json           where it is, every few seconds
     state/<run>/<key>/model.safetensors    the result, once finished
 
 <key> is a digest of all that the result depends on: parameters, data and source code. A killed run finds its
@@ -15,6 +16,7 @@ import hashlib
 import logging
 import shutil
 import subprocess
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,17 +25,24 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from safetensors.torch import load_file
+from torch.distributed import DistBackendError
+from torch.utils.data import DataLoader
 
 import rsis
-from rsis.config import RunSection, digest_of
+from rsis.config import RunSection, TrainSection, digest_of
 from rsis.data.hdf5 import PreparedSplit
-from rsis.data.loader import EpochSampler, make_loader
-from rsis.errors import UserError
+from rsis.data.loader import EpochSampler, Share, make_loader
+from rsis.errors import StoppedError, UserError
 from rsis.files import atomic_folder, atomic_path, write_json
+from rsis.lock import held
 from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.model.rsis import RSIS
+from rsis.train.alive import SignOfLife
 from rsis.train.callbacks import History, Schedule
+from rsis.train.checkpoint_io import AtomicCheckpointIO
 from rsis.train.module import TrainingModule
+from rsis.train.processes import rank, share_batch_statistics, trainer_options, world_size
+from rsis.train.signals import StopOnRequest, StopRequests
 
 _LOG = logging.getLogger(__name__)
 _SOURCES = ("structures.py", "masks.py", "data", "model", "loss", "train")
@@ -67,14 +76,23 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
         fresh: Forget state of an earlier start with the same key.
 
     Raises:
-        UserError: The data is missing or unreadable, the loss is not finite, the disk is full.
+        StoppedError: A signal asked the training to stop; called again, it goes on.
+        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, or the machine
+            does not have the devices asked for.
     """
+    is_first = rank(run.train) == 0
+    with held(paths.state / ".locks" / f"train-{name}.lock", f"training of {name}") if is_first else nullcontext():
+        _train(name, run, paths, is_first=is_first, progress=progress, fresh=fresh)
+
+
+def _train(name: str, run: RunSection, paths: TrainPaths, *, is_first: bool, progress: bool, fresh: bool) -> None:
+    """Train as `train` does, alone at it; of several processes, the first one writes."""
     splits = {split: PreparedSplit(paths.processed / f"{split}.h5") for split in ("train", "val")}
     key = run_key(run, {split: data.digest for split, data in splits.items()})
     state = paths.state / name / key
-    if fresh:
+    if fresh and is_first:
         shutil.rmtree(state, ignore_errors=True)
-    if paths.model.is_file() and paths.history.is_dir() and read_info(paths.model).key == key:
+    if not fresh and paths.model.is_file() and paths.history.is_dir() and read_info(paths.model).key == key:
         _LOG.info("%s: already trained with these parameters, data and code; nothing to do", name)
         return
     result = state / "model.safetensors"
@@ -84,9 +102,12 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
         # setting when they are made, so it comes first; the caller gets its own back.
         torch.set_flush_denormal(True)
         try:
-            _fit(name, run, key, splits, state, progress)
+            with StopRequests() as requests:
+                _fit(_Training(name, run, splits, key, state), requests, progress=progress, resume=not fresh)
         finally:
             torch.set_flush_denormal(False)
+    if not is_first:
+        return
     with atomic_path(paths.model) as temporary:
         shutil.copyfile(result, temporary)
     with atomic_folder(paths.history) as temporary:
@@ -105,56 +126,85 @@ def run_key(run: RunSection, data_digests: dict[str, str]) -> str:
     )
 
 
-def _fit(name: str, run: RunSection, key: str, splits: dict[str, PreparedSplit], state: Path, progress: bool) -> None:
-    section = run.train
+@dataclass(frozen=True)
+class _Training:
+    """One run with what its result depends on, and the folder of its state."""
+
+    name: str
+    run: RunSection
+    splits: dict[str, PreparedSplit]
+    key: str
+    state: Path
+
+
+def _fit(training: _Training, requests: StopRequests, *, progress: bool, resume: bool) -> None:
+    section, state = training.run.train, training.state
     pl.seed_everything(section.seed, workers=True, verbose=False)
-    data = splits["train"]
-    module = TrainingModule(RSIS(run.model, len(data.class_names) + 1), section)
-    train_loader, val_loader = (
-        make_loader(
-            splits[split],
-            batch_size=section.batch_size,
-            seed=section.seed,
-            max_instances=section.max_instances,
-            workers=section.workers if split == "train" else 0,
-            augment=section.augment if split == "train" else None,
-            shuffle=split == "train",
-        )
-        for split in ("train", "val")
-    )
+    module = TrainingModule(RSIS(training.run.model, len(training.splits["train"].class_names) + 1), section)
+    if world_size(section) > 1:
+        share_batch_statistics(module.network)
+    train_loader = _loader(training.splits["train"], section, training=True)
+    val_loader = _loader(training.splits["val"], section, training=False)
     history = History(state / "history")
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
-    trainer = _trainer(run, state, [history, Schedule(state / "best.safetensors", sampler)], progress)
+    callbacks = [history, Schedule(state / "best.safetensors", sampler), SignOfLife(state / "alive.json")]
+    trainer = _trainer(section, state, [*callbacks, StopOnRequest(training.name, requests)], progress)
     last = state / "last.ckpt"
-    if last.is_file():
-        _LOG.info("%s: going on from %s", name, last)
+    found = last if resume and last.is_file() else None
+    if found is not None:
+        _LOG.info("%s: going on from %s", training.name, last)
     try:
-        trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=False)
+        trainer.fit(module, train_loader, val_loader, ckpt_path=found, weights_only=False)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{state}: cannot write ({reason}); free the space, then run again to go on") from error
+    except RuntimeError as error:
+        if world_size(section) == 1 or not ("gloo" in str(error) or isinstance(error, DistBackendError)):
+            raise
+        raise StoppedError(
+            f"{training.name}: another of its {world_size(section)} processes ended (see its messages); "
+            "run the same command again to go on from the last finished epoch"
+        ) from error
     except SystemExit as error:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from error
-    if section.keep == "best":
+    if trainer.is_global_zero:
+        _save(training, module, trainer, history)
+
+
+def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> DataLoader:
+    return make_loader(
+        split,
+        batch_size=section.batch_size,
+        seed=section.seed,
+        max_instances=section.max_instances,
+        workers=section.workers if training else 0,
+        augment=section.augment if training else None,
+        shuffle=training,
+        share=Share(rank(section), world_size(section)),
+    )
+
+
+def _save(training: _Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
+    run, state, data = training.run, training.state, training.splits["train"]
+    if run.train.keep == "best":
         module.network.load_state_dict(load_file(state / "best.safetensors"))
-    metrics = {key: value for key, value in history.rows[-1].items() if key != "epoch"}
     write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
-        run=name,
+        run=training.name,
         dataset=run.dataset,
         class_names=data.class_names,
         size=data.size,
         model=run.model.model_dump(mode="json"),
-        train=section.model_dump(mode="json"),
-        metrics=metrics,
-        key=key,
+        train=run.train.model_dump(mode="json"),
+        metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
+        key=training.key,
     )
     save_checkpoint(state / "model.safetensors", module.network, info)
 
 
-def _trainer(run: RunSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
-    section = run.train
+def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
+    options = trainer_options(section)
     if section.average_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=section.average_decay))
     if progress:
@@ -164,8 +214,6 @@ def _trainer(run: RunSection, state: Path, callbacks: list[pl.Callback], progres
     )
     return pl.Trainer(
         max_epochs=section.epochs,
-        accelerator="auto",
-        devices=1,
         precision="bf16-mixed" if section.precision == "bf16" else "32-true",
         gradient_clip_val=section.clip_norm,
         check_val_every_n_epoch=section.validate_every,
@@ -176,6 +224,7 @@ def _trainer(run: RunSection, state: Path, callbacks: list[pl.Callback], progres
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=state,
+        **{**options, "plugins": [*options["plugins"], AtomicCheckpointIO()]},
     )
 
 
@@ -187,6 +236,9 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
         "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
         "device": str(module.device),
         "precision": str(trainer.precision),
+        "devices": module.section.devices,
+        "nodes": module.section.nodes,
+        "batch_size": module.section.batch_size,  # of all devices on all nodes together
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "rsis": rsis.__version__,

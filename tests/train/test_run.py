@@ -215,7 +215,7 @@ def test_training_leaves_the_process_as_it_was(uninterrupted: TrainPaths) -> Non
 def test_missing_data_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"rsis prepare"):
         train_quietly(run_with(), paths_in(tmp_path, tmp_path / "data/processed/plants"))
-    assert not (tmp_path / "state").exists()
+    assert not (tmp_path / "state/demo").exists()
 
 
 def test_frozen_encoder_does_not_move(tmp_path: Path, processed: Path) -> None:

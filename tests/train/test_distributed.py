@@ -1,0 +1,78 @@
+"""Several processes train as one does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_cli import TINY, rsis
+
+# One batch of all four images an epoch: the figure of an epoch is the loss of a step. By SGD: Adam divides gradients
+# that should be zero by their own size, and makes 1e-4 of any change of rounding, that of the number of threads too.
+STEPS = TINY.replace("epochs: 2", "epochs: 20").replace("batch_size: 2", "batch_size: 4").replace("adamw", "sgd")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("distributed")
+    (folder / "params.yaml").write_text(STEPS)
+    for stage in ("download", "prepare"):
+        assert rsis(folder, stage, "plants").returncode == 0
+    return folder
+
+
+def trained(folder: Path, name: str, **changes: Any) -> tuple[dict[str, list[float]], dict[str, torch.Tensor]]:
+    """Train with some lines of the configuration changed; return every curve and the weights."""
+    text = STEPS.replace("\n  demo:\n", f"\n  {name}:\n").replace("{demo:", f"{{{name}:")
+    for key, value in changes.items():
+        text = text.replace("      workers: 0\n", f"      workers: 0\n      {key}: {value}\n")
+    (folder / "params.yaml").write_text(text)
+    result = rsis(folder, "train", name)
+    assert result.returncode == 0, result.stderr
+    curves = {}
+    for path in sorted((folder / "history" / name / "plots/metrics").rglob("*.tsv")):
+        curves[f"{path.parent.name}/{path.stem}"] = [float(row.split()[1]) for row in path.read_text().splitlines()[1:]]
+    return curves, load_file(folder / f"models/{name}.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path) -> tuple[dict[str, list[float]], dict[str, torch.Tensor]]:
+    return trained(folder, "alone")
+
+
+@pytest.mark.pipeline
+def test_two_processes_have_the_losses_of_one(folder: Path, alone: Any) -> None:
+    curves, weights = trained(folder, "two", devices=2)
+    assert set(curves) == set(alone[0])
+    assert len(curves["train/total"]) == 20
+    for name, values in alone[0].items():  # the class term is not in force: nothing holds its head in place
+        assert curves[name] == pytest.approx(values, rel=1e-3 if name.endswith("class") else 1e-5), name
+    assert set(weights) == set(alone[1])
+    facts = json.loads((folder / "history/two/run.json").read_text())
+    assert (facts["devices"], facts["nodes"], facts["batch_size"]) == (2, 1, 4)
+
+
+@pytest.mark.pipeline
+def test_an_uneven_last_validation_batch_is_counted_once(folder: Path, alone: Any) -> None:
+    """Two validation images in batches of four: the second process has none, and both stop at the same epoch."""
+    curves, _ = trained(folder, "patient", devices=2, patience=3, min_delta=0.5)
+    assert len(curves["val/total"]) == 4
+    assert curves["val/total"] == pytest.approx(alone[0]["val/total"][:4], rel=1e-5)
+
+
+def test_more_machines_than_tasks_names_the_way(folder: Path) -> None:
+    text = STEPS.replace("      workers: 0\n", "      workers: 0\n      nodes: 2\n")
+    (folder / "params.yaml").write_text(text)
+    result = rsis(folder, "train", "demo")
+    assert result.returncode == 2
+    assert "srun --nodes=2 --ntasks-per-node=1" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(folder: Path) -> None:
+    (folder / "params.yaml").write_text(STEPS.replace("      workers: 0\n", "      workers: 0\n      devices: 3\n"))
+    result = rsis(folder, "train", "demo")
+    assert result.returncode == 2
+    assert "batch_size 4 cannot be shared evenly by 3 devices on 1 nodes" in result.stderr
