@@ -42,7 +42,7 @@ from rsis.train.callbacks import History, Schedule
 from rsis.train.checkpoint_io import AtomicCheckpointIO
 from rsis.train.module import TrainingModule
 from rsis.train.processes import rank, share_batch_statistics, trainer_options, world_size
-from rsis.train.signals import StopOnRequest, StopRequests
+from rsis.train.signals import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
 _SOURCES = ("structures.py", "masks.py", "data", "model", "loss", "train")
@@ -166,7 +166,9 @@ def _fit(training: _Training, requests: StopRequests, *, progress: bool, resume:
             f"{training.name}: another of its {world_size(section)} processes ended (see its messages); "
             "run the same command again to go on from the last finished epoch"
         ) from error
-    except SystemExit as error:  # Lightning's answer to Ctrl-C
+    except SystemExit as error:  # Lightning's answer to Ctrl-C, and to a SIGTERM before the first step
+        if requests.name is not None:
+            raise stopped(training.name, requests, module.schedule.epoch) from error
         raise KeyboardInterrupt from error
     if trainer.is_global_zero:
         _save(training, module, trainer, history)

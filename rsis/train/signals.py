@@ -28,13 +28,19 @@ class StopRequests:
     def __enter__(self) -> Self:
         """Begin to listen; only the main thread of a process can."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
+            self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Give the signals back to whoever had them."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Be the one who hears the signals, whoever has taken them since."""
+        for number in self._before:
+            signal.signal(number, self._remember)
 
     def _remember(self, number: int, _: FrameType | None) -> None:
         self.name = self.name or signal.Signals(number).name
@@ -52,6 +58,10 @@ class StopOnRequest(pl.Callback):
         self.run = run
         self.requests = requests
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take SIGTERM back from Lightning, whose own handler talks to the other processes in the middle of a step."""
+        self.requests.listen()
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Stop if any process was asked to: a signal need not reach all at the same step, or at all."""
         asked = self.requests.name is not None
@@ -68,9 +78,11 @@ class StopOnRequest(pl.Callback):
 
     def _stop(self, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
-        epoch = pl_module.schedule.epoch
-        done = f"{epoch} epoch{'s' if epoch != 1 else ''} done" if epoch else "before its first epoch was done"
-        raise StoppedError(
-            f"{self.run}: stopped by {self.requests.name or 'a signal to another process'}, {done}; "
-            "run the same command again to go on"
-        )
+        raise stopped(self.run, self.requests, pl_module.schedule.epoch)
+
+
+def stopped(run: str, requests: StopRequests, epochs: int) -> StoppedError:
+    """Return the error that says by what a run was stopped, and after how many epochs."""
+    done = f"{epochs} epoch{'s' if epochs != 1 else ''} done" if epochs else "before its first epoch was done"
+    by = requests.name or "a signal to another process"
+    return StoppedError(f"{run}: stopped by {by}, {done}; run the same command again to go on")

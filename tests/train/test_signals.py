@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,9 @@ def has_passed(folder: Path, epoch: int) -> bool:
 @pytest.mark.pipeline
 def test_a_signal_ends_the_run_with_75_and_it_goes_on(tmp_path: Path, prepared: Path, whole: dict[str, bytes]) -> None:
     folder = copy_of(prepared, tmp_path / "run")
-    for number in (signal.SIGUSR1, signal.SIGTERM):
+    for number, epoch in ((signal.SIGUSR1, 0), (signal.SIGTERM, 3)):
         process = start(folder)
-        wait_for(lambda: has_passed(folder, 0 if number == signal.SIGUSR1 else 3), process)
+        wait_for(partial(has_passed, folder, epoch), process)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 75, errors
