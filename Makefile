@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: .venv/.installed
 	dvc repro $(DEMO_RUNS:%=score@%)
-	rsis report $(DEMO_RUNS) --name demos
+	rsis report demos
 	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
 	@echo "report: $(CURDIR)/reports/demos.html"
 

@@ -200,7 +200,8 @@ def submit(
 @app.command()
 def report(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN...", help="Names under `runs` in params.yaml.")
+        list[str] | None,
+        typer.Argument(metavar="RUN...", help="Names under `runs` or `comparisons` in params.yaml."),
     ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     name: Annotated[
@@ -211,20 +212,24 @@ def report(
         typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
     ] = None,
 ) -> None:
-    """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery."""
+    """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery.
+
+    A name under `comparisons` stands for its runs, and a run with `seeds` for one run of each.
+    """
     from rsis.manifest import read_manifest
     from rsis.report.experiments import Experiment
     from rsis.report.page import RunInputs
     from rsis.report.write import write_report
 
     loaded = load_params(params)
-    runs, compared = runs or [], list(experiments or [])
+    names, compared = runs or [], list(experiments or [])
+    runs = [run for item in names for run in loaded.compared.get(item, (item,))]
     states: tuple[Experiment, ...] = ()
     if compared:
         from rsis.report.dvc_revisions import load_experiments
 
-        compared += [item for item in runs if item not in loaded.runs]
-        runs = [item for item in runs if item in loaded.runs]
+        compared += [item for item in runs if item not in loaded.members]
+        runs = [item for item in runs if item in loaded.members]
         states = load_experiments(compared, Path())
     inputs: list[RunInputs] = []
     for run in runs:
@@ -241,7 +246,7 @@ def report(
                 run_config=section,
             )
         )
-    written = write_report(name or [*runs, "experiments"][0], inputs, paths.REPORTS, experiments=states)
+    written = write_report(name or [*names, "experiments"][0], inputs, paths.REPORTS, experiments=states)
     typer.echo(f"report: {written.html}")
 
 

@@ -160,9 +160,13 @@ class ScoreSection(Section):
 
 
 class RunSection(Section):
-    """One experiment: a data set, a model, and how it is trained, read out and scored."""
+    """One experiment: a data set, a model, and how it is trained, read out and scored.
+
+    With `seeds` it stands for as many runs, `<name>-seed<seed>`, that differ in `train.seed` alone.
+    """
 
     dataset: str
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
     model: ModelSection
     train: TrainSection
     predict: PredictSection
@@ -185,6 +189,7 @@ class Params(Section):
     datasets: dict[str, Dataset]
     runs: dict[str, RunSection]
     default: DefaultSection
+    comparisons: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -199,7 +204,31 @@ class Params(Section):
                 )
             if dataset not in self.default.datasets:
                 raise ValueError(f"default.datasets: {dataset} is missing, the data set of default.runs.{name}; add it")
+            if self.runs[name].seeds is not None:
+                raise ValueError(
+                    f"default.runs.{name}: DVC has no stage for each of its seeds; leave it out here and build it by "
+                    f"`snakemake reports/{name}.html`"
+                )
+        for name, members in self.comparisons.items():
+            if name in self.runs:
+                raise ValueError(f"comparisons.{name}: there is a run of that name; choose another")
+            unknown = [member for member in members if member not in self.runs]
+            if unknown:
+                raise ValueError(f"comparisons.{name}: no run {unknown[0]!r}; runs has {', '.join(self.runs)}")
         return self
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of all runs that can be trained: a run with seeds stands for one of each seed."""
+        return tuple(member for name in self.runs for member in self._members_of(name))
+
+    @property
+    def compared(self) -> dict[str, tuple[str, ...]]:
+        """What one report can show together, by its name: the seeds of a run, the runs of a comparison."""
+        found = {name: self._members_of(name) for name, run in self.runs.items() if run.seeds is not None}
+        for name, runs in self.comparisons.items():
+            found[name] = tuple(member for run in runs for member in self._members_of(run))
+        return found
 
     def dataset(self, name: str) -> AnyDataset:
         """Return the data set of that name, or raise UserError naming those there are."""
@@ -208,10 +237,36 @@ class Params(Section):
         return self.datasets[name]
 
     def run(self, name: str) -> RunSection:
-        """Return the run of that name, or raise UserError naming those there are."""
-        if name not in self.runs:
-            raise UserError(f"params.yaml has no run {name!r}; it has {', '.join(self.runs)}")
-        return self.runs[name]
+        """Return the run of that name, one of `members`.
+
+        Raises:
+            UserError: There is none; names those there are.
+        """
+        origin, seed = self.origin(name)
+        if origin not in self.runs:
+            raise UserError(f"params.yaml has no run {name!r}; it has {', '.join(self.members)}")
+        run = self.runs[origin]
+        if run.seeds is None:
+            return run
+        if seed is None:
+            raise UserError(f"run {name} has several seeds; name one of {', '.join(self._members_of(name))}")
+        return run.model_copy(update={"seeds": None, "train": run.train.model_copy(update={"seed": seed})})
+
+    def origin(self, name: str) -> tuple[str, int | None]:
+        """Return the run in the file that a name stands for, and its seed if it is one of several."""
+        for run, section in self.runs.items():
+            for seed in section.seeds or ():
+                if name == _member(run, seed):
+                    return run, seed
+        return name, None
+
+    def _members_of(self, name: str) -> tuple[str, ...]:
+        seeds = self.runs[name].seeds
+        return (name,) if seeds is None else tuple(_member(name, seed) for seed in seeds)
+
+
+def _member(run: str, seed: int) -> str:
+    return f"{run}-seed{seed}"
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

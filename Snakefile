@@ -1,0 +1,39 @@
+# The stages of dvc.yaml for an engine that runs them in parallel, on one machine or on a cluster.
+#
+#   snakemake                                        what a bare `dvc repro` builds, on this machine
+#   snakemake ablation --profile workflow/profiles/slurm   the paper's ablation table, a job for each stage of each run
+#   snakemake reports/demos.html                     one report
+#
+# Like DVC it only calls `rsis <stage>`; workflow/README.md says what to edit for a cluster.
+
+
+configfile: "params.yaml"
+
+
+include: "workflow/rules/graph.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/reports.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    ablation,
+    download,
+    report,
+    comparison,
+
+
+rule all:
+    default_target: True
+    input:
+        [f"reports/{run}.html" for run in PARAMS.default.runs],
+
+
+rule ablation:
+    input:
+        "reports/ablation.html",

@@ -1,0 +1,75 @@
+# A data set's raw files, and what the network reads.
+
+# Not all of rsis/data: a change there must not unpack gigabytes again.
+DOWNLOAD_SOURCES = sources(
+    *(
+        f"data/{name}.py"
+        for name in (
+            "download",
+            "unpack",
+            "lsc_hdf5",
+            "synthetic",
+            "rosette",
+            "drawing",
+            "scenes",
+            "scene_files",
+            "scene_objects",
+            "scene_places",
+            "streets",
+            "street_camera",
+            "street_objects",
+            "street_scene",
+            "street_vehicles",
+            "street_view",
+            "workers",
+        )
+    )
+)
+
+
+# On the machine that runs Snakemake: a cluster's nodes seldom reach the network.
+rule download:
+    input:
+        DOWNLOAD_SOURCES,
+    output:
+        directory("data/raw/{dataset}"),
+    log:
+        "logs/download/{dataset}.log",
+    benchmark:
+        "logs/download/{dataset}.tsv"
+    params:
+        tracked=tracked("datasets.{dataset}.source", "datasets.{dataset}.splits"),
+    shell:
+        "rsis download {wildcards.dataset} > {log} 2>&1"
+
+
+use rule download as generate with:
+    wildcard_constraints:
+        dataset=any_of(GENERATED),
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+
+
+ruleorder: generate > download
+
+
+rule prepare:
+    input:
+        "data/raw/{dataset}",
+        sources("data", "masks.py", "voc_split.py"),
+    output:
+        directory("data/processed/{dataset}"),
+    log:
+        "logs/prepare/{dataset}.log",
+    benchmark:
+        "logs/prepare/{dataset}.tsv"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        tracked=tracked("datasets.{dataset}"),
+    shell:
+        "rsis prepare {wildcards.dataset} > {log} 2>&1"

@@ -1,0 +1,50 @@
+# Ours beside what was published: a report for each run, and for runs that params.yaml puts side by side.
+
+
+rule report:
+    input:
+        lambda wildcards: scored(wildcards.run),
+        sources("report"),
+    output:
+        "reports/{run}.md",
+        report(
+            "reports/{run}.html",
+            caption="../report/report.rst",
+            category="Reports",
+            labels={"runs": "{run}"},
+        ),
+        "reports/{run}.csv",
+        directory("reports/{run}"),
+    log:
+        "logs/report/{run}.log",
+    shell:
+        "rsis report {wildcards.run} > {log} 2>&1"
+
+
+# Several runs in one report: a comparison of params.yaml, or the seeds of a run with their mean and deviation.
+rule comparison:
+    input:
+        lambda wildcards: [
+            file
+            for run in PARAMS.compared[wildcards.comparison]
+            for file in scored(run)
+        ],
+        sources("report"),
+    output:
+        "reports/{comparison}.md",
+        report(
+            "reports/{comparison}.html",
+            caption="../report/report.rst",
+            category="Reports",
+            labels={"runs": "{comparison}"},
+        ),
+        "reports/{comparison}.csv",
+        directory("reports/{comparison}"),
+    log:
+        "logs/report/{comparison}.log",
+    wildcard_constraints:
+        comparison=any_of(PARAMS.compared),
+    params:
+        tracked=lambda wildcards: PARAMS.compared[wildcards.comparison],
+    shell:
+        "rsis report {wildcards.comparison} > {log} 2>&1"

@@ -1,0 +1,43 @@
+# A run's network. A job that was killed is submitted again by the profile's `retries` and goes on where it was.
+
+
+rule train:
+    input:
+        processed_of,
+        sources("data", "model", "loss", "train"),
+    output:
+        "models/{run}.safetensors",
+        "history/{run}/run.json",
+        directory("history/{run}/plots"),
+    log:
+        "logs/train/{run}.log",
+    benchmark:
+        "logs/train/{run}.tsv"
+    threads: cpus
+    resources:
+        gres=lambda wildcards: gres(PARAMS.run(wildcards.run).train.devices),
+        mem_mb=16000,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+    params:
+        tracked=tracked("runs.{run}.model", "runs.{run}.train"),
+        launch="",
+    shell:
+        "{params.launch} rsis train {wildcards.run} > {log} 2>&1"
+
+
+# Outside a SLURM job Lightning starts the processes itself, on this machine.
+use rule train as train_distributed with:
+    wildcard_constraints:
+        run=any_of(DISTRIBUTED),
+    resources:
+        mpi="srun",
+        nodes=lambda wildcards: PARAMS.run(wildcards.run).train.nodes,
+        tasks=lambda wildcards: PARAMS.run(wildcards.run).train.nodes
+        * PARAMS.run(wildcards.run).train.devices,
+        tasks_per_gpu=0,
+        gres=lambda wildcards: gres(PARAMS.run(wildcards.run).train.devices),
+        mem_mb=16000,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+    params:
+        tracked=tracked("runs.{run}.model", "runs.{run}.train"),
+        launch=launch,
