@@ -4,7 +4,9 @@ Exit codes: 0 done, 2 something the user can put right (one line says what), 75 
 go on, 130 interrupted.
 """
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -248,6 +250,29 @@ def report(
         )
     written = write_report(name or [*names, "experiments"][0], inputs, paths.REPORTS, experiments=states)
     typer.echo(f"report: {written.html}")
+
+
+@app.command()
+def status(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN...", help="Runs. \\[default: all]")] = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say of every run what is done, running, queued, stopped, stale and waiting, and when it last gave a sign of life.
+
+    done, stale: its result is of the parameters, data and code there are now, or of others.
+    running, queued: a process is at it, or SLURM has a job for it.
+    stopped: it goes on when it is started again.
+    waiting: there is nothing yet.
+    """
+    from rsis.status import render, status_of
+
+    found = status_of(load_params(params), runs or ())
+    if as_json:
+        typer.echo(json.dumps([asdict(item) for item in found], indent=2))
+    else:
+        for line in render(found):
+            typer.echo(line)
 
 
 def main() -> None:

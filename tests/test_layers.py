@@ -30,7 +30,8 @@ LAYERS = {
     "predict": 3,
     "submit": 3,
     "report": 3,
-    "cli": 4,
+    "status": 4,
+    "cli": 5,
 }
 REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
 EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}
@@ -91,4 +92,5 @@ def test_command_line_imports_lazily() -> None:
         "rsis.console",
         "rsis.cores",
         "rsis.errors",
+        "rsis.lock",
     }

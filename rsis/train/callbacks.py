@@ -13,9 +13,12 @@ from dvclive.live import Live
 from safetensors.torch import save
 
 from rsis.data.loader import EpochSampler
-from rsis.files import atomic_path
+from rsis.files import atomic_path, write_json
 from rsis.train.curriculum import ScheduleState, advance
 from rsis.train.module import TrainingModule
+from rsis.train.progress import Progress
+
+_INTERVAL = 5.0  # seconds between two signs of life
 
 
 class Schedule(pl.Callback):
@@ -144,6 +147,43 @@ class History(pl.Callback):
             if name != "epoch" and math.isfinite(value):
                 self._live.log_metric(name, value)
         self._live.make_summary()
+
+
+class SignOfLife(pl.Callback):
+    """Writes `Progress`, at every epoch's end and every few seconds between.
+
+    Args:
+        path: The file to write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._last = -math.inf
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Write, if the last sign is some seconds old."""
+        if trainer.is_global_zero and time.monotonic() - self._last >= _INTERVAL:
+            self._write(trainer, pl_module, int(trainer.fit_loop.epoch_loop.batch_progress.current.completed))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write; the schedule has moved on to the next epoch."""
+        if trainer.is_global_zero:
+            self._write(trainer, pl_module, 0)
+
+    def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: int) -> None:
+        assert isinstance(pl_module, TrainingModule)
+        state = pl_module.schedule
+        known = math.isfinite(state.best_loss)
+        progress = Progress(
+            epoch=state.epoch,
+            epochs=pl_module.section.epochs,
+            batch=batch,
+            batches=int(trainer.num_training_batches),
+            best_loss=state.best_loss if known else None,
+            best_epoch=state.best_epoch if known else None,
+        )
+        write_json(self.path, asdict(progress))
+        self._last = time.monotonic()
 
 
 def _validated(trainer: pl.Trainer, epoch: int) -> bool:

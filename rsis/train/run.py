@@ -12,7 +12,6 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
 state again; a run with any of these changed never finds a foreign one.
 """
 
-import hashlib
 import logging
 import shutil
 import subprocess
@@ -29,7 +28,7 @@ from torch.distributed import DistBackendError
 from torch.utils.data import DataLoader
 
 import rsis
-from rsis.config import RunSection, TrainSection, digest_of
+from rsis.config import RunSection, TrainSection
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.loader import EpochSampler, Share, make_loader
 from rsis.errors import StoppedError, UserError
@@ -37,15 +36,14 @@ from rsis.files import atomic_folder, atomic_path, write_json
 from rsis.lock import held
 from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.model.rsis import RSIS
-from rsis.train.alive import SignOfLife
-from rsis.train.callbacks import History, Schedule
+from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.checkpoint_io import AtomicCheckpointIO
+from rsis.train.key import run_key
 from rsis.train.module import TrainingModule
 from rsis.train.processes import rank, share_batch_statistics, trainer_options, world_size
 from rsis.train.signals import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
-_SOURCES = ("structures.py", "masks.py", "data", "model", "loss", "train")
 
 
 @dataclass(frozen=True)
@@ -112,18 +110,6 @@ def _train(name: str, run: RunSection, paths: TrainPaths, *, is_first: bool, pro
         shutil.copyfile(result, temporary)
     with atomic_folder(paths.history) as temporary:
         shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
-
-
-def run_key(run: RunSection, data_digests: dict[str, str]) -> str:
-    """Return the digest of all that a training's result depends on."""
-    return digest_of(
-        {
-            "model": run.model.model_dump(mode="json"),
-            "train": run.train.model_dump(mode="json"),
-            "data": data_digests,
-            "code": _source_digest(),
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -247,17 +233,6 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
         "commit": _commit(),
         "best_epoch": module.schedule.best_epoch,
     }
-
-
-def _source_digest() -> str:
-    root = Path(rsis.__file__).parent
-    digest = hashlib.sha256()
-    for source in _SOURCES:
-        files = [root / source] if source.endswith(".py") else sorted((root / source).rglob("*.py"))
-        for file in files:
-            digest.update(file.relative_to(root).as_posix().encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _commit() -> str | None:
