@@ -275,6 +275,23 @@ def status(
             typer.echo(line)
 
 
+@app.command()
+def commit(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help="Runs. \\[default: those of `default` with a report]")
+    ] = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+) -> None:
+    """Record in DVC what Snakemake made, if nothing of it is out of date.
+
+    The way back: after `dvc repro`, `dvc pull` or `dvc checkout`, `snakemake --touch` tells Snakemake what is there.
+    """
+    from rsis.commit import commit as run_commit
+
+    stages = run_commit(load_params(params), runs or ())
+    typer.echo(f"dvc.lock: {len(stages)} stages recorded; git add dvc.lock metrics, and commit")
+
+
 def main() -> None:
     """Run the command line; the entry point of `rsis`."""
     set_up_logging()

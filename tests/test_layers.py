@@ -31,6 +31,7 @@ LAYERS = {
     "submit": 3,
     "report": 3,
     "status": 4,
+    "commit": 4,
     "cli": 5,
 }
 REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
