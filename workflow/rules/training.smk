@@ -41,3 +41,6 @@ use rule train as train_distributed with:
     params:
         tracked=tracked("runs.{run}.model", "runs.{run}.train"),
         launch=launch,
+
+
+ruleorder: train_distributed > train

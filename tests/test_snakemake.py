@@ -1,0 +1,211 @@
+"""The graph for the second engine: the same as DVC's, built by it, and handed from one to the other."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+from test_cli import TINY
+from test_dvc import REPOSITORY, Project
+
+SHARED = ("dvc.yaml", ".dvcignore", ".gitignore", "Snakefile")
+REPORT = "reports/demo.html"
+
+
+def project_in(folder: Path, params: str) -> Project:
+    """A folder with both engines' files, the code they depend on, and a configuration."""
+    folder.mkdir()
+    for name in SHARED:
+        shutil.copy(REPOSITORY / name, folder)
+    shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
+    # the stages depend on the code; what runs is the installed package, the same files
+    shutil.copytree(REPOSITORY / "rsis", folder / "rsis", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "params.yaml").write_text(params)
+    return Project(folder)
+
+
+def attempt(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that may fail."""
+    return subprocess.run(
+        command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False
+    )
+
+
+def expanded(folder: Path, paths: list[str]) -> set[str]:
+    """The files of the package that paths stand for; other paths as they are."""
+    found: set[str] = set()
+    for path in paths:
+        whole = folder / path
+        files = sorted(whole.rglob("*.py")) if path.startswith("rsis/") and whole.is_dir() else [whole]
+        found |= {file.relative_to(folder).as_posix() for file in files}
+    return found
+
+
+def stages_of_dvc(folder: Path) -> dict[str, dict[str, Any]]:
+    """Command, inputs, outputs and parameters of every stage, by the command."""
+    found = {}
+    with Repo(str(folder)) as repo:
+        for stage in repo.index.stages:
+            params = [name for dep in stage.deps if hasattr(dep, "params") for name in dep.params]
+            inputs = [dep.def_path for dep in stage.deps if not hasattr(dep, "params")]
+            found[stage.cmd] = {
+                "inputs": expanded(folder, inputs),
+                "outputs": {out.def_path for out in stage.outs},
+                "params": set(params),
+            }
+    return found
+
+
+def jobs_of_snakemake(project: Project) -> dict[str, dict[str, Any]]:
+    """The same of every job, by the command without what Snakemake adds to it."""
+    printed = project.run(sys.executable, str(REPOSITORY / "tests/snakemake_graph.py"), str(project.folder))
+    found = {}
+    for job in json.loads(printed):
+        command = re.fullmatch(r"\s*(?:\$\{SLURM_JOB_ID:\+srun [^}]*\} )?(rsis .*) > (\S+) 2>&1", job["command"])
+        assert command is not None, job["command"]
+        assert job["log"] == [command[2]]
+        found[command[1]] = {key: set(job[key]) for key in ("inputs", "outputs", "params")}
+    return found
+
+
+def test_both_engines_have_one_graph(tmp_path: Path) -> None:
+    """The repository's own parameters, with one run on two machines: all stages, and everything of each."""
+    params = (REPOSITORY / "params.yaml").read_text().replace("batch_size: 28 ", "nodes: 2\n      batch_size: 28 ")
+    project = project_in(tmp_path / "project", params)
+    project.run("dvc", "init", "-q", "--no-scm")
+    theirs, ours = stages_of_dvc(project.folder), jobs_of_snakemake(project)
+    assert set(ours) == set(theirs)
+    assert len(ours) > 50
+    for command, stage in theirs.items():
+        assert ours[command] == stage, command
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose demo Snakemake has built and DVC has recorded."""
+    project = project_in(tmp_path_factory.mktemp("snakemake") / "project", TINY)
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.commit("Begin")
+    refused = attempt(project, "rsis", "commit")
+    assert refused.returncode == 2
+    assert "run snakemake first" in refused.stderr
+    project.run("snakemake", "--cores", "1")
+    assert "6 stages recorded" in project.run("rsis", "commit")
+    project.commit("Built by Snakemake")
+    return project
+
+
+def is_clean(project: Project) -> bool:
+    """Whether neither engine has anything to do."""
+    ours = "Nothing to be done" in project.run("snakemake", "-n")
+    return ours and "Data and pipelines are up to date" in project.run("dvc", "status")
+
+
+def results(project: Project) -> dict[str, str]:
+    """Digests that DVC has of what must not depend on who ran a stage, or when."""
+    lock = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"]
+    digests = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
+    return {path: md5 for path, md5 in digests.items() if not path.startswith("reports") and "run.json" not in path}
+
+
+@pytest.mark.pipeline
+def test_what_snakemake_built_is_clean_for_both(built: Project) -> None:
+    assert is_clean(built)
+    assert json.loads((built.folder / "metrics/demo.json").read_text())
+    for stage, name in (("prepare", "plants"), ("train", "demo"), ("score", "demo")):
+        assert (built.folder / f"logs/{stage}/{name}.tsv").read_text().startswith("s\t")
+
+
+@pytest.mark.pipeline
+def test_dvc_makes_the_same_bytes(built: Project, tmp_path: Path) -> None:
+    """Every stage again, by DVC, in a copy without state: data, model, predictions and scores to the last bit."""
+    copy = Project(tmp_path / "copy")
+    shutil.copytree(built.folder, copy.folder, symlinks=True)
+    shutil.rmtree(copy.folder / "state")
+    before = results(copy)
+    assert {"data/processed/plants", "models/demo.safetensors", "metrics/demo.json", "scores/demo"} <= set(before)
+    copy.run("dvc", "repro", "--force")
+    assert results(copy) == before
+
+
+@pytest.mark.pipeline
+def test_nothing_out_of_date_is_recorded_and_the_way_back_works(built: Project, tmp_path: Path) -> None:
+    copy = Project(tmp_path / "copy")
+    shutil.copytree(built.folder, copy.folder, symlinks=True)
+    params = copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("objectness_threshold: 0.0", "objectness_threshold: 1.0"))
+    lock = (copy.folder / "dvc.lock").read_bytes()
+    refused = attempt(copy, "rsis", "commit", "demo")
+    assert refused.returncode == 2
+    assert "nothing recorded: Snakemake has still to run predict demo, score demo, report demo" in refused.stderr
+    assert (copy.folder / "dvc.lock").read_bytes() == lock
+
+    copy.run("dvc", "repro")
+    assert "metrics/demo.json" in copy.run("dvc", "metrics", "diff")
+    copy.run("snakemake", "--touch", "--cores", "1")
+    assert is_clean(copy)
+
+    params.write_text(params.read_text().replace("objectness_threshold: 1.0", "objectness_threshold: 0.0"))
+    copy.run("snakemake", "--cores", "1")
+    copy.run("rsis", "commit")
+    assert is_clean(copy)
+    assert copy.run("dvc", "metrics", "diff").strip() == ""
+
+
+@pytest.mark.pipeline
+def test_snakemakes_own_report_shows_scores_and_pages(built: Project) -> None:
+    built.run("snakemake", "--report", "overview.html")
+    page = (built.folder / "overview.html").read_text()
+    (built.folder / "overview.html").unlink()
+    for expected in ("metrics/demo.json", "reports/demo.html", "Scores", "fractions from 0 to 1"):
+        assert expected in page
+
+
+@pytest.mark.parametrize(
+    ("params", "options", "message"),
+    [
+        (TINY.replace("epochs: 2", "epochs: two"), (), "runs.demo.train.epochs: found 'two'"),
+        (TINY, ("--config", "runs={'demo': 3}"), "--config runs: the stages read params.yaml"),
+        (TINY.replace("  runs: {demo: plants}", "  runs: {demo: plants}\ncomparisons: {x: [y]}"), (), "no run 'y'"),
+    ],
+)
+def test_a_wrong_configuration_is_one_clear_error(
+    tmp_path: Path, params: str, options: tuple[str, ...], message: str
+) -> None:
+    project = project_in(tmp_path / "project", params)
+    result = attempt(project, "snakemake", "-n", *options)
+    assert result.returncode != 0
+    assert message in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_seeds_and_comparisons_are_targets(tmp_path: Path) -> None:
+    """A run with seeds is as many trainings; a report on it waits for all of them."""
+    params = TINY.replace("    dataset: plants\n", "    dataset: plants\n    seeds: [0, 1, 2]\n")
+    params = params.replace("runs: {demo: plants}", "runs: {}") + "comparisons: {ablation: [demo]}\n"
+    project = project_in(tmp_path / "project", params)
+    for target in (REPORT, "ablation"):
+        jobs = project.run("snakemake", "-n", target)
+        for seed in (0, 1, 2):
+            assert f"wildcards: run=demo-seed{seed}\n" in jobs
+        assert len(re.findall(r"^rule train:", jobs, re.MULTILINE)) == 3
+        assert len(re.findall(r"^rule comparison:", jobs, re.MULTILINE)) == 1
+
+
+def test_the_rules_are_formatted_and_lint_finds_only_what_is_meant() -> None:
+    """The environment is that of requirements.lock, so no rule names a container or conda environment."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    lint = subprocess.run(
+        ["snakemake", "--lint"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    titles = set(re.findall(r"^    \* (.*):$", lint.stdout + lint.stderr, re.MULTILINE))
+    assert titles == {"Specify a conda environment or container for each rule."}
+    subprocess.run(["snakefmt", "--check", "."], cwd=REPOSITORY, env=environment, capture_output=True, check=True)
