@@ -4,7 +4,7 @@ Everything lives in one folder but for a link to its configuration, /etc/slurm/s
 that names it, SLURM_CONF, from its jobs. Debian's packages slurmctld, slurmd, slurm-client and
 munge must be there, and the daemons want root. Partition `main` is the default; `low` gives way to it.
 
-By hand: `python tests/slurm_cluster.py FOLDER` starts one, says how to use it, and stops it at Ctrl-C.
+By hand: `python tests/slurm_cluster.py FOLDER` starts one, says how to use it, and stops it at Ctrl-C or SIGTERM.
 """
 
 import contextlib
@@ -55,9 +55,7 @@ class Cluster:
         munge = self.folder / "munge"
         options = ["--foreground", "--force", f"--key-file={munge / 'key'}", f"--socket={munge / 'socket'}"]
         options += [f"--{name}-file={munge / name}" for name in ("pid", "log", "seed")]
-        SYSTEM_CONFIGURATION.parent.mkdir(exist_ok=True)
-        SYSTEM_CONFIGURATION.symlink_to(self.folder / "slurm.conf")  # fails where there is a cluster already
-        self._linked = True
+        self._link()
         self._start("munged", "munged", *options)
         _wait_for("munge", lambda: self._does("munge", "-n", "-S", str(munge / "socket")))
         self.start_controller()
@@ -156,6 +154,19 @@ class Cluster:
         )
         (folder / "slurm.conf").write_text("\n".join(lines) + "\n")
 
+    def _link(self) -> None:
+        """Take the system's place for the configuration, if no living cluster has it."""
+        place = SYSTEM_CONFIGURATION
+        place.parent.mkdir(exist_ok=True)
+        if place.is_symlink() or place.exists():
+            environment = {**self.environment, "SLURM_CONF": str(place)}
+            ping = subprocess.run(["scontrol", "ping"], env=environment, capture_output=True, text=True, check=False)
+            if not place.is_symlink() or "is UP" in ping.stdout:
+                raise RuntimeError(f"{place}: this machine is part of a cluster already")
+            place.unlink()
+        place.symlink_to(self.folder / "slurm.conf")
+        self._linked = True
+
     def _start(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as output:
             self._running[name] = subprocess.Popen(
@@ -217,8 +228,8 @@ def main() -> None:
     running = Cluster(Path(sys.argv[1]).resolve(), gpus=1)
     running.start()
     print(f"export SLURM_CONF={running.folder}/slurm.conf", flush=True)  # noqa: T201
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.pause()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
     running.stop()
 
 

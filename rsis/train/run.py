@@ -2,6 +2,7 @@
 
 Where things stand while it trains, out of DVC's sight so that DVC cannot delete them:
 
+    state/<run>/events.log                 when and where it began, went on, was stopped and ended; only grows
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
     state/<run>/<key>/history/             dvclive's plots so far
@@ -13,10 +14,12 @@ state again; a run with any of these changed never finds a foreign one.
 """
 
 import logging
+import os
 import shutil
+import socket
 import subprocess
-from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +82,16 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
             does not have the devices asked for.
     """
     is_first = rank(run.train) == 0
-    with held(paths.state / ".locks" / f"train-{name}.lock", f"training of {name}") if is_first else nullcontext():
-        _train(name, run, paths, is_first=is_first, progress=progress, fresh=fresh)
+    if not is_first:
+        _train(name, run, paths, is_first=False, progress=progress, fresh=fresh)
+        return
+    with held(paths.state / ".locks" / f"train-{name}.lock", f"training of {name}"):
+        try:
+            _train(name, run, paths, is_first=True, progress=progress, fresh=fresh)
+        except UserError as error:
+            if (paths.state / name).is_dir():
+                _note(paths.state / name, str(error))
+            raise
 
 
 def _train(name: str, run: RunSection, paths: TrainPaths, *, is_first: bool, progress: bool, fresh: bool) -> None:
@@ -140,6 +151,8 @@ def _fit(training: _Training, requests: StopRequests, *, progress: bool, resume:
     found = last if resume and last.is_file() else None
     if found is not None:
         _LOG.info("%s: going on from %s", training.name, last)
+    if rank(section) == 0:
+        _note(state.parent, f"{'begins' if found is None else 'goes on'}, key {training.key}")
     try:
         trainer.fit(module, train_loader, val_loader, ckpt_path=found, weights_only=False)
     except OSError as error:
@@ -189,6 +202,7 @@ def _save(training: _Training, module: TrainingModule, trainer: pl.Trainer, hist
         key=training.key,
     )
     save_checkpoint(state / "model.safetensors", module.network, info)
+    _note(state.parent, f"done after {trainer.current_epoch} epochs")
 
 
 def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
@@ -233,6 +247,14 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
         "commit": _commit(),
         "best_epoch": module.schedule.best_epoch,
     }
+
+
+def _note(folder: Path, event: str) -> None:
+    """Append to the run's events; the log of a cluster's job is deleted when the job is submitted again."""
+    job = os.environ.get("SLURM_JOB_ID")
+    where = f"{socket.gethostname()}, process {os.getpid()}{f', SLURM job {job}' if job else ''}"
+    with (folder / "events.log").open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {where}: {event}\n")
 
 
 def _commit() -> str | None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_cli import TINY, rsis
+from trained_files import curves
 
 # One batch of all four images an epoch: the figure of an epoch is the loss of a step. By SGD: Adam divides gradients
 # that should be zero by their own size, and makes 1e-4 of any change of rounding, that of the number of threads too.
@@ -31,10 +32,7 @@ def trained(folder: Path, name: str, **changes: Any) -> tuple[dict[str, list[flo
     (folder / "params.yaml").write_text(text)
     result = rsis(folder, "train", name)
     assert result.returncode == 0, result.stderr
-    curves = {}
-    for path in sorted((folder / "history" / name / "plots/metrics").rglob("*.tsv")):
-        curves[f"{path.parent.name}/{path.stem}"] = [float(row.split()[1]) for row in path.read_text().splitlines()[1:]]
-    return curves, load_file(folder / f"models/{name}.safetensors")
+    return curves(folder, name), load_file(folder / f"models/{name}.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +42,11 @@ def alone(folder: Path) -> tuple[dict[str, list[float]], dict[str, torch.Tensor]
 
 @pytest.mark.pipeline
 def test_two_processes_have_the_losses_of_one(folder: Path, alone: Any) -> None:
-    curves, weights = trained(folder, "two", devices=2)
-    assert set(curves) == set(alone[0])
-    assert len(curves["train/total"]) == 20
+    found, weights = trained(folder, "two", devices=2)
+    assert set(found) == set(alone[0])
+    assert len(found["train/total"]) == 20
     for name, values in alone[0].items():  # the class term is not in force: nothing holds its head in place
-        assert curves[name] == pytest.approx(values, rel=1e-3 if name.endswith("class") else 1e-5), name
+        assert found[name] == pytest.approx(values, rel=1e-3 if name.endswith("class") else 1e-5), name
     assert set(weights) == set(alone[1])
     facts = json.loads((folder / "history/two/run.json").read_text())
     assert (facts["devices"], facts["nodes"], facts["batch_size"]) == (2, 1, 4)
@@ -57,9 +55,9 @@ def test_two_processes_have_the_losses_of_one(folder: Path, alone: Any) -> None:
 @pytest.mark.pipeline
 def test_an_uneven_last_validation_batch_is_counted_once(folder: Path, alone: Any) -> None:
     """Two validation images in batches of four: the second process has none, and both stop at the same epoch."""
-    curves, _ = trained(folder, "patient", devices=2, patience=3, min_delta=0.5)
-    assert len(curves["val/total"]) == 4
-    assert curves["val/total"] == pytest.approx(alone[0]["val/total"][:4], rel=1e-5)
+    found, _ = trained(folder, "patient", devices=2, patience=3, min_delta=0.5)
+    assert len(found["val/total"]) == 4
+    assert found["val/total"] == pytest.approx(alone[0]["val/total"][:4], rel=1e-5)
 
 
 def test_more_machines_than_tasks_names_the_way(folder: Path) -> None:

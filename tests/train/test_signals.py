@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from test_cli import TINY, rsis
+from trained_files import outputs
 
 from rsis.lock import held
 
@@ -40,11 +41,6 @@ def whole(prepared: Path) -> dict[str, bytes]:
 def copy_of(folder: Path, target: Path) -> Path:
     shutil.copytree(folder, target)
     return target
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    files = [folder / "models/demo.safetensors", *sorted((folder / "history/demo/plots").rglob("*.tsv"))]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
