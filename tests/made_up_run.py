@@ -55,12 +55,12 @@ SCORERS = {"tiny": ("cvppp", "coco"), "scenes": ("voc", "coco"), "streets": ("ci
 DIGEST = "ab" * 32
 
 
-def run_section(dataset: str, model: ModelSection | None = None) -> RunSection:
+def run_section(dataset: str, model: ModelSection | None = None, seed: int = 0) -> RunSection:
     """A run on one of `DATA`."""
     return RunSection(
         dataset=dataset,
         model=model or ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
-        train=TrainSection(epochs=3, batch_size=2, num_steps=4, lr=1e-3, lr_encoder=1e-6),
+        train=TrainSection(epochs=3, batch_size=2, num_steps=4, seed=seed, lr=1e-3, lr_encoder=1e-6),
         predict=PredictSection(num_steps=4, split="val" if dataset == "streets" else "test"),
         score=ScoreSection.model_validate({"scorers": SCORERS[dataset]}),
     )
@@ -108,10 +108,15 @@ def two_discs(number: int) -> np.ndarray:
 
 
 def make_run(
-    root: Path, name: str = "mine", shift: int = 1, dataset: str = "tiny", model: ModelSection | None = None
+    root: Path,
+    name: str = "mine",
+    shift: int = 1,
+    dataset: str = "tiny",
+    model: ModelSection | None = None,
+    seed: int = 0,
 ) -> RunInputs:
     """Write a run's files: its masks are the true ones, shifted; every third image misses an object."""
-    raw, data, run = root / "raw" / dataset, DATA[dataset], run_section(dataset, model)
+    raw, data, run = root / "raw" / dataset, DATA[dataset], run_section(dataset, model, seed)
     if not raw.exists():
         {"tiny": draw_plants, "scenes": draw_scenes, "streets": draw_streets}[dataset](raw)
     split = run.predict.split

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rsis.report.comparison import AS_ABOVE, Comparison, ComparisonRow, columns_of, our_row, published_row
+from rsis.report.comparison import AS_ABOVE, Comparison, ComparisonRow, columns_of, our_row, published_row, with_means
 from rsis.report.protocol import ScoredRun, data_difference
 from rsis.report.published import Published, PublishedRow, PublishedTable
 
@@ -38,9 +38,10 @@ def _ablation(table: PublishedTable, runs: Sequence[ScoredRun], published: Publi
     rows: list[ComparisonRow] = []
     for row in table.rows:
         rows.append(replace(published_row(table, row, published), settings=_texts(row.settings)))
-        rows += [_our_row(run, table, row, published) for run in runs if _matches(row, run)]
+        matched = [run for run in runs if _matches(row, run)]
+        rows += with_means(matched, [_our_row(run, table, row, published) for run in matched])
     others = [run for run in runs if not any(_matches(row, run) for row in table.rows)]
-    rows += [_our_row(run, table, None, published) for run in others]
+    rows += with_means(others, [_our_row(run, table, None, published) for run in others])
     notes = [AS_ABOVE, *([table.note] if table.note else [])]
     notes.append(f"{table.source.version}: {table.source.citation}.")
     benchmark = published.benchmarks[table.benchmark].title

@@ -3,15 +3,17 @@
 A run judged by the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) stands beside that benchmark's
 published results whatever its data, and says so when its data are others; a run scored by `coco` stands
 beside published numbers only on the same data set, since COCO's AP of another data set says nothing. No
-number is named without its scorer. Every run has its difference to the paper's own row.
+number is named without its scorer. Every run has its difference to the paper's own row, and so has the mean of
+runs that differ in their seed alone, which follows the last of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rsis.report.protocol import ScoredRun, by, data_difference, is_benchmark, official_split, settings_differences
 from rsis.report.published import Published, PublishedRow, PublishedTable, Unit
 from rsis.report.quantities import (
+    MINUS,
     SCORERS,
     differences,
     format_difference,
@@ -20,6 +22,7 @@ from rsis.report.quantities import (
     unit_of,
     value_of,
 )
+from rsis.report.seeds import SeedGroup, deviation_of, mean_of, seed_groups
 
 VERSIONS = {"v1": "v1", "v4": "v4, through a review", "secondary": "secondary source"}
 
@@ -45,6 +48,7 @@ class ComparisonRow:
         reference: The paper's row that ours is compared with; "" for a published row, or where there is none.
         differences: Ours minus that row's numbers, by scorer key.
         approximate: Its numbers are round ones.
+        over_seeds: It is the mean of several seeds, and its spreads (`<key>_std`) are over these, not over images.
     """
 
     method: str
@@ -57,6 +61,7 @@ class ComparisonRow:
     reference: str = ""
     differences: dict[str, float | None] = field(default_factory=dict)
     approximate: bool = False
+    over_seeds: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,14 @@ class Comparison:
     settings: tuple[str, ...] = ()
     grouped: bool = True
 
+    @property
+    def spread(self) -> str:
+        """What stands behind ± in its cells, or "" where none has it."""
+        images = any(column.spread for column in self.columns)
+        if not any(row.over_seeds for row in self.rows):
+            return "± is the standard deviation over images." if images else ""
+        return f"± is the standard deviation over {'images, in the row of a mean over ' if images else ''}seeds."
+
 
 def compare(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison, ...]:
     """Return the tables of each scorer that judged any of the runs, in the order the scorers first appear.
@@ -97,12 +110,17 @@ def compare(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison
 
 
 def format_cell(row: ComparisonRow, column: ComparisonColumn) -> str:
-    """Return a row's number in a column, with its spread over images where there is one."""
+    """Return a row's number in a column, with its spread where there is one."""
     text = format_value(row.values.get(column.key), column.unit)
     if row.approximate and text != "-":
         return f"about {text.removesuffix('.0')}"
-    spread = format_value(row.values.get(f"{column.key}_std"), column.unit) if column.spread else "-"
+    spread = format_value(spread_of(row, column), column.unit)
     return text if spread == "-" else f"{text} ± {spread}"
+
+
+def spread_of(row: ComparisonRow, column: ComparisonColumn) -> float | None:
+    """Return the standard deviation of a row's number, over images or over seeds, or None where it is not known."""
+    return row.values.get(f"{column.key}_std") if column.spread or row.over_seeds else None
 
 
 def format_gap(row: ComparisonRow, column: ComparisonColumn) -> str:
@@ -140,6 +158,17 @@ def our_row(
     return ComparisonRow(**{**vars(row), "reference": reference.method, "differences": gaps})
 
 
+def with_means(runs: Sequence[ScoredRun], rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Return the rows of runs, and after the last run of each of `seed_groups` a row of their mean."""
+    groups, found = seed_groups(runs), []
+    for run, row in zip(runs, rows, strict=True):
+        found.append(row)
+        for group in (group for group in groups if group.runs[-1] is run):
+            of_group = [r for member, r in zip(runs, rows, strict=True) if any(member is m for m in group.runs)]
+            found.append(_mean_row(group, of_group))
+    return found
+
+
 AS_ABOVE = "How the runs' protocols differ from the paper's is said below the first table of this benchmark."
 
 
@@ -159,6 +188,17 @@ def columns_of(units: dict[str, Unit]) -> tuple[ComparisonColumn, ...]:
     """Return the columns of a table; a spread stands with its figure."""
     shown = [key for key in units if not key.endswith("_std")]
     return tuple(ComparisonColumn(key, short_label_of(key), units[key], f"{key}_std" in units) for key in shown)
+
+
+def _mean_row(group: SeedGroup, rows: Sequence[ComparisonRow]) -> ComparisonRow:
+    """The mean of the rows of a group's runs, which share everything but their numbers."""
+    first, values = rows[0], dict[str, float | None]()
+    for key in (key for key in first.values if not key.endswith("_std")):
+        over_seeds = [row.values[key] for row in rows]
+        values |= {key: mean_of(over_seeds), f"{key}_std": deviation_of(over_seeds)}
+    gaps = {key: mean_of([row.differences[key] for row in rows]) for key in first.differences}
+    remark = f"± over seeds {group.seeds} (n {MINUS} 1), not over images; {first.remark}"
+    return replace(first, method=group.method, remark=remark, values=values, differences=gaps, over_seeds=True)
 
 
 def _tables(scorer: str, runs: Sequence[ScoredRun], published: Published) -> list[list[PublishedTable]]:
@@ -184,10 +224,9 @@ def _compare(
     first = tables[0]
     benchmark = published.benchmarks[first.benchmark]
     rows = [published_row(table, row, published) for table in tables for row in table.rows]
-    rows += [
-        our_row(run, tuple(first.columns), data_difference(run, first, benchmark), first.reference, first)
-        for run in runs
-    ]
+    keys, reference = tuple(first.columns), first.reference
+    ours = [our_row(run, keys, data_difference(run, first, benchmark), reference, first) for run in runs]
+    rows += with_means(runs, ours)
     notes = [AS_ABOVE] if told else protocol_notes(runs, first, published)
     notes += [table.note for table in tables if table.note]
     cited = dict.fromkeys((t.source_of(r).version, t.source_of(r).citation) for t in tables for r in t.rows)
@@ -203,4 +242,4 @@ def _own(scorer: str, runs: Sequence[ScoredRun]) -> Comparison:
     rows = [our_row(run, tuple(keys), f"input {by(run.dataset_config.size)}", None, None) for run in runs]
     title = f"{SCORERS.get(scorer, scorer)} scorer"
     note = "No published result is on this data set with this scorer, so none stands beside ours."
-    return Comparison(scorer, title, title, columns, tuple(rows), (note,))
+    return Comparison(scorer, title, title, columns, tuple(with_means(runs, rows)), (note,))

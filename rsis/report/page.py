@@ -17,14 +17,7 @@ from rsis.report.gallery import GalleryItem, choose, gallery_item
 from rsis.report.panel import Picture
 from rsis.report.protocol import ScoredRun
 from rsis.report.provenance import Provenance, provenance, training
-from rsis.report.quantities import format_value, label_of, unit_of
-
-HEADLINES = (
-    *("cvppp/sbd", "cvppp/abs_dic", "cvppp/dic", "cvppp/fg_bg_dice"),
-    *("voc/APr50", "voc/APr", "voc/AR10_iou50"),
-    *("cityscapes/AP", "cityscapes/AP50", "cityscapes/AP100m", "cityscapes/AP50m"),
-    *("coco/AP", "coco/AP50", "coco/AP75", "coco/AR100"),
-)
+from rsis.report.quantities import HEADLINES, format_headline, label_of, unit_of
 
 
 @dataclass(frozen=True)
@@ -155,9 +148,9 @@ def _headlines(run: ScoredRun) -> tuple[Headline, ...]:
     headlines = []
     for key in (key for key in HEADLINES if key in metrics):
         unit = unit_of(key)
-        value = f"{metrics[key]:.2f}" if unit == "count" else f"{format_value(metrics[key], unit)} %"
+        value = f"{format_headline(metrics[key], unit)}{'' if unit == 'count' else ' %'}"
         spread = metrics.get(f"{key}_std")
-        over = "" if spread is None else f"± {spread:.2f}" if unit == "count" else f"± {format_value(spread, unit)}"
+        over = "" if spread is None else f"± {format_headline(spread, unit)}"
         headlines.append(Headline(label_of(key), value, over))
     return tuple(headlines)
 

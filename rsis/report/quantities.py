@@ -16,6 +16,12 @@ LABELS = {
 SCORERS = {"cvppp": "CVPPP", "coco": "COCO", "voc": "VOC", "cityscapes": "Cityscapes"}
 COUNTS = frozenset({"cvppp/dic", "cvppp/abs_dic", "cvppp/dic_std", "cvppp/abs_dic_std"})
 MINUS = "\u2212"
+HEADLINES = (  # what is said of a run first, in this order
+    *("cvppp/sbd", "cvppp/abs_dic", "cvppp/dic", "cvppp/fg_bg_dice"),
+    *("voc/APr50", "voc/APr", "voc/AR10_iou50"),
+    *("cityscapes/AP", "cityscapes/AP50", "cityscapes/AP100m", "cityscapes/AP50m"),
+    *("coco/AP", "coco/AP50", "coco/AP75", "coco/AR100"),
+)
 
 
 def label_of(key: str) -> str:
@@ -58,6 +64,13 @@ def format_value(value: float | None, unit: Unit) -> str:
     if value is None or math.isnan(value):
         return "-"
     return {"fraction": f"{100 * value:.1f}", "count": f"{value:.1f}", "tau": f"{value:.3f}"}[unit]
+
+
+def format_headline(value: float | None, unit: Unit) -> str:
+    """Return a number as `format_value` does, but a count to two decimals."""
+    if value is None or math.isnan(value) or unit != "count":
+        return format_value(value, unit)
+    return f"{value:.2f}"
 
 
 def format_difference(value: float | None, unit: Unit) -> str:

@@ -18,6 +18,7 @@ from rsis.report.long_table import long_table
 from rsis.report.page import RunInputs, load_run, run_page
 from rsis.report.published import Published, load_published
 from rsis.report.render import render
+from rsis.report.seeds import seed_tables
 
 MANY_RUNS = 4  # from these on a gallery shows fewer images of each
 
@@ -63,11 +64,11 @@ def write_report(
     pages = [run_page(command, item, *read, shown) for item, read in zip(inputs, loaded, strict=True)]
     numbers = published or load_published()
     comparisons = compare(runs, numbers) + ablations(runs, numbers)
-    figures = breakdown(runs)
+    figures, seeds = breakdown(runs), seed_tables(runs)
     context: dict[str, object] = {"name": name, "pages": pages, "comparisons": comparisons, "breakdown": figures}
-    context |= {"experiments": tabulate(experiments), "command": command}
+    context |= {"experiments": tabulate(experiments), "command": command, "seeds": seeds}
     texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
-    texts["csv"] = long_table(comparisons, experiments).to_csv(index=False, lineterminator="\n")
+    texts["csv"] = long_table(comparisons, experiments, seeds).to_csv(index=False, lineterminator="\n")
     paths = ReportPaths(folder / f"{name}.md", folder / f"{name}.html", folder / f"{name}.csv", folder / name)
     with atomic_folder(paths.figures) as temporary:
         for picture in (*figures, *(picture for page in pages for picture in page.pictures)):

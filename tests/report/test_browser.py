@@ -61,6 +61,16 @@ def test_nothing_is_wider_than_the_window(tab: Browser, page: Path, width: int) 
     assert tab.evaluate(scrolled) > 0  # wide tables scroll within themselves
 
 
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_a_table_over_many_seeds_scrolls_within_itself(tab: Browser, tmp_path: Path, width: int) -> None:
+    runs = [make_run(tmp_path, f"a_long_name_of_a_run-seed{seed}", seed=seed) for seed in range(5)]
+    tab.open(write_report("seeds", runs, tmp_path / "reports").html, width)
+    assert tab.complaints() == []
+    assert tab.evaluate("document.querySelectorAll('#seeds table th[scope=col]').length") == 1 + 5 + 2
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    assert tab.evaluate(WIDE) == []
+
+
 def test_links_lead_somewhere(tab: Browser, page: Path) -> None:
     tab.open(page, 390)
     lost = "[...document.links].filter(a => !document.querySelector(a.getAttribute('href'))).length"
