@@ -224,14 +224,14 @@ def report(
     from rsis.report.write import write_report
 
     loaded = load_params(params)
-    names, compared = runs or [], list(experiments or [])
+    compared = list(experiments or [])
+    names = [item for item in runs or [] if not compared or item in loaded.compared or item in loaded.members]
+    compared += [item for item in runs or [] if item not in names]
     runs = [run for item in names for run in loaded.compared.get(item, (item,))]
     states: tuple[Experiment, ...] = ()
     if compared:
         from rsis.report.dvc_revisions import load_experiments
 
-        compared += [item for item in runs if item not in loaded.members]
-        runs = [item for item in runs if item in loaded.members]
         states = load_experiments(compared, Path())
     inputs: list[RunInputs] = []
     for run in runs:
