@@ -19,8 +19,9 @@ demo: .venv/.installed
 	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
 	@echo "report: $(CURDIR)/reports/demos.html"
 
+# A process for each of two cores: more of them want 5 GB of memory each.
 test: .venv/.installed
-	pytest
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 bench: .venv/.installed
 	python -m benchmarks $(BENCH)
@@ -28,6 +29,7 @@ bench: .venv/.installed
 lint: .venv/.installed
 	ruff check
 	ruff format --check
+	snakefmt --check .
 	mypy
 
 check: lint test
@@ -56,4 +58,4 @@ lock: .venv/.installed
 		--no-header --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv data/processed models history predictions scores state
+	rm -rf .venv .snakemake data/processed logs models history predictions scores state

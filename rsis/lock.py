@@ -10,6 +10,7 @@ Beside it stands who holds it, for messages and for `rsis status`:
 """
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from rsis.errors import UserError
 from rsis.files import read_json, write_json
@@ -53,7 +54,7 @@ def held(path: Path, what: str) -> Iterator[None]:
     Raises:
         UserError: The file system cannot lock files, or the folder cannot be written.
     """
-    lock = FileLock(path)
+    lock = _lock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -61,12 +62,12 @@ def held(path: Path, what: str) -> Iterator[None]:
         except Timeout:
             _LOG.warning("%s: another process is at it (%s); waiting until it ends", what, holder_of(path) or "unknown")
             lock.acquire(poll_interval=_POLL)
-    except NotImplementedError as error:
-        raise UserError(
-            f"{path}: this file system cannot lock files; put the project's folder on one that can "
-            "(NFS 4, Lustre mounted with flock, or a local disk)"
-        ) from error
     except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise UserError(
+                f"{path}: this file system cannot lock files; put the project's folder on one that can "
+                "(NFS 4, Lustre mounted with flock, or a local disk)"
+            ) from error
         raise UserError(f"{path}: cannot lock ({error.strerror or error}); make the folder writable") from error
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -82,7 +83,7 @@ def holder_of(path: Path) -> Holder | None:
     """Return who holds a lock, or None when it is free."""
     if not path.is_file():
         return None
-    probe = FileLock(path)
+    probe = _lock(path)
     try:
         probe.acquire(timeout=0)
     except Timeout:
@@ -94,3 +95,8 @@ def holder_of(path: Path) -> Holder | None:
         return None
     probe.release()
     return None
+
+
+def _lock(path: Path) -> BaseFileLock:
+    # never a file whose being there is the lock: a killed process would leave it behind
+    return FileLock(path, fallback_to_soft=False, preserve_lock_file=True)

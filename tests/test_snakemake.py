@@ -169,6 +169,18 @@ def test_snakemakes_own_report_shows_scores_and_pages(built: Project) -> None:
         assert expected in page
 
 
+@pytest.mark.pipeline
+def test_another_executor_runs_the_same_snakefile(tmp_path: Path) -> None:
+    """The profile for any batch system, with bash in the place of its submit command."""
+    project = project_in(tmp_path / "project", TINY)
+    profile = project.folder / "workflow/profiles/generic/config.yaml"
+    text = re.sub(r"cluster-generic-submit-cmd: >-\n.*\n", "cluster-generic-submit-cmd: bash\n", profile.read_text())
+    profile.write_text(text.replace("latency-wait: 60", "latency-wait: 5\nseconds-between-status-checks: 1"))
+    project.run("snakemake", "--profile", "workflow/profiles/generic", "data/processed/plants")
+    assert (project.folder / "data/processed/plants/train.h5").is_file()
+    assert "Nothing to be done" in project.run("snakemake", "-n", "data/processed/plants")
+
+
 @pytest.mark.parametrize(
     ("params", "options", "message"),
     [
