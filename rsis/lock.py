@@ -3,8 +3,8 @@
 A lock is a file that its holder has locked with flock, so that the system frees it however the holder ends.
 Beside it stands who holds it, for messages and for `rsis status`:
 
-    state/.locks/train-demo.lock
-    state/.locks/train-demo.json    {"host": "n1", "pid": 4711, "job": "123", "since": "2026-11-24T10:00:00+00:00"}
+    state/locks/train-demo.lock
+    state/locks/train-demo.json    {"host": "n1", "pid": 4711, "job": "123", "since": "2026-11-24T10:00:00+00:00"}
 
 "job" is the number SLURM gave it, or null.
 """

@@ -48,4 +48,4 @@ def submission_folder(run: str) -> Path:
 
 def lock_file(stage: str, name: str) -> Path:
     """Return the lock of a stage of a data set or run."""
-    return STATE / ".locks" / f"{stage}-{name}.lock"
+    return STATE / "locks" / f"{stage}-{name}.lock"

@@ -73,7 +73,7 @@ def wait_for(project: Project, what: str, condition: Callable[[], bool], seconds
 
 def trainer(project: Project) -> Holder | None:
     """Who trains the demo now."""
-    return holder_of(project.folder / "state/.locks/train-demo.lock")
+    return holder_of(project.folder / "state/locks/train-demo.lock")
 
 
 def epochs_done(project: Project) -> int:

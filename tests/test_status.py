@@ -82,7 +82,7 @@ def test_a_changed_parameter_makes_stale_what_depends_on_it(
 
 @pytest.mark.pipeline
 def test_a_running_stage_and_who_runs_it(copy: Path) -> None:
-    with held(copy / "state/.locks/train-demo.lock", "the test"):
+    with held(copy / "state/locks/train-demo.lock", "the test"):
         status = said(copy)
     assert status.train == "running"
     assert f"process {os.getpid()}" in status.holder

@@ -42,7 +42,9 @@ class Schedule(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: seeded by epoch it does not care when the run began
-        torch.manual_seed(pl_module.section.seed * 100_003 + pl_module.current_epoch + trainer.global_rank * 1_000_003)
+        torch.manual_seed(
+            pl_module.section.seed * 100_003 + pl_module.current_epoch + pl_module.global_rank * 1_000_003
+        )
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember the weights that were validated (the averaged ones, where averaging is on)."""

@@ -1,5 +1,6 @@
 """Training checkpoints that are whole or not there, whatever happens to the process or the machine."""
 
+import io
 import os
 import pickle
 from collections.abc import Callable
@@ -23,8 +24,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write a checkpoint."""
+        content = io.BytesIO()  # writing to a full disk, torch hides what went wrong
+        torch.save(checkpoint, content)
         with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
 

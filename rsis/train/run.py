@@ -13,6 +13,7 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
 state again; a run with any of these changed never finds a foreign one.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -85,7 +86,7 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
     if not is_first:
         _train(name, run, paths, is_first=False, progress=progress, fresh=fresh)
         return
-    with held(paths.state / ".locks" / f"train-{name}.lock", f"training of {name}"):
+    with held(paths.state / "locks" / f"train-{name}.lock", f"training of {name}"):
         try:
             _train(name, run, paths, is_first=True, progress=progress, fresh=fresh)
         except UserError as error:
@@ -253,7 +254,8 @@ def _note(folder: Path, event: str) -> None:
     """Append to the run's events; the log of a cluster's job is deleted when the job is submitted again."""
     job = os.environ.get("SLURM_JOB_ID")
     where = f"{socket.gethostname()}, process {os.getpid()}{f', SLURM job {job}' if job else ''}"
-    with (folder / "events.log").open("a", encoding="utf-8") as file:
+    # the disk may be full, which is said where it matters
+    with contextlib.suppress(OSError), (folder / "events.log").open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {where}: {event}\n")
 
 

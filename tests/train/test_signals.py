@@ -95,7 +95,7 @@ def test_a_signal_to_one_process_ends_all_of_them(tmp_path: Path, prepared: Path
 @pytest.mark.pipeline
 def test_a_second_instance_waits_for_the_first(tmp_path: Path, prepared: Path, whole: dict[str, bytes]) -> None:
     folder = copy_of(prepared, tmp_path / "run")
-    with held(folder / "state/.locks/train-demo.lock", "the test"):
+    with held(folder / "state/locks/train-demo.lock", "the test"):
         second = start(folder)
         assert second.stderr is not None
         line = second.stderr.readline()
