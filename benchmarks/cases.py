@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.literal.model import LiteralRSIS, copy_weights
 from benchmarks.results import Row
-from rsis.config import ModelSection, ObjectiveSection, TrainSection
 from rsis.model.rsis import RSIS
+from rsis.run_config import ModelSection, ObjectiveSection, TrainSection
 from rsis.structures import Batch
 
 NUM_CLASSES = 21  # Pascal VOC's twenty and class 0

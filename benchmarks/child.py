@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # preparing must not pay for torch
 
     from benchmarks.literal.training import LiteralTraining
     from benchmarks.training import OurTraining
-    from rsis.config import ModelSection
+    from rsis.run_config import ModelSection
 
 
 def prepare(params: str, dataset: str, split: str, workers: int) -> dict[str, Any]:

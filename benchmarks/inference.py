@@ -11,9 +11,9 @@ from benchmarks.literal.model import LiteralRSIS, copy_weights_back, normalized
 from benchmarks.literal.training import predict as literal_predict
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
-from rsis.config import PredictSection
 from rsis.model.rsis import RSIS
 from rsis.predict import predict_batch
+from rsis.run_config import PredictSection
 
 ORIGINAL = (375, 500)  # (H, W) of many a picture of Pascal VOC
 

@@ -20,9 +20,9 @@ from benchmarks.cases import (
 from benchmarks.literal.training import LiteralTraining
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
-from rsis.config import TrainSection
 from rsis.data.loader import EpochSampler
 from rsis.model.rsis import RSIS
+from rsis.run_config import TrainSection
 from rsis.structures import Batch
 from rsis.train.callbacks import Schedule
 from rsis.train.module import TrainingModule

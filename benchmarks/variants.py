@@ -15,9 +15,9 @@ from benchmarks.measure import Measurement, Settings, interleave
 from benchmarks.results import Row
 from benchmarks.roofline import achieved, count, measure_ceilings
 from benchmarks.training import OurTraining
-from rsis.config import PredictSection
 from rsis.model.rsis import RSIS
 from rsis.predict import predict_batch
+from rsis.run_config import PredictSection
 from rsis.structures import Batch, RSISOutput
 
 VARIANTS = ("as it is", "compiled", "CUDA graphs")

@@ -4,15 +4,15 @@ Exit codes: 0 done, 2 something the user can put right (one line says what), 75 
 go on, 130 interrupted.
 """
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rsis import paths
+from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
+from rsis.cli_results import results
 from rsis.config import load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
@@ -26,12 +26,6 @@ app = typer.Typer(
     help="Recurrent instance segmentation: from raw images to a scored report, one stage after another. "
     "Run it in the folder that holds params.yaml; every path below is relative to it.",
 )
-
-ParamsFile = Annotated[Path, typer.Option("--params", help="The configuration file.")]
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name under `datasets` in params.yaml.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
-DEFAULT_PARAMS = Path("params.yaml")
 
 
 @app.command()
@@ -173,123 +167,7 @@ def score(
         typer.echo(f"{run} {key} {value:.4f}")
 
 
-@app.command()
-def submit(
-    run: RunName,
-    params: ParamsFile = DEFAULT_PARAMS,
-    predictions: Annotated[
-        Path | None, typer.Option(help="The file to submit. \\[default: predictions/RUN.json]")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write. \\[default: submissions/RUN]")] = None,
-) -> None:
-    """Write predictions in the form that the organisers of the run's benchmark take.
-
-    CVPPP: the challenge's HDF5 file and label PNGs.
-    Cityscapes: the test server's text files and masks.
-    VOC and COCO: results as COCO JSON.
-    """
-    from rsis.manifest import read_manifest
-    from rsis.submit import submit as run_submit
-
-    loaded = load_params(params)
-    section = loaded.run(run)
-    root = read_manifest(paths.raw_folder(section.dataset)).root
-    folder = out or paths.submission_folder(run)
-    run_submit(run, section, loaded.dataset(section.dataset), root, predictions or paths.predictions_file(run), folder)
-    typer.echo(f"{run}: {folder}")
-
-
-@app.command()
-def report(
-    runs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="RUN...", help="Names under `runs` or `comparisons` in params.yaml."),
-    ] = None,
-    params: ParamsFile = DEFAULT_PARAMS,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the report. \\[default: the first run, or `experiments`]")
-    ] = None,
-    experiments: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
-    ] = None,
-) -> None:
-    """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery.
-
-    A name under `comparisons` stands for its runs, and a run with `seeds` for one run of each.
-    """
-    from rsis.manifest import read_manifest
-    from rsis.report.experiments import Experiment
-    from rsis.report.page import RunInputs
-    from rsis.report.write import write_report
-
-    loaded = load_params(params)
-    compared = list(experiments or [])
-    names = [item for item in runs or [] if not compared or item in loaded.compared or item in loaded.members]
-    compared += [item for item in runs or [] if item not in names]
-    runs = [run for item in names for run in loaded.compared.get(item, (item,))]
-    states: tuple[Experiment, ...] = ()
-    if compared:
-        from rsis.report.dvc_revisions import load_experiments
-
-        states = load_experiments(compared, Path())
-    inputs: list[RunInputs] = []
-    for run in runs:
-        section = loaded.run(run)
-        inputs.append(
-            RunInputs(
-                run=run,
-                metrics_path=paths.metrics_file(run),
-                scores_folder=paths.scores_folder(run),
-                history_folder=paths.history_folder(run),
-                predictions_path=paths.predictions_file(run),
-                dataset_config=loaded.dataset(section.dataset),
-                raw_root=read_manifest(paths.raw_folder(section.dataset)).root,
-                run_config=section,
-            )
-        )
-    written = write_report(name or [*names, "experiments"][0], inputs, paths.REPORTS, experiments=states)
-    typer.echo(f"report: {written.html}")
-
-
-@app.command()
-def status(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN...", help="Runs. \\[default: all]")] = None,
-    params: ParamsFile = DEFAULT_PARAMS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Say of every run what is done, running, queued, stopped, stale and waiting, and when it last gave a sign of life.
-
-    done, stale: its result is of the parameters, data and code there are now, or of others.
-    running, queued: a process is at it, or SLURM has a job for it.
-    stopped: it goes on when it is started again.
-    waiting: there is nothing yet.
-    """
-    from rsis.status import render, status_of
-
-    found = status_of(load_params(params), runs or ())
-    if as_json:
-        typer.echo(json.dumps([asdict(item) for item in found], indent=2))
-    else:
-        for line in render(found):
-            typer.echo(line)
-
-
-@app.command()
-def commit(
-    runs: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN...", help="Runs. \\[default: those of `default` with a report]")
-    ] = None,
-    params: ParamsFile = DEFAULT_PARAMS,
-) -> None:
-    """Record in DVC what Snakemake made, if nothing of it is out of date.
-
-    The way back: after `dvc repro`, `dvc pull` or `dvc checkout`, `snakemake --touch` tells Snakemake what is there.
-    """
-    from rsis.commit import commit as run_commit
-
-    stages = run_commit(load_params(params), runs or ())
-    typer.echo(f"dvc.lock: {len(stages)} stages recorded; git add dvc.lock metrics, and commit")
+app.add_typer(results)
 
 
 def main() -> None:

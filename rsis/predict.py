@@ -7,7 +7,6 @@ import torch
 from rich.progress import track
 from scipy import ndimage
 
-from rsis.config import PredictSection, RunSection
 from rsis.data.hdf5 import PreparedSplit
 from rsis.errors import UserError
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
@@ -16,6 +15,7 @@ from rsis.masks import encode_rle
 from rsis.model.checkpoint import load_checkpoint
 from rsis.model.decoder import join_steps, upsample
 from rsis.model.rsis import RSIS, mask_probs, normalize
+from rsis.run_config import PredictSection, RunSection
 from rsis.structures import RSISOutput
 
 # Steps between two looks at whether there is anything left: several together use the hardware better, fewer are

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rsis import paths
-from rsis.config import Params, RunSection
+from rsis.config import Params
 from rsis.data.hdf5 import PreparedSplit
 from rsis.errors import UserError
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.files import read_json, sha256_of
 from rsis.lock import holder_of
 from rsis.model.checkpoint import read_info
+from rsis.run_config import RunSection
 from rsis.train.key import run_key
 from rsis.train.progress import Progress
 

@@ -23,7 +23,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from rsis.config import RunSection, ScoreSection
 from rsis.data.lsc_submission import is_lsc_submission, write_lsc_submission
 from rsis.dataset_config import AnyDataset, CityscapesDataset, CocoDataset, CocoSplit, CvpppDataset
 from rsis.errors import UserError
@@ -34,6 +33,7 @@ from rsis.eval.run import check_images, check_sizes
 from rsis.eval.submission import write_cityscapes_submission
 from rsis.eval.truths import load_ground_truth
 from rsis.files import atomic_folder, read_json
+from rsis.run_config import RunSection, ScoreSection
 
 RESULTS_NAME = "results.json"
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from rsis.config import ModelSection
 from rsis.model.rsis import RSIS
+from rsis.run_config import ModelSection
 
 GOLDEN = Path(os.environ.get("RSIS_GOLDEN") or Path(__file__).parents[2] / "shared" / "golden")
 _GAINS = (

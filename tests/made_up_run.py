@@ -9,7 +9,6 @@ from cityscapes_folder import write_image
 from PIL import Image, ImageDraw
 from voc_folder import VOC, write_set, write_voc
 
-from rsis.config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 from rsis.dataset_config import (
     AnyDataset,
     CityscapesDataset,
@@ -28,6 +27,7 @@ from rsis.eval.scores import write_scores
 from rsis.eval.truths import load_ground_truth
 from rsis.masks import decode_rle, encode_rle
 from rsis.report.page import RunInputs
+from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 
 SIZE = (32, 32)
 DATA: dict[str, AnyDataset] = {

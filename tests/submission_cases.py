@@ -9,11 +9,11 @@ from made_up_run import DATA, draw_plants, run_section
 from PIL import Image
 from voc_folder import CLASSES, OBJECTS, configuration, write_voc
 
-from rsis.config import RunSection, ScoreSection
 from rsis.dataset_config import AnyDataset, CocoDataset
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 from rsis.eval.truths import load_ground_truth
 from rsis.masks import encode_rle, map_to_masks
+from rsis.run_config import RunSection, ScoreSection
 
 SIDE = 40
 PLANTS, RUN = DATA["tiny"], run_section("tiny")

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from rsis.config import AugmentSection, digest_of, load_params
+from rsis.config import digest_of, load_params
 from rsis.dataset_config import FolderSource
 from rsis.errors import UserError
+from rsis.run_config import AugmentSection
 
 REPOSITORY = Path(__file__).parents[1]
 

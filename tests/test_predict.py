@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rsis.config import PredictSection
 from rsis.masks import decode_rle
 from rsis.predict import binary_masks, largest_component, predict_batch
+from rsis.run_config import PredictSection
 from rsis.structures import RSISOutput
 
 

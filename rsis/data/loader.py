@@ -13,10 +13,10 @@ from functools import partial
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from rsis.config import AugmentSection
 from rsis.data.hdf5 import PreparedSample, PreparedSplit
 from rsis.data.transforms import JointAugment
 from rsis.errors import UserError
+from rsis.run_config import AugmentSection
 from rsis.structures import Batch
 
 

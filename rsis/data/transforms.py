@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 from torchvision.transforms.v2 import functional
 
-from rsis.config import AugmentSection
+from rsis.run_config import AugmentSection
 
 Sample = tuple[Tensor, Tensor, Tensor]
 

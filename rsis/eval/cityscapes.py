@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official
 
-from rsis.config import ScoreSection
 from rsis.errors import UserError
 from rsis.eval.cityscapes_overlaps import Matches, match_image
 from rsis.eval.cityscapes_truth import LABEL_IDS, CityscapesTruth
@@ -29,6 +28,7 @@ from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.parallel import map_images
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
+from rsis.run_config import ScoreSection
 
 _METRICS = {"cityscapes/AP": "Ap", "cityscapes/AP50": "Ap50%"}
 _FEWEST = 8  # images for which a process works as long as it takes to start

@@ -15,11 +15,11 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from rsis.config import ScoreSection
 from rsis.eval.detections import detections_of
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import PredictionFile
 from rsis.eval.scores import ScorerResult
+from rsis.run_config import ScoreSection
 
 
 def score_coco(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:

@@ -24,13 +24,13 @@ import numpy as np
 import pandas as pd
 
 from rsis import __version__
-from rsis.config import ScoreSection
 from rsis.eval.detections import instance_map_of
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.parallel import map_images
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
 from rsis.masks import relabel
+from rsis.run_config import ScoreSection
 
 
 @dataclass(frozen=True)

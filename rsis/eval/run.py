@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from rsis.config import ScoreSection
 from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
 from rsis.eval.cityscapes import score_cityscapes
@@ -20,6 +19,7 @@ from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
 from rsis.eval.truths import load_ground_truth
 from rsis.eval.voc import score_voc
 from rsis.manifest import Manifest
+from rsis.run_config import ScoreSection
 
 logger = logging.getLogger(__name__)
 

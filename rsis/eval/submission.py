@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rsis.config import ScoreSection
 from rsis.errors import UserError
 from rsis.eval.cityscapes import label_ids
 from rsis.eval.detections import detections_of
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.files import atomic_folder
 from rsis.masks import decode_rle
+from rsis.run_config import ScoreSection
 
 _CITYSCAPES_ID = re.compile(r"[^\s/\\_.][^\s/\\_]*_[0-9]+_[0-9]+")
 _CITYSCAPES_FILE = re.compile(rf"{_CITYSCAPES_ID.pattern}(\.txt|_[0-9]+\.png)")

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from pycocotools import mask as coco_mask
 
-from rsis.config import ScoreSection
 from rsis.eval.detections import detections_of
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
 from rsis.masks import RLE
+from rsis.run_config import ScoreSection
 
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
 RECALL_OVERLAPS = (0.5, 0.7, 0.85)

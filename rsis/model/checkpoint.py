@@ -20,10 +20,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from rsis import __version__
-from rsis.config import ModelSection
 from rsis.errors import UserError
 from rsis.files import atomic_path
 from rsis.model.rsis import RSIS
+from rsis.run_config import ModelSection
 
 SCHEMA_VERSION = 1
 

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from rsis.config import ModelSection
 from rsis.model.decoder import Decoder, DecoderShape, DecoderState, join_steps, upsample
 from rsis.model.encoder import Encoder
+from rsis.run_config import ModelSection
 from rsis.structures import RSISOutput
 
 _MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsis.config import RunSection
 from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
 from rsis.eval.prediction_file import PredictionFile, read_predictions
@@ -18,6 +17,7 @@ from rsis.report.panel import Picture
 from rsis.report.protocol import ScoredRun
 from rsis.report.provenance import Provenance, provenance, training
 from rsis.report.quantities import HEADLINES, format_headline, label_of, unit_of
+from rsis.run_config import RunSection
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rsis.config import RunSection
 from rsis.dataset_config import AnyDataset, CityscapesSplit, CvpppSplit, VocSplit
 from rsis.eval.scores import Scores
 from rsis.report.published import Benchmark, PublishedTable
+from rsis.run_config import RunSection
 
 TIMES = "\u00d7"
 WORDS = {

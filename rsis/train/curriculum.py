@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rsis.config import TrainSection
+from rsis.run_config import TrainSection
 
 Event = Literal["grew", "class", "stop", "early_stop"]
 

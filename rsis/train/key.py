@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 import rsis
-from rsis.config import RunSection, digest_of
+from rsis.config import digest_of
+from rsis.run_config import RunSection
 
 _SOURCES = ("structures.py", "masks.py", "data", "model", "loss", "train")
 

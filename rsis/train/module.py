@@ -7,10 +7,10 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
-from rsis.config import TrainSection
 from rsis.errors import UserError
 from rsis.loss.criterion import Criterion, at_least_one
 from rsis.model.rsis import RSIS, mask_probs, normalize
+from rsis.run_config import TrainSection
 from rsis.structures import Batch, Losses
 from rsis.train.curriculum import first_state
 from rsis.train.muon import Muon

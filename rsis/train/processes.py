@@ -19,8 +19,8 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
-from rsis.config import TrainSection
 from rsis.errors import UserError
+from rsis.run_config import TrainSection
 
 
 def world_size(section: TrainSection) -> int:

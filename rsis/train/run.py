@@ -32,7 +32,6 @@ from torch.distributed import DistBackendError
 from torch.utils.data import DataLoader
 
 import rsis
-from rsis.config import RunSection, TrainSection
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.loader import EpochSampler, Share, make_loader
 from rsis.errors import StoppedError, UserError
@@ -40,6 +39,7 @@ from rsis.files import atomic_folder, atomic_path, write_json
 from rsis.lock import held
 from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.model.rsis import RSIS
+from rsis.run_config import RunSection, TrainSection
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.checkpoint_io import AtomicCheckpointIO
 from rsis.train.key import run_key

@@ -28,7 +28,6 @@ from benchmarks.literal.munkres import assign
 from benchmarks.literal.training import LiteralTraining
 from benchmarks.literal.training import predict as literal_predict
 from benchmarks.training import OurTraining
-from rsis.config import ModelSection, PredictSection, TrainSection
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.data.loader import collate
@@ -39,6 +38,7 @@ from rsis.eval.cvppp import symmetric_best_dice
 from rsis.loss.criterion import Criterion
 from rsis.model.rsis import RSIS, mask_probs, normalize
 from rsis.predict import predict_batch
+from rsis.run_config import ModelSection, PredictSection, TrainSection
 
 CPU = torch.device("cpu")
 SMALL = paper_model("resnet18", (8, 8, 4, 4, 2))

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from torch.utils.data import DataLoader
 
-from rsis.config import AugmentSection
 from rsis.data.hdf5 import PreparedSample, PreparedSplit
 from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.data.loader import EpochSampler, SampleKey, TrainingSet, collate, make_loader
 from rsis.data.transforms import JointAugment
 from rsis.errors import UserError
+from rsis.run_config import AugmentSection
 from rsis.structures import Batch
 
 _STRONG = AugmentSection(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import ndimage
 
-from rsis.config import AugmentSection
 from rsis.data.transforms import JointAugment, affine_matrix, warp
+from rsis.run_config import AugmentSection
 
 _few = settings(max_examples=30, deadline=None, derandomize=True)
 _maps = npst.arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 4))

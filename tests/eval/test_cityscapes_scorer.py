@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rsis.config import ScoreSection
 from rsis.dataset_config import CityscapesSplit
 from rsis.errors import UserError
 from rsis.eval.cityscapes import label_ids, score_cityscapes
@@ -24,6 +23,7 @@ from rsis.eval.detections import Detection
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.eval.scores import ScorerResult
 from rsis.masks import encode_rle
+from rsis.run_config import ScoreSection
 
 GOLDEN = Path(os.environ.get("RSIS_GOLDEN") or Path(__file__).parents[3] / "shared" / "golden") / "scorers"
 VAL = CityscapesSplit(folder="val")

@@ -7,7 +7,6 @@ import pytest
 from cityscapes_folder import random_box, random_ids, stock_averages, stock_module, truth_path, write_ids
 from PIL import Image
 
-from rsis.config import ScoreSection
 from rsis.dataset_config import CityscapesSplit
 from rsis.errors import UserError
 from rsis.eval.cityscapes import score_cityscapes
@@ -15,6 +14,7 @@ from rsis.eval.cityscapes_truth import LABEL_IDS, CityscapesTruth
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.eval.submission import write_cityscapes_submission
 from rsis.masks import decode_rle, encode_rle
+from rsis.run_config import ScoreSection
 
 RULES = {name: ScoreSection(scorers=("cityscapes",), classes=name) for name in ("all", "best")}
 IMAGES = ("aachen_000000_000019", "aachen_000001_000019", "bonn_000012_000019")

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config import ScoreSection
 from rsis.dataset_config import CocoDataset
 from rsis.eval.coco import score_coco
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.eval.truths import load_ground_truth
 from rsis.masks import encode_rle
+from rsis.run_config import ScoreSection
 
 CLASSES = ("nut", "bolt")
 SIDE = 100

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config import ScoreSection
 from rsis.eval.cvppp import (
     PairScore,
     best_dice,
@@ -23,6 +22,7 @@ from rsis.eval.cvppp import (
 from rsis.eval.ground_truth import GroundTruth, TrueObject
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.masks import encode_rle
+from rsis.run_config import ScoreSection
 
 GOLDEN = Path(os.environ.get("RSIS_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "scorers"
 RULES = ScoreSection(scorers=("cvppp",))

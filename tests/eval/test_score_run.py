@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rsis.config import ScoreSection
 from rsis.dataset_config import CocoDataset, CvpppDataset
 from rsis.errors import UserError
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
@@ -20,6 +19,7 @@ from rsis.eval.run import score_run
 from rsis.eval.scores import read_scores, write_scores
 from rsis.eval.truths import load_ground_truth
 from rsis.masks import encode_rle
+from rsis.run_config import ScoreSection
 
 SHARED = Path(os.environ.get("RSIS_SHARED", Path(__file__).parents[3] / "shared"))
 SOURCE = {"kind": "folder", "path": "unused"}

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_truth import MemoryTruth
 
-from rsis.config import ScoreSection
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.eval.voc import OVERLAPS, PROPOSALS, RECALL_OVERLAPS, average_precision, score_voc
 from rsis.masks import encode_rle
+from rsis.run_config import ScoreSection
 
 SHAPE = (10, 20)
 CLASSES = ("cat", "dog")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsis.config import ModelSection
 from rsis.errors import UserError
 from rsis.model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
 from rsis.model.rsis import RSIS
+from rsis.run_config import ModelSection
 
 SECTION = ModelSection(backbone="resnet18", hidden_widths=(8, 4))
 

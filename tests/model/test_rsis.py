@@ -8,11 +8,11 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from rsis.config import ModelSection
 from rsis.errors import UserError
 from rsis.model.decoder import join_steps, upsample
 from rsis.model.encoder import _coordinates
 from rsis.model.rsis import RSIS, mask_probs, normalize
+from rsis.run_config import ModelSection
 
 
 def build(**changes: Any) -> RSIS:

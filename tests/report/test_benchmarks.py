@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_up_run import DATA
 
-from rsis.config import ModelSection, Params, PredictSection, RunSection, ScoreSection, TrainSection, load_params
+from rsis.config import Params, load_params
 from rsis.dataset_config import AnyDataset, ArchiveSource, CityscapesDataset, CityscapesSource, FolderSource, VocDataset
 from rsis.eval.scores import Scores
 from rsis.report.ablation import ablations
@@ -15,6 +15,7 @@ from rsis.report.comparison import compare, format_cell, format_gap
 from rsis.report.protocol import ScoredRun, official_split, settings_differences
 from rsis.report.published import load_published
 from rsis.report.quantities import format_difference
+from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 
 ARCHIVES = ArchiveSource.model_validate(
     {"kind": "archives", "files": {"a.tar": {"urls": ("https://example.org/a.tar",), "checksum": "md5:" + "0" * 32}}}

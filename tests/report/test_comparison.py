@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 from rsis.dataset_config import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit, FolderSource, PlantSource
 from rsis.eval.scores import Scores
 from rsis.report.comparison import compare, format_cell
 from rsis.report.protocol import ScoredRun
 from rsis.report.published import load_published
 from rsis.report.quantities import format_value, label_of
+from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 
 CVPPP = {
     "cvppp/sbd": 0.8123,

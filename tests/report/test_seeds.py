@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from made_up_run import DATA, make_run, run_section
 
-from rsis.config import ModelSection
 from rsis.eval.scores import Scores
 from rsis.report.ablation import ablations
 from rsis.report.comparison import compare, format_cell, format_gap
@@ -18,6 +17,7 @@ from rsis.report.published import load_published
 from rsis.report.quantities import MINUS
 from rsis.report.seeds import deviation_of, mean_of, seed_groups, seed_tables
 from rsis.report.write import ReportPaths, write_report
+from rsis.run_config import ModelSection
 
 ALIKE = {"cvppp/sbd_std": 0.3, "cvppp/abs_dic_std": 0.5}  # over images: no part of what is over seeds
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config import CurriculumSection, ObjectiveSection, TrainSection
+from rsis.run_config import CurriculumSection, ObjectiveSection, TrainSection
 from rsis.train.curriculum import ScheduleState, advance, first_state
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rsis.config import ModelSection, TrainSection
 from rsis.model.rsis import RSIS
+from rsis.run_config import ModelSection, TrainSection
 from rsis.train.module import TrainingModule
 from rsis.train.muon import Muon, orthogonalize
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 from fake_reader import FakeReader
 
-from rsis.config import RunSection
 from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.data.synthetic import make_plant
 from rsis.errors import UserError
 from rsis.model.checkpoint import load_checkpoint, read_info
+from rsis.run_config import RunSection
 from rsis.structures import RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
