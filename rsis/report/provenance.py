@@ -57,6 +57,7 @@ def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predict
         ("Scorers", ", ".join(f"{k} ({v})" for k, v in scorers.items()) if isinstance(scorers, dict) else "-"),
         ("Rules of scoring", ", ".join(f"{k} {v}" for k, v in rules.items()) if isinstance(rules, dict) else "-"),
         ("Training", training(history)),
+        ("Batch", batch(history)),
         ("Best epoch", _text(history.get("best_epoch"))),
         ("Checkpoint", f"SHA-256 {predictions.checkpoint}"),
         ("Trained at commit", _text(history.get("commit"))),
@@ -89,6 +90,15 @@ def training(history: Mapping[str, Any]) -> str:
     parts += [f"in {duration(float(seconds))}"] if seconds is not None else []
     parts += [f"on {', '.join(machine)}"] if machine else []
     return " ".join(parts) or "-"
+
+
+def batch(history: Mapping[str, Any]) -> str:
+    """Say how many images a step had, and what shared them; "-" if the history does not."""
+    size, devices, nodes = (history.get(key) for key in ("batch_size", "devices", "nodes"))
+    if size is None:
+        return "-"
+    shared = (devices or 1) * (nodes or 1)
+    return f"{size} images" + (f", shared by {devices} devices on each of {nodes} nodes" if shared > 1 else "")
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rsis.report.provenance import commit, duration, training
+from rsis.report.provenance import batch, commit, duration, training
 
 
 def test_commit_says_whether_the_tree_is_clean(tmp_path: Path) -> None:
@@ -38,3 +38,9 @@ def test_durations(seconds: float, text: str) -> None:
 def test_training_without_a_record() -> None:
     assert training({}) == "-"
     assert training({"device": "NVIDIA X", "threads": 4, "precision": "bf16"}) == "on NVIDIA X, bf16"
+
+
+def test_batch_says_who_shared_it() -> None:
+    assert batch({}) == "-"
+    assert batch({"batch_size": 8, "devices": 1, "nodes": 1}) == "8 images"
+    assert batch({"batch_size": 28, "devices": 4, "nodes": 2}) == "28 images, shared by 4 devices on each of 2 nodes"
