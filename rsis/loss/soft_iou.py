@@ -20,10 +20,12 @@ def soft_iou(probs: torch.Tensor, targets: torch.Tensor, valid: torch.Tensor | N
         [B, T, N], 0..1, in the type of `probs`, differentiable in `probs`.
     """
     p = probs.flatten(2)  # [B, T, H*W]
-    y = targets.flatten(2).to(p.dtype)  # [B, N, H*W]
-    if valid is not None:
-        v = valid.flatten(1)[:, None].to(p.dtype)  # [B, 1, H*W]
-        p, y = p * v, y * v
-    intersection = p @ y.transpose(1, 2)  # [B, T, N]
-    union = p.sum(2)[:, :, None] + y.sum(2)[:, None, :] - intersection
+    y = targets.flatten(2)  # [B, N, H*W]
+    v = torch.ones_like(y[:, :1]) if valid is None else valid.flatten(1)[:, None].to(y.dtype)  # [B, 1, H*W]
+    # The valid pixels stand beside the targets: one product reads the predictions once and gives their areas too,
+    # and so does its gradient.
+    y = torch.cat([y * v, v], dim=1).to(p.dtype)  # [B, N+1, H*W]
+    overlaps = p @ y.transpose(1, 2)  # [B, T, N+1]
+    intersection = overlaps[:, :, :-1]
+    union = overlaps[:, :, -1:] + y[:, None, :-1].sum(3) - intersection
     return intersection / (union + EPSILON)
