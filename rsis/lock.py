@@ -14,14 +14,14 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from rsis.errors import UserError
+from rsis.errors import StoppedError, UserError
 from rsis.files import read_json, write_json
 
 _LOG = logging.getLogger(__name__)
@@ -44,14 +44,16 @@ class Holder:
 
 
 @contextlib.contextmanager
-def held(path: Path, what: str) -> Iterator[None]:
+def held(path: Path, what: str, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Hold a lock while the block runs; wait for as long as another process has it.
 
     Args:
         path: The lock's file, suffix .lock; it stays when the lock is free.
         what: What is being done, for the message of a process that waits.
+        is_stopped: Whether to wait no longer.
 
     Raises:
+        StoppedError: `is_stopped` said so while it waited.
         UserError: The file system cannot lock files, or the folder cannot be written.
     """
     lock = _lock(path)
@@ -61,7 +63,9 @@ def held(path: Path, what: str) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             _LOG.warning("%s: another process is at it (%s); waiting until it ends", what, holder_of(path) or "unknown")
-            lock.acquire(poll_interval=_POLL)
+            lock.acquire(poll_interval=_POLL, cancel_check=is_stopped)
+    except Timeout as error:
+        raise StoppedError(f"{what}: stopped while it waited for another process; run it again") from error
     except OSError as error:
         if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
             raise UserError(

@@ -137,7 +137,8 @@ def test_two_nodes_train_as_one_process_and_a_table_is_one_target(
 ) -> None:
     """Every stage of two runs as jobs; one of the runs is trained by a process on each of two nodes."""
     project = copy_of(prepared, tmp_path / "project")
-    step = LONG.replace("epochs: 40", "epochs: 20").replace("batch_size: 2", "batch_size: 4").replace("adamw", "sgd")
+    step = LONG.replace("epochs: 40", "epochs: 20").replace("batch_size: 2", "batch_size: 4")
+    step = step.replace("adamw", "sgd").replace("size: [32, 32]", "size: [64, 64]")  # see test_distributed.py
     (run,) = re.findall(r"  demo:\n.*?(?=default:)", step, re.DOTALL)
     spread = run.replace("demo:", "two:").replace("workers: 0", "workers: 0\n      nodes: 2")
     text = step.replace("default:", f"{spread}default:") + "comparisons: {ablation: [demo, two]}\n"

@@ -1,5 +1,6 @@
 """The network, the objective and the optimiser as one Lightning module."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -60,8 +61,7 @@ class TrainingModule(pl.LightningModule):
             )
         self._log("train", losses, batch)
         objects = batch.num_instances.float().mean()
-        size = len(batch.images)
-        self.log("schedule/objects_per_image", objects, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        self._log_mean({"schedule/objects_per_image": objects}, batch)
         return losses.total
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -88,9 +88,14 @@ class TrainingModule(pl.LightningModule):
         return losses
 
     def _log(self, stage: str, losses: Losses, batch: Batch) -> None:
-        values = {f"{stage}/{name}": value.detach() for name, value in _terms(losses).items()}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
+        self._log_mean({f"{stage}/{name}": value.detach() for name, value in _terms(losses).items()}, batch)
         self.log(f"{stage} loss", losses.total.detach(), prog_bar=True, logger=False, batch_size=len(batch.images))
+
+    def _log_mean(self, values: Mapping[str, torch.Tensor], batch: Batch) -> None:
+        """Log means over the epoch's images, those of all processes."""
+        # a float: Lightning adds up the numbers of images of the processes by their mean, rounded for an int
+        images: Any = float(len(batch.images))
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=images, sync_dist=True)
 
     def configure_gradient_clipping(
         self,

@@ -8,18 +8,24 @@ goes to one process whole, so the figures are those of a single process but for 
 On one machine Lightning starts the processes. On several, SLURM does, a task for each:
 
     srun --nodes=2 --ntasks-per-node=4 --kill-on-bad-exit=1 rsis train pascal
+
+The first process alone holds the run's lock and looks at its files; the others do as it says (`Meeting`).
 """
 
 import os
+import socket
+from datetime import timedelta
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch forgets to export it
 
-from rsis.errors import UserError
+from rsis.errors import StoppedError, UserError
 from rsis.run_config import TrainSection
 
 
@@ -32,16 +38,14 @@ def rank(section: TrainSection) -> int:
     """Return this process's number among those of its training, from 0: in SLURM's tasks, or Lightning's children."""
     if world_size(section) == 1:
         return 0
-    if _is_slurm_task(section):
-        return int(os.environ["SLURM_PROCID"])
-    return int(os.environ.get("LOCAL_RANK", 0))
+    return int(os.environ["SLURM_PROCID"] if _in_slurm_step() else os.environ.get("LOCAL_RANK", 0))
 
 
 def trainer_options(section: TrainSection) -> dict[str, Any]:
     """Return the options of Lightning's trainer that make a training's processes.
 
     Raises:
-        UserError: The machine has fewer GPUs than asked for, or several machines are asked for outside SLURM.
+        UserError: The machine has fewer GPUs than asked for.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and section.devices > gpus:
@@ -51,18 +55,9 @@ def trainer_options(section: TrainSection) -> dict[str, Any]:
     if world_size(section) == 1:
         # Lightning's own requeueing would submit the job a second time beside the workflow's
         return {"accelerator": "auto", "devices": 1, "plugins": [LightningEnvironment()]}
-    if _is_slurm_task(section):
-        # of the machine that srun ran on; the names of an allocation's nodes need not resolve
-        os.environ.setdefault("MASTER_ADDR", os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1"))
-        environment: LightningEnvironment | SLURMEnvironment = SLURMEnvironment(auto_requeue=False)
-    elif section.nodes == 1:
-        environment = LightningEnvironment()
-    else:
-        tasks = f"srun --nodes={section.nodes} --ntasks-per-node={section.devices}"
-        raise UserError(
-            f"train.nodes is {section.nodes}, and this is not one of {world_size(section)} SLURM tasks; "
-            f"start it by `{tasks}` in an allocation, or through Snakemake (workflow/README.md)"
-        )
+    environment: LightningEnvironment | SLURMEnvironment = LightningEnvironment()
+    if _in_slurm_step():
+        environment = SLURMEnvironment(auto_requeue=False)
     return {
         "accelerator": "auto",
         "devices": section.devices,
@@ -146,5 +141,88 @@ class _SumOverProcesses(torch.autograd.Function):
         return total
 
 
-def _is_slurm_task(section: TrainSection) -> bool:
-    return os.environ.get("SLURM_NTASKS") == str(world_size(section)) and "SLURM_PROCID" in os.environ
+def is_lost_connection(error: RuntimeError) -> bool:
+    """Whether an error of one process is that it cannot reach another."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
+def end_others(trainer: pl.Trainer) -> None:
+    """End the processes that Lightning has started on this machine: they would wait for this one."""
+    launcher = trainer.strategy.launcher
+    for process in getattr(launcher, "procs", []):
+        process.kill()
+
+
+class Meeting:
+    """Where a training's processes learn what its first one has decided; a lone process has nothing to tell.
+
+    Args:
+        section: Of the run.
+
+    Raises:
+        UserError: Several machines are asked for outside SLURM, or its tasks are not those the run asks for.
+    """
+
+    def __init__(self, section: TrainSection) -> None:
+        self._store: TCPStore | None = None
+        if world_size(section) == 1:
+            return
+        first = rank(section) == 0
+        if _in_slurm_step():
+            _check_step(section)
+            host, port = _slurm_address()
+            os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = host, str(port + 1)
+            os.environ["SLURM_NTASKS_PER_NODE"] = str(section.devices)
+        elif section.nodes > 1:
+            raise UserError(f"train.nodes is {section.nodes}, and this is no SLURM step; {_way(section)}")
+        else:  # the first process starts the others, which inherit its environment
+            host, port = "127.0.0.1", 0 if first else int(os.environ[_MEETING])
+        patience = timedelta(days=30)  # the others wait while the first one waits for the run's lock
+        self._store = TCPStore(host, port, is_master=first, timeout=patience, wait_for_workers=False)
+        if first and not _in_slurm_step():
+            os.environ[_MEETING] = str(self._store.port)
+
+    def tell(self, decision: str) -> None:
+        """Say what the first process has decided."""
+        if self._store is not None:
+            self._store.set("decision", decision)
+
+    def hear(self) -> str:
+        """Wait for what the first process decides."""
+        assert self._store is not None
+        try:
+            return str(self._store.get("decision").decode())
+        except torch.distributed.DistError as error:
+            raise StoppedError("the first of this training's processes has ended; see its message") from error
+
+
+_MEETING = "RSIS_MEETING_PORT"
+
+
+def _in_slurm_step() -> bool:
+    """Whether srun started this process as one of several; in a batch script alone these are not set."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in os.environ
+
+
+def _check_step(section: TrainSection) -> None:
+    nodes, tasks = os.environ.get("SLURM_STEP_NUM_NODES"), os.environ.get("SLURM_STEP_TASKS_PER_NODE", "")
+    expected = f"{section.devices}(x{section.nodes})" if section.nodes > 1 else f"{section.devices}"
+    if tasks != expected:
+        asked = f"train.devices is {section.devices} and train.nodes {section.nodes}"
+        raise UserError(f"{asked}, SLURM's step has {tasks} tasks on {nodes} nodes; {_way(section)}")
+
+
+def _way(section: TrainSection) -> str:
+    srun = f"srun --nodes={section.nodes} --ntasks-per-node={section.devices} --kill-on-bad-exit=1"
+    return f"start it by `{srun} rsis train RUN` in an allocation, or through Snakemake (workflow/README.md)"
+
+
+def _slurm_address() -> tuple[str, int]:
+    """Where the first task of a SLURM step is, and a port that is this step's own, with the one after it."""
+    host = SLURMEnvironment.resolve_root_node_address(os.environ.get("SLURM_STEP_NODELIST", "127.0.0.1"))
+    try:
+        socket.gethostbyname(host)
+    except OSError:  # a node's name need not resolve; srun was most often called on the first one
+        host = os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1")
+    step = int(os.environ.get("SLURM_JOB_ID", 0)) * 10 + int(os.environ.get("SLURM_STEP_ID", 0))
+    return host, 20000 + 2 * (step % 5000)

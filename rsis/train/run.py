@@ -15,39 +15,42 @@ state again; a run with any of these changed never finds a foreign one.
 
 import contextlib
 import logging
-import os
 import shutil
-import socket
-import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
-from safetensors.torch import load_file
-from torch.distributed import DistBackendError
 from torch.utils.data import DataLoader
 
-import rsis
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.loader import EpochSampler, Share, make_loader
 from rsis.errors import StoppedError, UserError
-from rsis.files import atomic_folder, atomic_path, write_json
+from rsis.files import atomic_folder, atomic_path
 from rsis.lock import held
-from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
+from rsis.model.checkpoint import read_info
 from rsis.model.rsis import RSIS
 from rsis.run_config import RunSection, TrainSection
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.checkpoint_io import AtomicCheckpointIO
 from rsis.train.key import run_key
 from rsis.train.module import TrainingModule
-from rsis.train.processes import rank, share_batch_statistics, trainer_options, world_size
+from rsis.train.processes import (
+    Meeting,
+    end_others,
+    is_lost_connection,
+    rank,
+    share_batch_statistics,
+    trainer_options,
+    world_size,
+)
+from rsis.train.record import Training, note, save_result
 from rsis.train.signals import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
+# what the first of several processes tells the others
+_NOTHING, _RESUME, _BEGIN = "nothing", "resume", "begin"
 
 
 @dataclass(frozen=True)
@@ -82,60 +85,82 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
         UserError: The data is missing or unreadable, the loss is not finite, the disk is full, or the machine
             does not have the devices asked for.
     """
-    is_first = rank(run.train) == 0
-    if not is_first:
-        _train(name, run, paths, is_first=False, progress=progress, fresh=fresh)
+    with StopRequests() as requests:
+        meeting = Meeting(run.train)
+        if rank(run.train) > 0:
+            _follow(name, run, paths, meeting, requests)
+            return
+        lock = paths.state / "locks" / f"train-{name}.lock"
+        with held(lock, f"training of {name}", lambda: requests.name is not None):
+            try:
+                _lead(name, run, paths, meeting, requests, progress=progress, fresh=fresh)
+            except UserError as error:
+                if (paths.state / name).is_dir():
+                    note(paths.state / name, str(error))
+                raise
+
+
+def _follow(name: str, run: RunSection, paths: TrainPaths, meeting: Meeting, requests: StopRequests) -> None:
+    """Do as the first of several processes has decided; what there is to say and to write is its affair."""
+    decision = meeting.hear()
+    if decision == _NOTHING:
         return
-    with held(paths.state / "locks" / f"train-{name}.lock", f"training of {name}"):
-        try:
-            _train(name, run, paths, is_first=True, progress=progress, fresh=fresh)
-        except UserError as error:
-            if (paths.state / name).is_dir():
-                _note(paths.state / name, str(error))
-            raise
+    # the first one's answer to a signal is the training's: another exit code here would count as a failure
+    with contextlib.suppress(StoppedError):
+        training = _training(name, run, paths)
+        _fit(training, requests, progress=False, resume=training.state / "last.ckpt" if decision == _RESUME else None)
 
 
-def _train(name: str, run: RunSection, paths: TrainPaths, *, is_first: bool, progress: bool, fresh: bool) -> None:
-    """Train as `train` does, alone at it; of several processes, the first one writes."""
-    splits = {split: PreparedSplit(paths.processed / f"{split}.h5") for split in ("train", "val")}
-    key = run_key(run, {split: data.digest for split, data in splits.items()})
-    state = paths.state / name / key
-    if fresh and is_first:
+def _lead(
+    name: str,
+    run: RunSection,
+    paths: TrainPaths,
+    meeting: Meeting,
+    requests: StopRequests,
+    *,
+    progress: bool,
+    fresh: bool,
+) -> None:
+    """Find out where the run stands, train it from there and publish the result."""
+    training = _training(name, run, paths)
+    state = training.state
+    if fresh:
         shutil.rmtree(state, ignore_errors=True)
-    if not fresh and paths.model.is_file() and paths.history.is_dir() and read_info(paths.model).key == key:
+    elif paths.model.is_file() and paths.history.is_dir() and read_info(paths.model).key == training.key:
+        meeting.tell(_NOTHING)
         _LOG.info("%s: already trained with these parameters, data and code; nothing to do", name)
         return
-    result = state / "model.safetensors"
-    if not result.is_file():
+    result, last = state / "model.safetensors", state / "last.ckpt"
+    if result.is_file():
+        meeting.tell(_NOTHING)
+    else:
         state.mkdir(parents=True, exist_ok=True)
-        # Saturated gates decay to denormals, which a CPU handles ten times slower. Threads inherit the
-        # setting when they are made, so it comes first; the caller gets its own back.
-        torch.set_flush_denormal(True)
-        try:
-            with StopRequests() as requests:
-                _fit(_Training(name, run, splits, key, state), requests, progress=progress, resume=not fresh)
-        finally:
-            torch.set_flush_denormal(False)
-    if not is_first:
-        return
-    with atomic_path(paths.model) as temporary:
-        shutil.copyfile(result, temporary)
+        meeting.tell(_RESUME if last.is_file() else _BEGIN)
+        note(state.parent, f"{'goes on' if last.is_file() else 'begins'}, key {training.key}")
+        _fit(training, requests, progress=progress, resume=last if last.is_file() else None)
     with atomic_folder(paths.history) as temporary:
         shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
+    with atomic_path(paths.model) as temporary:  # last: it is what says that the run is trained
+        shutil.copyfile(result, temporary)
 
 
-@dataclass(frozen=True)
-class _Training:
-    """One run with what its result depends on, and the folder of its state."""
-
-    name: str
-    run: RunSection
-    splits: dict[str, PreparedSplit]
-    key: str
-    state: Path
+def _training(name: str, run: RunSection, paths: TrainPaths) -> Training:
+    splits = {split: PreparedSplit(paths.processed / f"{split}.h5") for split in ("train", "val")}
+    key = run_key(run, {split: data.digest for split, data in splits.items()})
+    return Training(name, run, splits, key, paths.state / name / key)
 
 
-def _fit(training: _Training, requests: StopRequests, *, progress: bool, resume: bool) -> None:
+def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
+    # Saturated gates decay to denormals, which a CPU handles ten times slower. Threads inherit the setting when
+    # they are made, so it comes first; the caller gets its own back.
+    torch.set_flush_denormal(True)
+    try:
+        _fit_with_lightning(training, requests, progress=progress, resume=resume)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _fit_with_lightning(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
     section, state = training.run.train, training.state
     pl.seed_everything(section.seed, workers=True, verbose=False)
     module = TrainingModule(RSIS(training.run.model, len(training.splits["train"].class_names) + 1), section)
@@ -148,30 +173,34 @@ def _fit(training: _Training, requests: StopRequests, *, progress: bool, resume:
     assert isinstance(sampler, EpochSampler)
     callbacks = [history, Schedule(state / "best.safetensors", sampler), SignOfLife(state / "alive.json")]
     trainer = _trainer(section, state, [*callbacks, StopOnRequest(training.name, requests)], progress)
-    last = state / "last.ckpt"
-    found = last if resume and last.is_file() else None
-    if found is not None:
-        _LOG.info("%s: going on from %s", training.name, last)
-    if rank(section) == 0:
-        _note(state.parent, f"{'begins' if found is None else 'goes on'}, key {training.key}")
+    if resume is not None and trainer.is_global_zero:
+        _LOG.info("%s: going on from %s", training.name, resume)
     try:
-        trainer.fit(module, train_loader, val_loader, ckpt_path=found, weights_only=False)
+        trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=False)
     except OSError as error:
+        end_others(trainer)
         reason = error.strerror or error
         raise UserError(f"{state}: cannot write ({reason}); free the space, then run again to go on") from error
-    except RuntimeError as error:
-        if world_size(section) == 1 or not ("gloo" in str(error) or isinstance(error, DistBackendError)):
-            raise
-        raise StoppedError(
-            f"{training.name}: another of its {world_size(section)} processes ended (see its messages); "
-            "run the same command again to go on from the last finished epoch"
-        ) from error
     except SystemExit as error:  # Lightning's answer to Ctrl-C, and to a SIGTERM before the first step
         if requests.name is not None:
             raise stopped(training.name, requests, module.schedule.epoch) from error
         raise KeyboardInterrupt from error
+    except StoppedError:  # the others have agreed to it
+        raise
+    except UserError:
+        end_others(trainer)
+        raise
+    except RuntimeError as error:
+        end_others(trainer)
+        if world_size(section) == 1 or not is_lost_connection(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise StoppedError(
+            f"{training.name}: its {world_size(section)} processes lost each other ({reason}); see their messages, "
+            "then run the same command again to go on from the last finished epoch"
+        ) from error
     if trainer.is_global_zero:
-        _save(training, module, trainer, history)
+        save_result(training, module, trainer, history)
 
 
 def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> DataLoader:
@@ -185,25 +214,6 @@ def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> D
         shuffle=training,
         share=Share(rank(section), world_size(section)),
     )
-
-
-def _save(training: _Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
-    run, state, data = training.run, training.state, training.splits["train"]
-    if run.train.keep == "best":
-        module.network.load_state_dict(load_file(state / "best.safetensors"))
-    write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
-    info = CheckpointInfo(
-        run=training.name,
-        dataset=run.dataset,
-        class_names=data.class_names,
-        size=data.size,
-        model=run.model.model_dump(mode="json"),
-        train=run.train.model_dump(mode="json"),
-        metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
-        key=training.key,
-    )
-    save_checkpoint(state / "model.safetensors", module.network, info)
-    _note(state.parent, f"done after {trainer.current_epoch} epochs")
 
 
 def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
@@ -229,41 +239,3 @@ def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], p
         default_root_dir=state,
         **{**options, "plugins": [*options["plugins"], AtomicCheckpointIO()]},
     )
-
-
-def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[str, Any]:
-    """What a reader of the report wants to know of how a number came about."""
-    return {
-        "epochs": trainer.current_epoch,
-        "seconds": round(seconds, 1),  # of finished epochs, in all processes that worked on them
-        "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
-        "device": str(module.device),
-        "precision": str(trainer.precision),
-        "devices": module.section.devices,
-        "nodes": module.section.nodes,
-        "batch_size": module.section.batch_size,  # of all devices on all nodes together
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "rsis": rsis.__version__,
-        "commit": _commit(),
-        "best_epoch": module.schedule.best_epoch,
-    }
-
-
-def _note(folder: Path, event: str) -> None:
-    """Append to the run's events; the log of a cluster's job is deleted when the job is submitted again."""
-    job = os.environ.get("SLURM_JOB_ID")
-    where = f"{socket.gethostname()}, process {os.getpid()}{f', SLURM job {job}' if job else ''}"
-    # the disk may be full, which is said where it matters
-    with contextlib.suppress(OSError), (folder / "events.log").open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {where}: {event}\n")
-
-
-def _commit() -> str | None:
-    """Return the git commit of the working folder, with "+changes" when it has uncommitted ones."""
-    try:
-        revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return revision.stdout.strip()[:12] + ("+changes" if changes.stdout.strip() else "")

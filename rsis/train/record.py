@@ -1,0 +1,91 @@
+"""What a training leaves: its result, how it came about, and what happened on the way."""
+
+import contextlib
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from safetensors.torch import load_file
+
+import rsis
+from rsis.data.hdf5 import PreparedSplit
+from rsis.files import write_json
+from rsis.model.checkpoint import CheckpointInfo, save_checkpoint
+from rsis.run_config import RunSection
+from rsis.train.callbacks import History
+from rsis.train.module import TrainingModule
+
+
+@dataclass(frozen=True)
+class Training:
+    """One run with what its result depends on, and the folder of its state."""
+
+    name: str
+    run: RunSection
+    splits: dict[str, PreparedSplit]
+    key: str
+    state: Path
+
+
+def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
+    """Write the checkpoint and the facts of a finished training into its state."""
+    run, state, data = training.run, training.state, training.splits["train"]
+    if run.train.keep == "best":
+        module.network.load_state_dict(load_file(state / "best.safetensors"))
+    write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
+    info = CheckpointInfo(
+        run=training.name,
+        dataset=run.dataset,
+        class_names=data.class_names,
+        size=data.size,
+        model=run.model.model_dump(mode="json"),
+        train=run.train.model_dump(mode="json"),
+        metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
+        key=training.key,
+    )
+    save_checkpoint(state / "model.safetensors", module.network, info)
+    note(state.parent, f"done after {trainer.current_epoch} epochs")
+
+
+def note(folder: Path, event: str) -> None:
+    """Append to the run's events; the log of a cluster's job is deleted when the job is submitted again."""
+    job = os.environ.get("SLURM_JOB_ID")
+    where = f"{socket.gethostname()}, process {os.getpid()}{f', SLURM job {job}' if job else ''}"
+    # the disk may be full, which is said where it matters
+    with contextlib.suppress(OSError), (folder / "events.log").open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {where}: {event}\n")
+
+
+def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[str, Any]:
+    """What a reader of the report wants to know of how a number came about."""
+    return {
+        "epochs": trainer.current_epoch,
+        "seconds": round(seconds, 1),  # of finished epochs, in all processes that worked on them
+        "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
+        "device": str(module.device),
+        "precision": str(trainer.precision),
+        "devices": module.section.devices,
+        "nodes": module.section.nodes,
+        "batch_size": module.section.batch_size,  # of all devices on all nodes together
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "rsis": rsis.__version__,
+        "commit": _commit(),
+        "best_epoch": module.schedule.best_epoch,
+    }
+
+
+def _commit() -> str | None:
+    """Return the git commit of the working folder, with "+changes" when it has uncommitted ones."""
+    try:
+        revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return revision.stdout.strip()[:12] + ("+changes" if changes.stdout.strip() else "")
