@@ -94,8 +94,8 @@ def train(
     """Train a run and write models/RUN.safetensors and history/RUN.
 
     Killed at any moment and started again, it goes on from the last finished epoch; once finished, it does
-    nothing until parameters, data or code change. SIGTERM and SIGUSR1 end it after the step it is at, with exit
-    code 75. While another process trains the same run, it waits.
+    nothing until parameters, data or code change. While it trains, SIGTERM and SIGUSR1 end it after the step it is
+    at, with exit code 75. While another process trains the same run, it waits.
     """
     from rsis.train.processes import rank
     from rsis.train.run import TrainPaths

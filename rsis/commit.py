@@ -1,7 +1,8 @@
 """Records in DVC what Snakemake made, so that `dvc status` is clean and `dvc metrics diff` compares it.
 
-`dvc commit` takes for granted that results belong to the code, data and parameters there are now. Snakemake knows
-whether they do, so it is asked first; a stage that it did not run itself counts as out of date.
+`dvc commit` takes for granted that results belong to the code, data and parameters there are now, so two are asked
+first: Snakemake, for which a stage that it never ran is out of date, and the results themselves, which say what they
+were made from: another engine may have made them since.
 """
 
 import re
@@ -16,6 +17,7 @@ from dvc.repo import Repo
 from rsis import paths
 from rsis.config import Params
 from rsis.errors import UserError
+from rsis.status import status_of
 
 _RUN_STAGES = ("train", "predict", "score", "report")
 _NOTHING = "Nothing to be done"
@@ -34,7 +36,7 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
 
     Raises:
         UserError: A name is not one of DVC's runs, there is nothing to record, something is out of date, or DVC
-            or Snakemake cannot work here. Nothing has been recorded then.
+            or Snakemake cannot work here. Nothing has been recorded then, or the message says so.
     """
     for needed in ("Snakefile", "dvc.yaml"):
         if not (folder / needed).is_file():
@@ -51,6 +53,15 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
     if outdated:
         shown = ", ".join(outdated[:4]) + (f" and {len(outdated) - 4} more" if len(outdated) > 4 else "")
         raise UserError(f"nothing recorded: Snakemake has still to run {shown}; run it, then commit again")
+    foreign = [
+        f"{stage} {status.run}"
+        for status in status_of(params, runs)
+        for stage in ("train", "predict", "score")
+        if getattr(status, stage) != "done"
+    ]
+    if foreign:
+        shown = ", ".join(foreign)
+        raise UserError(f"nothing recorded: {shown}: made from other parameters or by another stage than now; run it")
     datasets = dict.fromkeys(params.default.runs[run] for run in runs)
     stages = [f"{stage}@{dataset}" for dataset in datasets for stage in ("download", "prepare")]
     stages += [f"{stage}@{run}" for run in runs for stage in _RUN_STAGES]
@@ -61,7 +72,10 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
     except DvcException as error:
         raise UserError(f"dvc commit: {' '.join(str(error).split())}; put that right, then commit again") from error
     # DVC has put its own copies in the results' places, which makes them younger than what was made of them
-    _snakemake(folder, "--touch", *reports)
+    try:
+        _snakemake(folder, "--touch", *reports)
+    except UserError as error:
+        raise UserError(f"recorded, but Snakemake was not told: {error}; run `snakemake --touch`") from error
     return stages
 
 
@@ -72,7 +86,7 @@ def _snakemake(folder: Path, *arguments: str) -> str:
     if done.returncode:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         reason = next((line for line in lines if "Error" in line or "rror:" in line), lines[-1] if lines else "-")
-        raise UserError(f"snakemake: cannot say whether all is up to date ({reason}); put that right first")
+        raise UserError(f"snakemake {arguments[0]}: {reason}; put that right first")
     return output
 
 

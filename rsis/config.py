@@ -55,8 +55,11 @@ class Params(Section):
                     f"default.runs.{name}: DVC has no stage for each of its seeds; leave it out here and build it by "
                     f"`snakemake reports/{name}.html`"
                 )
+        repeated = [name for name in self.members if self.members.count(name) > 1]
+        if repeated:
+            raise ValueError(f"runs: {repeated[0]} stands for two of them; change a name, or seeds to different ones")
         for name, members in self.comparisons.items():
-            if name in self.runs:
+            if name in self.runs or name in self.members:
                 raise ValueError(f"comparisons.{name}: there is a run of that name; choose another")
             unknown = [member for member in members if member not in self.runs]
             if unknown:

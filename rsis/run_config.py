@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from rsis.section import Count, Epoch, Fraction, NonNegative, Positive, Section, Split
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
 
 class ModelSection(Section):
     """The network's architecture; nothing here depends on the data but the number of classes."""
@@ -92,7 +94,7 @@ class TrainSection(Section):
     batch_size: Count
     num_steps: Count
     max_instances: Count = 20
-    seed: int = 0
+    seed: Seed = 0
     workers: Annotated[int, Field(ge=0)] = 2
     devices: Count = 1
     nodes: Count = 1
@@ -158,7 +160,7 @@ class RunSection(Section):
     """
 
     dataset: str
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
     model: ModelSection
     train: TrainSection
     predict: PredictSection

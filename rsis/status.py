@@ -3,7 +3,8 @@
 Everything is read off the files themselves - checkpoints, prediction files and protocols say what they were made
 from - so it holds whichever engine ran the stages, or none. Of a stage it is said:
 
-    done      its result belongs to the parameters, data and code there are now
+    done      its result belongs to what there is now: a training to its parameters, data and code, what comes after
+              it to the checkpoint and its own parameters (whether code changed since, the engines know)
     running   a process is at it
     queued    SLURM has a job for it that has not begun
     stopped   it had begun and goes on when it is started again
@@ -76,7 +77,8 @@ def status_of(params: Params, names: Sequence[str] = ()) -> list[RunStatus]:
         UserError: A name is no run.
     """
     queued = _queued_jobs()
-    return [_status_of(name, params.run(name), queued) for name in names or params.members]
+    # the seeds of a run have their report together
+    return [_status_of(name, params.run(name), params.origin(name)[0], queued) for name in names or params.members]
 
 
 def render(statuses: Sequence[RunStatus]) -> list[str]:
@@ -92,7 +94,7 @@ def render(statuses: Sequence[RunStatus]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _status_of(name: str, run: RunSection, queued: Mapping[tuple[str, str], str]) -> RunStatus:
+def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[str, str], str]) -> RunStatus:
     key = _key(run)
     state = paths.STATE / name / key if key else None
     progress, age = _sign_of_life(state)
@@ -101,7 +103,7 @@ def _status_of(name: str, run: RunSection, queued: Mapping[tuple[str, str], str]
     train = _train(name, key, state)
     predict = _predict(name, run, predictions, train)
     score = _score(name, run, predictions, predict)
-    states = {"train": train, "predict": predict, "score": score, "report": _report(name, score)}
+    states = {"train": train, "predict": predict, "score": score, "report": _report(name, report, score)}
     for stage, now in states.items():
         if holder_of(paths.lock_file(stage, name)) is not None:
             states[stage] = "running"
@@ -177,8 +179,8 @@ def _score(name: str, run: RunSection, predictions: PredictionFile | None, predi
     return "done" if predict == "done" and same and judged else "stale"
 
 
-def _report(name: str, score: State) -> State:
-    page, metrics = paths.REPORTS / f"{name}.html", paths.metrics_file(name)
+def _report(name: str, report: str, score: State) -> State:
+    page, metrics = paths.REPORTS / f"{report}.html", paths.metrics_file(name)
     if not page.is_file():
         return "waiting"
     newer = metrics.is_file() and page.stat().st_mtime >= metrics.stat().st_mtime

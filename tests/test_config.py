@@ -68,6 +68,12 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ("datasets.plants.source.kind", "url", "datasets.plants.source"),
         ("default.runs", {"demo": "dsb2018"}, "default.runs.demo: no run of that name on data set 'dsb2018'"),
         ("default.datasets", [], "default.datasets: plants is missing"),
+        ("runs.demo.train.devices", 3, "batch_size 8 cannot be shared evenly by 3 devices on 1 nodes"),
+        ("runs.demo.train.seed", -1, "runs.demo.train.seed: found -1; input should be greater than or equal to 0"),
+        ("runs.demo.seeds", [0, 1], "default.runs.demo: DVC has no stage for each of its seeds"),
+        ("runs.dsb2018.seeds", [1, 1], "runs: dsb2018-seed1 stands for two of them"),
+        ("comparisons.demo", ["demo"], "comparisons.demo: there is a run of that name"),
+        ("comparisons.paper", ["nosuch"], "comparisons.paper: no run 'nosuch'"),
     ],
 )
 def test_a_fault_names_key_found_and_remedy(tmp_path: Path, text: str, path: str, value: Any, message: str) -> None:
@@ -160,3 +166,19 @@ def test_an_address_that_is_none_is_named_by_its_key(tmp_path: Path, url: str) -
     (tmp_path / "params.yaml").write_text(text.replace(first, f'"{url}"'))
     with pytest.raises(UserError, match=r"datasets\.pascal\.source\.files\..*urls\.0: expected an address"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_a_run_with_seeds_stands_for_one_of_each(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        text.replace("  dsb2018:                        # in no", "  dsb2018:\n    seeds: [3, 7]   # in no")
+    )
+    params = load_params(path)
+    assert {"dsb2018-seed3", "dsb2018-seed7", "demo"} <= set(params.members)
+    assert "dsb2018" not in params.members
+    assert params.compared["dsb2018"] == ("dsb2018-seed3", "dsb2018-seed7")
+    assert params.run("dsb2018-seed7").train.seed == 7
+    assert params.run("dsb2018-seed7").seeds is None
+    assert params.origin("dsb2018-seed7") == ("dsb2018", 7)
+    with pytest.raises(UserError, match="run dsb2018 has several seeds; name one of dsb2018-seed3, dsb2018-seed7"):
+        params.run("dsb2018")

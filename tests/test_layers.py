@@ -32,10 +32,10 @@ LAYERS = {
     "submit": 3,
     "report": 3,
     "status": 4,
-    "commit": 4,
+    "commit": 5,
     "cli_arguments": 0,
-    "cli_results": 5,
-    "cli": 6,
+    "cli_results": 6,
+    "cli": 7,
 }
 REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
 EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}

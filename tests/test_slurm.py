@@ -28,12 +28,12 @@ LONG = TINY.replace("epochs: 2", "epochs: 40")
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[Cluster]:
-    """Two nodes of four cores and a made-up GPU each; the default partition, and one that gives way to it."""
+    """Two nodes of four cores and two made-up GPUs each; the default partition, and one that gives way to it."""
     if not is_available():
         if os.environ.get("CI"):
             pytest.fail(MISSING)
         pytest.skip(MISSING)
-    with cluster(nodes=2, cpus=4, gpus=1) as running:
+    with cluster(nodes=2, cpus=4, gpus=2) as running:
         yield running
 
 
@@ -119,6 +119,7 @@ def test_a_training_ends_the_same_whatever_happens_to_its_jobs(
             holder = trainer(broken)
             assert holder is not None
             job = holder.job or ""
+            assert "gpu:1" in slurm.run("scontrol", "show", "job", job)
             happens()
             wait_for(broken, f"end by {happens.__name__}", lambda holder=holder: trainer(broken) != holder)
             assert events(broken).count("goes on") == number
@@ -132,18 +133,32 @@ def test_a_training_ends_the_same_whatever_happens_to_its_jobs(
     assert told.count("done after 40 epochs") == 1
 
 
+def asked_of(slurm: Cluster, comment: str) -> str:
+    """What a running job has asked of the cluster, "" before it runs."""
+    for line in slurm.run("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines():
+        job, found = line.split()
+        if found == comment:
+            return slurm.run("scontrol", "show", "job", job)
+    return ""
+
+
 def test_two_nodes_train_as_one_process_and_a_table_is_one_target(
     slurm: Cluster, prepared: Project, tmp_path: Path
 ) -> None:
-    """Every stage of two runs as jobs; one of the runs is trained by a process on each of two nodes."""
+    """Every stage of two runs as jobs; one of the runs is trained by two processes on each of two nodes."""
     project = copy_of(prepared, tmp_path / "project")
     step = LONG.replace("epochs: 40", "epochs: 20").replace("batch_size: 2", "batch_size: 4")
     step = step.replace("adamw", "sgd").replace("size: [32, 32]", "size: [64, 64]")  # see test_distributed.py
     (run,) = re.findall(r"  demo:\n.*?(?=default:)", step, re.DOTALL)
-    spread = run.replace("demo:", "two:").replace("workers: 0", "workers: 0\n      nodes: 2")
+    spread = run.replace("demo:", "two:").replace("workers: 0", "workers: 0\n      nodes: 2\n      devices: 2")
     text = step.replace("default:", f"{spread}default:") + "comparisons: {ablation: [demo, two]}\n"
     (project.folder / "params.yaml").write_text(text)
-    project.run(*PROFILE, "ablation")
+    with running(project, *PROFILE, "ablation") as process:
+        wait_for(project, "both nodes", lambda: asked_of(slurm, "rule_train_distributed_wildcards_two") != "")
+        asked = asked_of(slurm, "rule_train_distributed_wildcards_two")
+        assert process.wait(timeout=300) == 0, (project.folder / "output.txt").read_text()[-5000:]
+    for expected in ("NumNodes=2 ", "gpu:2", "NtasksPerN:B:S:C=2:"):
+        assert expected in asked
     one, two = (curves(project.folder, name) for name in ("demo", "two"))
     assert set(two) == set(one)
     for name in ("train/total", "train/mask", "train/stop", "val/total"):

@@ -141,7 +141,8 @@ def test_nothing_out_of_date_is_recorded_and_the_way_back_works(built: Project, 
     copy = Project(tmp_path / "copy")
     shutil.copytree(built.folder, copy.folder, symlinks=True)
     params = copy.folder / "params.yaml"
-    params.write_text(params.read_text().replace("objectness_threshold: 0.0", "objectness_threshold: 1.0"))
+    before = params.read_text()
+    params.write_text(before.replace("objectness_threshold: 0.0", "objectness_threshold: 1.0"))
     lock = (copy.folder / "dvc.lock").read_bytes()
     refused = attempt(copy, "rsis", "commit", "demo")
     assert refused.returncode == 2
@@ -150,6 +151,14 @@ def test_nothing_out_of_date_is_recorded_and_the_way_back_works(built: Project, 
 
     copy.run("dvc", "repro")
     assert "metrics/demo.json" in copy.run("dvc", "metrics", "diff")
+    changed = params.read_text()
+    params.write_text(before)  # Snakemake has its own old record of these parameters, the predictions are of others
+    lock = (copy.folder / "dvc.lock").read_bytes()
+    refused = attempt(copy, "rsis", "commit", "demo")
+    assert refused.returncode == 2
+    assert "nothing recorded" in refused.stderr
+    assert (copy.folder / "dvc.lock").read_bytes() == lock
+    params.write_text(changed)
     copy.run("snakemake", "--touch", "--cores", "1")
     assert is_clean(copy)
 

@@ -50,7 +50,7 @@ def test_two_processes_have_the_losses_of_one(folder: Path, alone: Any) -> None:
     found, weights = trained(folder, "two", devices=2)
     assert set(found) == set(alone[0])
     assert len(found["train/total"]) == 20
-    assert alone[0]["train/total"][-1] < 0.98 * alone[0]["train/total"][0]
+    assert alone[0]["train/total"][-1] < 0.99 * alone[0]["train/total"][0]
     for name, values in alone[0].items():  # the class term is not in force: nothing holds its head in place
         assert found[name] == pytest.approx(values, rel=1e-3 if name.endswith("class") else 1e-5), name
     assert set(weights) == set(alone[1])

@@ -110,6 +110,17 @@ def cpus(wildcards):
     return PARAMS.run(wildcards.run).train.workers + 1
 
 
+def memory(wildcards, attempt):
+    """MB on each node of a training."""
+    return 16000 * PARAMS.run(wildcards.run).train.devices * attempt
+
+
+def tasks(wildcards):
+    """Tasks of a training altogether, or on each node: the plugin takes one of the two, and the latter from 2."""
+    train = PARAMS.run(wildcards.run).train
+    return (0, train.devices) if train.devices > 1 else (train.nodes, 0)
+
+
 def launch(wildcards, threads):
     """What starts the processes of a run: srun in a SLURM job; elsewhere, on this machine, Lightning does."""
     train = PARAMS.run(wildcards.run).train

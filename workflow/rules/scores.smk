@@ -15,6 +15,7 @@ rule predict:
     threads: 2
     resources:
         gres=gres(1),
+        cards=1,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:

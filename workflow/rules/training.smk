@@ -16,7 +16,8 @@ rule train:
     threads: cpus
     resources:
         gres=lambda wildcards: gres(PARAMS.run(wildcards.run).train.devices),
-        mem_mb=16000,
+        cards=lambda wildcards: PARAMS.run(wildcards.run).train.devices,
+        mem_mb=memory,
         runtime=lambda wildcards, attempt: 720 * attempt,
     params:
         tracked=tracked("runs.{run}.model", "runs.{run}.train"),
@@ -32,11 +33,12 @@ use rule train as train_distributed with:
     resources:
         mpi="srun",
         nodes=lambda wildcards: PARAMS.run(wildcards.run).train.nodes,
-        tasks=lambda wildcards: PARAMS.run(wildcards.run).train.nodes
-        * PARAMS.run(wildcards.run).train.devices,
+        tasks=lambda wildcards: tasks(wildcards)[0],
+        tasks_per_node=lambda wildcards: tasks(wildcards)[1],
         tasks_per_gpu=0,
         gres=lambda wildcards: gres(PARAMS.run(wildcards.run).train.devices),
-        mem_mb=16000,
+        cards=lambda wildcards: PARAMS.run(wildcards.run).train.devices,
+        mem_mb=memory,
         runtime=lambda wildcards, attempt: 720 * attempt,
     params:
         tracked=tracked("runs.{run}.model", "runs.{run}.train"),
