@@ -1,7 +1,7 @@
 """Records in DVC what Snakemake made, so that `dvc status` is clean and `dvc metrics diff` compares it.
 
 `dvc commit` takes for granted that results belong to the code, data and parameters there are now, so two are asked
-first: Snakemake, for which a stage that it never ran is out of date, and the results themselves, which say what they
+first: Snakemake, which must have a record of each of them, and the results themselves, which say what they
 were made from: another engine may have made them since.
 """
 
@@ -21,6 +21,7 @@ from rsis.status import status_of
 
 _RUN_STAGES = ("train", "predict", "score", "report")
 _NOTHING = "Nothing to be done"
+_UNKNOWN = "missing provenance/metadata"
 
 
 def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[str]:
@@ -96,6 +97,11 @@ def _outdated(output: str) -> list[str]:
     Raises:
         UserError: The output says neither that there is nothing to do nor what there is.
     """
+    if _UNKNOWN in output:
+        raise UserError(
+            "nothing recorded: Snakemake does not know how all of it was made; run `snakemake --forceall`, or, where "
+            "`dvc status` is clean, `snakemake --touch`"
+        )
     if _NOTHING in output:
         return []
     jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    wildcards: \w+=(\S+)", output, re.MULTILINE)

@@ -92,6 +92,5 @@ def test_what_one_machine_pushes_another_pulls(tmp_path: Path, server: Server) -
     assert not (there.folder / "data").exists()
     there.run("dvc", "pull", "download@plants", "prepare@plants")
     assert files_of(there.folder / "data") == files_of(here.folder / "data")
-    assert "Nothing to be done" not in there.run("snakemake", "-n", "data/processed/plants")
     there.run("snakemake", "--touch", "--cores", "1", "data/processed/plants")
     assert "Nothing to be done" in there.run("snakemake", "-n", "data/processed/plants")
