@@ -256,13 +256,13 @@ def test_overfits_one_batch(tmp_path: Path) -> None:
     for split in ("train", "val"):
         write_split(TwoPlants(), processed / f"{split}.h5", (64, 64), SplitOrigin("x", split, "y"))
     run = run_with(
-        epochs=300,
+        epochs=600,
         lr=2e-3,
         lr_encoder=2e-3,
         num_steps=5,
         augment={},
         curriculum=None,
-        validate_every=300,
+        validate_every=600,
         keep="last",
         objective={"stop_from_epoch": 0},
     )
