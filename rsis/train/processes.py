@@ -160,6 +160,7 @@ class Meeting:
         section: Of the run.
 
     Raises:
+        StoppedError: They cannot meet: another program has the port, or a machine cannot be reached.
         UserError: Several machines are asked for outside SLURM, or its tasks are not those the run asks for.
     """
 
@@ -178,7 +179,14 @@ class Meeting:
         else:  # the first process starts the others, which inherit its environment
             host, port = "127.0.0.1", 0 if first else int(os.environ[_MEETING])
         patience = timedelta(days=30)  # the others wait while the first one waits for the run's lock
-        self._store = TCPStore(host, port, is_master=first, timeout=patience, wait_for_workers=False)
+        try:
+            self._store = TCPStore(host, port, is_master=first, timeout=patience, wait_for_workers=False)
+        except torch.distributed.DistError as error:
+            reason = str(error).splitlines()[0]
+            raise StoppedError(
+                f"{host}, port {port}: a training's processes cannot meet there ({reason}); run the same command again "
+                "in another job"
+            ) from error
         if first and not _in_slurm_step():
             os.environ[_MEETING] = str(self._store.port)
 
