@@ -20,6 +20,7 @@ from benchmarks.cases import Case
 from benchmarks.machine import describe
 from benchmarks.measure import Effort, MeasurementError, Settings
 from benchmarks.results import ResultsError, Row, print_machine, print_rows, read_results, write_results
+from rsis.allocator import keep_freed_memory
 from rsis.cores import available_cores
 from rsis.errors import UserError
 
@@ -74,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a card if there is one"
     )
+    parser.add_argument(
+        "--give-back-memory", action="store_true", help="leave the C library's allocator as it is by itself"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="after which a case gets no more rounds than five")
     parser.add_argument("--data", type=Path, help="folder to keep generated data in [default: a temporary one]")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help=f"JSON to write [default: {DEFAULT_OUT}]")
@@ -87,6 +91,8 @@ def _measure(console: Console, options: argparse.Namespace) -> None:
     before = read_results(options.compare) if options.compare is not None else None  # a wrong name shows at once
     torch.set_num_threads(options.threads or available_cores())
     torch.set_flush_denormal(True)  # as `rsis train` does; both sides have it
+    if not options.give_back_memory:
+        keep_freed_memory()  # the same
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
     effort = Effort(2, 2, 0.0) if options.quick else Effort(seconds=options.seconds)

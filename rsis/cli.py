@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from rsis import paths
+from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
 from rsis.cli_results import results
 from rsis.config import load_params
@@ -102,6 +103,7 @@ def train(
     from rsis.train.run import train as run_train
 
     section = load_params(params).run(run)
+    keep_freed_memory()
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
     )
@@ -126,6 +128,7 @@ def predict(
             raise UserError(f"--split: found {split!r}; expected train, val or test")
         section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
     target = out or paths.predictions_file(run)
+    keep_freed_memory()
     with held(paths.lock_file("predict", run), f"prediction of {run}"):
         run_predict(
             run,

@@ -1,5 +1,7 @@
 """From a checkpoint and a prepared split to a prediction file at the images' original sizes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +70,27 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
     write_predictions(target, file)
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Emitted:
+    """What the network found in one image, before anyone's file format.
+
+    Attributes:
+        masks: bool [n, H', W'] at the image's own size, in the order they were emitted; none is empty.
+        class_probs: float [n, K-1], among the real classes, 0..1.
+        steps: int [n], the decoder steps, from 0.
+        objectness: float [T'], of every step that was run, 0..1.
+    """
+
+    masks: np.ndarray
+    class_probs: np.ndarray
+    steps: np.ndarray
+    objectness: np.ndarray
+
+
 def predict_batch(
     network: RSIS, images: torch.Tensor, ids_and_sizes: list[tuple[str, tuple[int, int]]], section: PredictSection
 ) -> list[ImagePrediction]:
-    """Predict the objects of a batch.
+    """Predict the objects of a batch, as a prediction file holds them.
 
     Args:
         network: In eval mode.
@@ -83,30 +101,42 @@ def predict_batch(
     Returns:
         One prediction for each image, objects in the order the network emitted them.
     """
-    output = _decode(network, normalize(images).contiguous(memory_format=torch.channels_last), section)
-    probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T, H, W]
-    objectness = torch.sigmoid(output.objectness_logits)  # [B, T]
-    # among the real classes: class 0 is no class of an object, and matched targets never hold it
-    classes = output.class_logits[..., 1:].softmax(dim=-1)  # [B, T, K-1]
     results = []
-    for i, (image_id, size) in enumerate(ids_and_sizes):
-        present = objectness[i] >= section.objectness_threshold
-        # the sequence ends at the first step that says there is no object (paper, section 3.2)
-        length = int(present.long().cumprod(0).sum())
-        masks = binary_masks(probs[i, :length], size, section)  # [length, H', W']
-        instances = []
-        for step in range(length):
-            if masks[step].sum() <= section.min_area * masks[step].numel():
-                continue  # an empty mask is no object
-            instances.append(
-                InstancePrediction(
-                    rle=encode_rle(masks[step].cpu().numpy()),
-                    class_probs=tuple(classes[i, step].tolist()),
-                    objectness=float(objectness[i, step]),
-                    step=step,
-                )
-            )
+    found = find_objects(network, images, [size for _, size in ids_and_sizes], section)
+    for (image_id, size), emitted in zip(ids_and_sizes, found, strict=True):
+        instances = [
+            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(emitted.objectness[step]), int(step))
+            for mask, probs, step in zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True)
+        ]
         results.append(ImagePrediction(image_id, size, tuple(instances)))
+    return results
+
+
+@torch.inference_mode()
+def find_objects(
+    network: RSIS, images: torch.Tensor, sizes: Sequence[tuple[int, int]], section: PredictSection
+) -> list[Emitted]:
+    """Find the objects of a batch.
+
+    Args:
+        network: In eval mode.
+        images: uint8 [B, 3, H, W] on the network's device.
+        sizes: (H', W') that the masks of each image are to have.
+        section: Thresholds.
+    """
+    output = _decode(network, normalize(images).contiguous(memory_format=torch.channels_last), section)
+    probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T', H, W]
+    objectness = torch.sigmoid(output.objectness_logits).cpu().numpy()  # [B, T']
+    # among the real classes: class 0 is no class of an object, and matched targets never hold it
+    classes = output.class_logits[..., 1:].softmax(dim=-1).cpu().numpy()  # [B, T', K-1]
+    results = []
+    for i, size in enumerate(sizes):
+        # the sequence ends at the first step that says there is no object (paper, section 3.2)
+        length = int((objectness[i] >= section.objectness_threshold).cumprod().sum())
+        masks = binary_masks(probs[i, :length], size, section).cpu().numpy()  # [length, H', W']
+        areas = masks.sum(axis=(1, 2))
+        steps = np.flatnonzero(areas > section.min_area * size[0] * size[1])  # an empty mask is no object
+        results.append(Emitted(masks[steps], classes[i, steps], steps, objectness[i]))
     return results
 
 

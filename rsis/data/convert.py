@@ -16,8 +16,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from rsis.data.images import resize_image
 from rsis.data.samples import BadSampleError, SampleReader
 from rsis.errors import UserError
 from rsis.masks import resize_map
@@ -99,10 +99,6 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
     Raises:
         BadSampleError: More than 65535 objects are left, which the file format cannot hold.
     """
-    height, width = size
-    image = sample.image
-    if image.shape[:2] != size:
-        image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
     resized = resize_map(sample.instance_map, size)
     present = np.bincount(resized.ravel()) > 0
     present[0] = False
@@ -112,7 +108,7 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
         raise BadSampleError(f"{found}, expected at most {MAX_LABEL}; correct its annotation")
     rows, columns = sample.image.shape[:2]
     return ResizedSample(
-        image=image,
+        image=resize_image(sample.image, size),
         instance_map=(np.cumsum(present) * present).astype(np.uint16).take(resized),
         ignore_mask=resize_map(sample.ignore_mask, size),
         class_ids=sample.class_ids[labels - 1].astype(np.int64),

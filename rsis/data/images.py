@@ -45,3 +45,10 @@ def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
     if image.mode in ("I", "F"):
         raise BadSampleError(f"{path}: pixels of mode {image.mode}, expected 8-bit or 16-bit ones; convert the file")
     return np.asarray(image.convert("RGB"))
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return uint8 [H, W, 3] of `size` (H, W): bilinear, with antialiasing where it shrinks; one of that size stays."""
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))

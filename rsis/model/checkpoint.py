@@ -4,28 +4,36 @@ The tensors are the state dict of `RSIS`, float32. The file's header carries, un
 object with the fields of `CheckpointInfo` and `schema_version`; nothing is pickled, so opening a file from a
 stranger runs no code. Example of the header:
 
-    {"schema_version": 1, "run": "demo", "dataset": "plants", "class_names": ["leaf"], "size": [96, 96],
-     "model": {"backbone": "resnet18", "hidden_widths": [32, 32, 16, 8, 4], ...},
-     "train": {"epochs": 20, ...}, "metrics": {"val/mask": 0.21, ...}, "key": "9f86d0...", "version": "0.1.0"}
+    {"schema_version": 2, "run": "demo", "dataset": "plants", "class_names": ["leaf"], "size": [96, 96],
+     "preprocessing": {"channels": "RGB", "resize": "bilinear, antialiased", "mean": [0.485, 0.456, 0.406],
+                       "std": [0.229, 0.224, 0.225]},
+     "model": {"backbone": "resnet18", "hidden_widths": [32, 32, 16, 8, 4], ...}, "train": {"epochs": 20, ...},
+     "predict": {"num_steps": 13, ...}, "metrics": {"val/mask": 0.21, ...}, "key": "9f86d0...", "version": "0.1.0"}
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from rsis import __version__
 from rsis.errors import UserError
 from rsis.files import atomic_path
-from rsis.model.rsis import RSIS
+from rsis.model.rsis import MEAN, RSIS, STD
 from rsis.run_config import ModelSection
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+PREPROCESSING: dict[str, Any] = {
+    "channels": "RGB",
+    "resize": "bilinear, antialiased",
+    "mean": list(MEAN),
+    "std": list(STD),
+}
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,12 @@ class CheckpointInfo:
         class_names: Name of class id i at position i - 1.
         size: (H, W) the network was trained at; images are resized to it and normalised (`normalize`).
         model: The architecture, fields of `ModelSection`.
-        train: How it was trained, fields of `TrainSection`.
+        train: How it was trained, fields of `TrainSection`; empty where that is not known.
+        predict: How its run reads masks off its output, fields of `PredictSection`.
         metrics: Last training and validation figures.
         key: Digest of everything the training depended on: parameters, data, source code.
+        preprocessing: What is done to an RGB image: resized to `size` by this filter, scaled to 0..1, less the
+            mean, over the deviation.
         version: Of this package.
     """
 
@@ -50,8 +61,10 @@ class CheckpointInfo:
     size: tuple[int, int]
     model: dict[str, Any]
     train: dict[str, Any]
+    predict: dict[str, Any]
     metrics: dict[str, float]
     key: str
+    preprocessing: dict[str, Any] = field(default_factory=PREPROCESSING.copy)
     version: str = __version__
 
 
@@ -70,19 +83,27 @@ def read_info(path: Path) -> CheckpointInfo:
         UserError: No such file, not a checkpoint of ours, or of another schema version.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; run `rsis train {path.stem}` first")
+        raise UserError(f"{path}: no such checkpoint; run `rsis train {path.stem}` first, or correct the path")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["rsis"])
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: not a checkpoint of this program, or truncated; train the run again") from error
-    if header.get("schema_version") != SCHEMA_VERSION:
-        found = header.get("schema_version")
+    if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
+        found = header.get("schema_version") if isinstance(header, dict) else None
         raise UserError(f"{path}: schema version {found}, this program reads {SCHEMA_VERSION}; train the run again")
+    if header.get("preprocessing") != PREPROCESSING:
+        raise UserError(
+            f"{path}: made for images preprocessed as {header.get('preprocessing')}, this program does "
+            f"{PREPROCESSING}; use the version of it that the file names ({header.get('version')})"
+        )
     del header["schema_version"]
-    header["class_names"] = tuple(header["class_names"])
-    header["size"] = tuple(header["size"])
-    return CheckpointInfo(**header)
+    try:
+        return TypeAdapter(CheckpointInfo).validate_python(header)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(f"{path}: its description is wrong at {where} ({fault['msg']}); train the run again") from error
 
 
 def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[RSIS, CheckpointInfo]:

@@ -9,8 +9,8 @@ from rsis.model.encoder import Encoder
 from rsis.run_config import ModelSection
 from rsis.structures import RSISOutput
 
-_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
-_STD = (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
+STD = (0.229, 0.224, 0.225)
 
 
 class RSIS(nn.Module):
@@ -80,8 +80,8 @@ class RSIS(nn.Module):
 
 def normalize(images: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Return uint8 RGB images [B, 3, H, W] scaled to 0..1, less ImageNet's mean, over its deviation."""
-    mean = torch.tensor(_MEAN, dtype=dtype, device=images.device)[:, None, None]
-    std = torch.tensor(_STD, dtype=dtype, device=images.device)[:, None, None]
+    mean = torch.tensor(MEAN, dtype=dtype, device=images.device)[:, None, None]
+    std = torch.tensor(STD, dtype=dtype, device=images.device)[:, None, None]
     return (images.to(dtype) / 255 - mean) / std
 
 

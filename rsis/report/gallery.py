@@ -6,35 +6,22 @@ of the prediction it is matched to, one to one, where their IoU is at least 0.5.
 a partner is hatched: grey in the truth, in its own colour in the prediction.
 """
 
-import functools
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt
+from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from rsis.errors import UserError
 from rsis.eval.prediction_file import ImagePrediction
-from rsis.masks import decode_rle, relabel, resize_map
+from rsis.masks import decode_rle, relabel
+from rsis.overlay import enlarge, paint
 from rsis.report.panel import Picture
 
-# Paul Tol's muted scheme and three of his vibrant one, ordered so that neighbours in number differ most
-# under the common colour-vision deficiencies. From the thirteenth object on, the number tells them apart.
-PALETTE = np.array(
-    [
-        (51, 34, 136), (238, 119, 51), (17, 119, 51), (136, 204, 238), (204, 102, 119), (221, 204, 119),
-        (136, 34, 85), (68, 170, 153), (0, 119, 187), (153, 153, 51), (170, 68, 153), (238, 51, 119),
-    ]
-)  # fmt: skip
-GREY = np.array([110, 110, 110])
 MATCH_IOU = 0.5
-FILL, WASH = 0.55, 0.35  # share of the object's colour; share of white over the grey image
-LONG, SHORT = 288, 192  # pixels: the longer side's aim, the shorter side's least
 JPEG_QUALITY = 82
 
 
@@ -109,9 +96,9 @@ def gallery_item(name: str, image_path: Path, target_map: np.ndarray, prediction
     pairs = match(target_map, pred_map)
     true_ids, pred_ids = (np.unique(m[m > 0]).tolist() for m in (target_map, pred_map))
     matched = set(pairs.values())
-    shown = _show(image)
-    truth = _panel(shown, target_map, {label: pairs.get(label) for label in true_ids}, set(true_ids) - set(pairs))
-    predicted = _panel(shown, pred_map, {label: label for label in pred_ids}, set(pred_ids) - matched)
+    shown = enlarge(image)
+    truth = paint(shown, target_map, {label: pairs.get(label) for label in true_ids}, set(true_ids) - set(pairs))
+    predicted = paint(shown, pred_map, {label: label for label in pred_ids}, set(pred_ids) - matched)
     counts = f"{len(true_ids)} true objects" if len(true_ids) != 1 else "1 true object"
     image_id = prediction.image_id
     return GalleryItem(
@@ -131,66 +118,6 @@ def _read(path: Path) -> Image.Image:
             return file.convert("RGB")
     except OSError as error:
         raise UserError(f"{path}: cannot read this image ({error}); restore the raw data with rsis download") from error
-
-
-def _show(image: Image.Image) -> Image.Image:
-    """Scale an image so that numbers on it can be read: up by Lanczos, by a whole factor where that fits."""
-    short, long = sorted(image.size)
-    scale = max(SHORT / short, LONG / long)
-    scale = float(round(scale)) if scale > 1.5 else scale
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def _panel(image: Image.Image, labels: np.ndarray, numbers: dict[int, int | None], hatched: set[int]) -> Image.Image:
-    """Paint objects over the washed-out image; `numbers` gives each label its number, None = grey."""
-    big = resize_map(labels, (image.height, image.width))
-    base = np.asarray(image.convert("L"), float)[..., None].repeat(3, axis=2)
-    base = (1 - WASH) * base + WASH * 255
-    colors = np.zeros((int(labels.max(initial=0)) + 1, 3))
-    for label, number in numbers.items():
-        colors[label] = GREY if number is None else PALETTE[(number - 1) % len(PALETTE)]
-    color = colors[big]
-    rows, columns = np.indices(big.shape)
-    stripe = np.isin(big, sorted(hatched)) & ((rows + columns) % 10 < 5)
-    share = np.where(big > 0, np.where(stripe, FILL / 3, FILL), 0)[..., None]
-    painted = (1 - share) * base + share * color
-    edge = _edges(big)
-    painted[edge] = 0.75 * color[edge]
-    picture = Image.fromarray(painted.round().astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
-    for label, number in numbers.items():
-        if number is not None:
-            _write_number(draw, big == label, number)
-    return picture
-
-
-def _edges(labels: np.ndarray) -> np.ndarray:
-    """Bool [H, W]: the pixels of an object within two of another label or of the border of the image."""
-    padded = np.pad(labels, 2)
-    height, width = labels.shape
-    inner = np.ones(labels.shape, bool)
-    for dy, dx in ((0, 2), (4, 2), (2, 0), (2, 4), (1, 1), (1, 3), (3, 1), (3, 3)):
-        inner &= padded[dy : dy + height, dx : dx + width] == labels
-    return (labels > 0) & ~inner
-
-
-def _write_number(draw: ImageDraw.ImageDraw, mask: np.ndarray, number: int) -> None:
-    """Write a number at the point of a mask that is farthest from its edge."""
-    if not mask.any():
-        return
-    distance = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(int(distance.argmax()), mask.shape)
-    size = int(np.clip(1.3 * distance.max(), 12, 17))
-    # Kept inside the image, where a number at the very border would be cut.
-    x = float(np.clip(column, size * len(str(number)) / 2, mask.shape[1] - size * len(str(number)) / 2))
-    y = float(np.clip(row, size / 2, mask.shape[0] - size / 2))
-    draw.text((x, y), str(number), "white", _font(size), "mm", stroke_width=2, stroke_fill=(20, 20, 20))
-
-
-@functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf"), size)
 
 
 def _encode(image: Image.Image, name: str, alt: str) -> Picture:

@@ -46,6 +46,7 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         size=data.size,
         model=run.model.model_dump(mode="json"),
         train=run.train.model_dump(mode="json"),
+        predict=run.predict.model_dump(mode="json"),
         metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
         key=training.key,
     )

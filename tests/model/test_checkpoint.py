@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from rsis.errors import UserError
@@ -25,6 +26,7 @@ def write(path: Path) -> RSIS:
         size=(96, 96),
         model=SECTION.model_dump(mode="json"),
         train={"epochs": 2},
+        predict={"num_steps": 3},
         metrics={"val/total": 0.5},
         key="abc",
     )
@@ -73,6 +75,27 @@ def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(UserError, match=r"not a checkpoint of this program"):
         read_info(path)
+    save_file({"x": torch.zeros(1)}, path, metadata={"rsis": "[]"})
+    with pytest.raises(UserError, match=r"schema version None, this program reads 2"):
+        read_info(path)
     save_file({"x": torch.zeros(1)}, path, metadata={"rsis": json.dumps({"schema_version": 99})})
-    with pytest.raises(UserError, match=r"schema version 99, this program reads 1"):
+    with pytest.raises(UserError, match=r"schema version 99, this program reads 2"):
+        read_info(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": [96]}, r"its description is wrong at size"),
+        ({"surprise": 1}, r"its description is wrong at surprise"),
+        ({"preprocessing": {"channels": "BGR"}}, r"preprocessed as \{'channels': 'BGR'\}"),
+    ],
+)
+def test_a_description_that_is_not_ours_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    path = tmp_path / "demo.safetensors"
+    write(path)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["rsis"])
+    save_file({"x": torch.zeros(1)}, path, metadata={"rsis": json.dumps(header | changes)})
+    with pytest.raises(UserError, match=message):
         read_info(path)

@@ -12,7 +12,8 @@ from PIL import Image
 from rsis.errors import UserError
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction
 from rsis.masks import encode_rle
-from rsis.report.gallery import GREY, PALETTE, choose, emitted_map, gallery_item, match
+from rsis.overlay import GREY, PALETTE
+from rsis.report.gallery import choose, emitted_map, gallery_item, match
 from rsis.report.panel import Picture
 
 SIZE = (40, 60)

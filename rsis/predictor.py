@@ -1,0 +1,267 @@
+"""A trained network in three lines of Python.
+
+from rsis import RSIS
+
+model = RSIS.from_checkpoint("models/demo.safetensors")
+result = model.predict("plant.png")
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from rsis.data.images import resize_image
+from rsis.data.samples import BadSampleError
+from rsis.errors import UserError
+from rsis.files import sha256_of
+from rsis.model.checkpoint import CheckpointInfo, load_checkpoint
+from rsis.model.rsis import RSIS as Network
+from rsis.pictures import Picture, PictureLike, as_pictures
+from rsis.predict import Emitted, find_objects
+from rsis.result import ImageResult, Instance
+from rsis.run_config import PredictSection
+from rsis.structures import RSISOutput
+from rsis.tiles import TileObject, cut, group, joined_mask
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How pictures are cut into tiles, for those with more objects than the network has steps.
+
+    Attributes:
+        size: (H, W) of a tile in the picture's pixels. As many pixels an object as in training is best.
+        overlap: Least share of a tile's side in common with the next one's; objects up to that size are seen whole.
+    """
+
+    size: tuple[int, int]
+    overlap: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves gaps.
+
+        Raises:
+            UserError: A side is below 1, or the overlap not from 0 up to below 1.
+        """
+        if min(self.size) < 1 or not 0 <= self.overlap < 1:
+            raise UserError(
+                f"tiles of {self.size} with an overlap of {self.overlap}; expected pixels, and 0 <= overlap < 1"
+            )
+
+
+class RSIS(nn.Module):
+    """A trained network, as its checkpoint describes it.
+
+    Args:
+        network: In eval mode.
+        info: What the checkpoint says of itself.
+
+    Attributes:
+        network: The network.
+        info: Its description: architecture, classes, size, training, metrics.
+    """
+
+    def __init__(self, network: Network, info: CheckpointInfo) -> None:
+        super().__init__()
+        self.network, self.info = network, info
+
+    @classmethod
+    def from_checkpoint(
+        cls, source: str | Path, *, device: str | torch.device | None = None, sha256: str | None = None
+    ) -> "RSIS":
+        """Read a checkpoint of `rsis train` or `rsis import-original`.
+
+        Args:
+            source: A .safetensors file, or its http(s) address. What is fetched is kept in torch's folder for
+                downloads (`torch.hub.get_dir()`), and not fetched again.
+            device: Where the network goes; None for a GPU if there is one.
+            sha256: Of the file, hexadecimal; None to take it as it is. It holds no code either way.
+
+        Raises:
+            UserError: The file is missing, damaged or not such a checkpoint, cannot be fetched, or is another.
+        """
+        path = _fetch(str(source)) if _is_address(source) else Path(source).expanduser()
+        if sha256 is not None and path.is_file() and (found := sha256_of(path)) != sha256.lower():
+            raise UserError(f"{path}: has SHA-256 {found}, expected {sha256}; delete it and fetch it again")
+        network, info = load_checkpoint(path)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(network.to(memory_format=torch.channels_last), info).to(device).eval()
+
+    def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
+        """Run the network itself on normalised images (`rsis.model.rsis.normalize`), float [B, 3, H, W], T steps."""
+        output: RSISOutput = self.network(images, num_steps)
+        return output
+
+    def predict(
+        self,
+        images: PictureLike | Sequence[PictureLike],
+        *,
+        batch_size: int | None = None,
+        tiling: Tiling | None = None,
+        **thresholds: float,
+    ) -> ImageResult | list[ImageResult]:
+        """Find the objects of pictures of any size.
+
+        Args:
+            images: One or several of: a file, a folder with all below it, a pattern such as "scans/*.png"; a PIL
+                image; uint8 [H, W, 3] (RGB), uint8 or uint16 [H, W] (grey); a tensor, uint8 [3, H, W].
+            batch_size: Pictures, or tiles of one, at once; None for what the run had.
+            tiling: Cut pictures into tiles; None gives each whole to the network.
+            **thresholds: Keys of a run's `predict` section in place of what the checkpoint says: num_steps,
+                mask_threshold, objectness_threshold, min_area, largest_component, exclusive.
+
+        Returns:
+            One result for one file, image, array or tensor; otherwise a list in the order of the pictures.
+
+        Raises:
+            UserError: A file cannot be read, an array is none of these, a threshold is unknown or out of range.
+        """
+        results = list(self.stream(images, batch_size=batch_size, tiling=tiling, **thresholds))
+        for result in results:
+            if isinstance(result, BadSampleError):
+                raise UserError(str(result)) from result
+        found = [result for result in results if isinstance(result, ImageResult)]
+        if isinstance(images, str | Path):
+            return found[0] if Path(images).expanduser().is_file() else found
+        return found if isinstance(images, Sequence) else found[0]
+
+    def stream(
+        self,
+        images: PictureLike | Sequence[PictureLike],
+        *,
+        batch_size: int | None = None,
+        tiling: Tiling | None = None,
+        **thresholds: float,
+    ) -> Iterator[ImageResult | BadSampleError]:
+        """Do as `predict`, one result after the other, so that only some are in memory at a time.
+
+        Yields:
+            A result for each picture; for a file that cannot be read, the error in its place.
+
+        Raises:
+            UserError: As `predict`, but for files that cannot be read.
+        """
+        section = self.read_out(batch_size=batch_size, **thresholds)
+        pictures = as_pictures(images)
+        if tiling is not None:
+            for item in pictures:
+                yield self._in_tiles(item, tiling, section) if isinstance(item, Picture) else item
+            return
+        for several in _batches(pictures, section.batch_size):
+            whole = [item for item in several if isinstance(item, Picture)]
+            found = iter(self._find([picture.image for picture in whole], section))
+            for item in several:
+                yield self._result(item, next(found)) if isinstance(item, Picture) else item
+
+    def read_out(self, **changes: float | None) -> PredictSection:
+        """Return how masks are read off the output: what the checkpoint says, with these keys changed.
+
+        Raises:
+            UserError: A key is unknown, or its value out of range.
+        """
+        wanted = {key: value for key, value in changes.items() if value is not None}
+        try:
+            return PredictSection.model_validate_json(json.dumps({**self.info.predict, **wanted}))
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            key = ".".join(map(str, fault["loc"]))
+            raise UserError(
+                f"{key} is {fault['input']!r}: {fault['msg']}; `rsis predict-images --help` has them"
+            ) from error
+
+    def _find(self, images: Sequence[np.ndarray], section: PredictSection) -> list[Emitted]:
+        """Find the objects of arrays uint8 [H, W, 3] of any sizes, in one batch."""
+        if not images:
+            return []
+        resized = np.stack([resize_image(image, self.info.size) for image in images])  # [B, H, W, 3]
+        batch = torch.from_numpy(resized).permute(0, 3, 1, 2).to(next(self.parameters()).device)
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        return find_objects(self.network, batch, sizes, section)
+
+    def _result(self, picture: Picture, emitted: Emitted) -> ImageResult:
+        instances = [
+            self._instance(number, mask, probs, float(emitted.objectness[step]), int(step))
+            for number, (mask, probs, step) in enumerate(
+                zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True), start=1
+            )
+        ]
+        said = tuple(emitted.objectness.tolist())
+        return ImageResult(picture.image_id, picture.image, tuple(instances), said, self.info.class_names)
+
+    def _instance(self, number: int, mask: np.ndarray, probs: np.ndarray, objectness: float, step: int) -> Instance:
+        class_id = int(probs.argmax()) + 1
+        return Instance(number, mask, class_id, self.info.class_names[class_id - 1], probs, objectness, step)
+
+    def _in_tiles(self, picture: Picture, tiling: Tiling, section: PredictSection) -> ImageResult:
+        """Find the objects of every tile, and join those that are one; the surest of its parts speaks for each."""
+        size = (picture.image.shape[0], picture.image.shape[1])
+        tiles = cut(size, tiling.size, tiling.overlap)
+        emitted: list[Emitted] = []
+        for several in _batches(tiles, section.batch_size):
+            emitted += self._find([picture.image[tile.slices] for tile in several], section)
+        objects, places = _objects_of(emitted)
+        instances: list[Instance] = []
+        for members in group(objects, tiles):
+            tile, position = places[max(members, key=lambda n: _objectness(emitted, places[n]))]
+            step = int(emitted[tile].steps[position])
+            mask = joined_mask([objects[n] for n in members], tiles, size)
+            said = float(emitted[tile].objectness[step])
+            instances.append(self._instance(len(instances) + 1, mask, emitted[tile].class_probs[position], said, step))
+        all_said = tuple(float(value) for item in emitted for value in item.objectness)
+        return ImageResult(picture.image_id, picture.image, tuple(instances), all_said, self.info.class_names)
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of `size`, the last perhaps shorter."""
+    rest = iter(items)
+    while several := list(islice(rest, size)):
+        yield several
+
+
+def _objects_of(emitted: Sequence[Emitted]) -> tuple[list[TileObject], list[tuple[int, int]]]:
+    """Return the objects of all tiles, and of each its tile and its place there."""
+    objects, places = [], []
+    for tile, item in enumerate(emitted):
+        for position, (mask, probs) in enumerate(zip(item.masks, item.class_probs, strict=True)):
+            objects.append(TileObject(tile, mask, int(probs.argmax()) + 1))
+            places.append((tile, position))
+    return objects, places
+
+
+def _objectness(emitted: Sequence[Emitted], place: tuple[int, int]) -> float:
+    item = emitted[place[0]]
+    return float(item.objectness[item.steps[place[1]]])
+
+
+def _is_address(source: str | Path) -> bool:
+    return isinstance(source, str) and urlsplit(source).scheme in ("http", "https")
+
+
+def _fetch(address: str) -> Path:
+    """Return the file at an address, fetched unless it has been; never half of one."""
+    name = Path(urlsplit(address).path).name or "model.safetensors"
+    path = Path(torch.hub.get_dir()) / "rsis" / hashlib.sha256(address.encode()).hexdigest()[:16] / name
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), progress=sys.stderr.isatty())
+    except (URLError, OSError) as error:
+        reason = error.reason if type(error) is URLError else error  # of an HTTPError the reason lacks the number
+        raise UserError(
+            f"{address}: cannot be fetched ({reason}); correct the address, or fetch it yourself"
+        ) from error
+    return path
