@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -54,6 +54,8 @@ class CheckpointInfo:
             mean, over the deviation.
         version: Of this package.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     run: str
     dataset: str
