@@ -14,6 +14,7 @@ from rsis import paths
 from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
 from rsis.cli_results import results
+from rsis.cli_tool import tool
 from rsis.config import load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
@@ -171,6 +172,7 @@ def score(
 
 
 app.add_typer(results)
+app.add_typer(tool)
 
 
 def main() -> None:

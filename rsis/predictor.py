@@ -91,14 +91,20 @@ class RSIS(nn.Module):
             sha256: Of the file, hexadecimal; None to take it as it is. It holds no code either way.
 
         Raises:
-            UserError: The file is missing, damaged or not such a checkpoint, cannot be fetched, or is another.
+            UserError: The file is missing, damaged or not such a checkpoint, cannot be fetched, or is another; there
+                is no such device.
         """
         path = _fetch(str(source)) if _is_address(source) else Path(source).expanduser()
         if sha256 is not None and path.is_file() and (found := sha256_of(path)) != sha256.lower():
             raise UserError(f"{path}: has SHA-256 {found}, expected {sha256}; delete it and fetch it again")
         network, info = load_checkpoint(path)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(network.to(memory_format=torch.channels_last), info).to(device).eval()
+        model = cls(network.to(memory_format=torch.channels_last), info).eval()
+        try:
+            return model.to(device)
+        except (RuntimeError, AssertionError) as error:  # torch has one of its own for every kind of device
+            reason = str(error).splitlines()[0]
+            raise UserError(f"device {device}: cannot be used ({reason}); name another, such as cpu") from error
 
     def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
         """Run the network itself on normalised images (`rsis.model.rsis.normalize`), float [B, 3, H, W], T steps."""
@@ -111,7 +117,7 @@ class RSIS(nn.Module):
         *,
         batch_size: int | None = None,
         tiling: Tiling | None = None,
-        **thresholds: float,
+        **thresholds: float | None,
     ) -> ImageResult | list[ImageResult]:
         """Find the objects of pictures of any size.
 
@@ -121,7 +127,7 @@ class RSIS(nn.Module):
             batch_size: Pictures, or tiles of one, at once; None for what the run had.
             tiling: Cut pictures into tiles; None gives each whole to the network.
             **thresholds: Keys of a run's `predict` section in place of what the checkpoint says: num_steps,
-                mask_threshold, objectness_threshold, min_area, largest_component, exclusive.
+                mask_threshold, objectness_threshold, min_area, largest_component, exclusive. None changes nothing.
 
         Returns:
             One result for one file, image, array or tensor; otherwise a list in the order of the pictures.
@@ -144,7 +150,7 @@ class RSIS(nn.Module):
         *,
         batch_size: int | None = None,
         tiling: Tiling | None = None,
-        **thresholds: float,
+        **thresholds: float | None,
     ) -> Iterator[ImageResult | BadSampleError]:
         """Do as `predict`, one result after the other, so that only some are in memory at a time.
 

@@ -1,0 +1,85 @@
+"""The commands that take a checkpoint and no params.yaml: what it is, and what it finds in any pictures."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsis.allocator import keep_freed_memory
+from rsis.cli_arguments import Checkpoint
+
+tool = typer.Typer()
+
+
+@tool.command("predict-images")
+def predict_images(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Files, folders, patterns.")],
+    checkpoint: Annotated[str, typer.Option(metavar="C", help="The trained network: a file, or its address.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace results that are there.")] = False,
+    animate: Annotated[bool, typer.Option("--animate", help="A GIF of the objects appearing one by one.")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="T, the most objects a picture or tile can have.")] = None,
+    mask_threshold: Annotated[float | None, typer.Option(help="Of a mask's probabilities, 0..1.")] = None,
+    objectness_threshold: Annotated[float | None, typer.Option(help="At which the sequence ends, 0..1.")] = None,
+    min_area: Annotated[float | None, typer.Option(help="Least share of the picture that a mask covers.")] = None,
+    tile: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Cut pictures into tiles of so many pixels, for more objects than T."),
+    ] = None,
+    overlap: Annotated[float, typer.Option(help="Share of a tile's side that it has in common with the next.")] = 0.25,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures, or tiles, at once.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
+) -> None:
+    """Find the objects in any pictures.
+
+    Writes numbered overlays, 16-bit instance maps, a COCO JSON, and tables of counts, areas and classes.
+    What is not given is read off as the checkpoint's own run does it. Files that cannot be read are named and left
+    out.
+    """
+    from rsis.predict_images import write_results
+    from rsis.predictor import RSIS, Tiling
+
+    tiling = None if tile is None else Tiling(tile, overlap)
+    keep_freed_memory()
+    written = write_results(
+        RSIS.from_checkpoint(checkpoint, device=device),
+        images,
+        out,
+        force=force,
+        animate=animate,
+        tiling=tiling,
+        progress=sys.stderr.isatty(),
+        num_steps=steps,
+        mask_threshold=mask_threshold,
+        objectness_threshold=objectness_threshold,
+        min_area=min_area,
+        batch_size=batch_size,
+    )
+    for line in written.skipped:
+        typer.echo(f"skipped {line}", err=True)
+    left_out = f", {len(written.skipped)} skipped" if written.skipped else ""
+    typer.echo(f"{written.images} images, {written.objects} objects{left_out}: {out}")
+
+
+@tool.command()
+def info(
+    checkpoint: Checkpoint,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what a checkpoint says of itself: architecture, classes, preprocessing, training, metrics, version."""
+    from rsis.model.checkpoint import read_info
+
+    found = asdict(read_info(checkpoint))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for key, value in found.items():
+        if isinstance(value, dict):
+            typer.echo(f"{key}:")
+            for name, item in value.items():
+                typer.echo(f"  {name}: {json.dumps(item)}")
+        else:
+            typer.echo(f"{key}: {json.dumps(value) if not isinstance(value, str) else value}")
