@@ -108,7 +108,8 @@ def predict_batch(
             InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(emitted.objectness[step]), int(step))
             for mask, probs, step in zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True)
         ]
-        results.append(ImagePrediction(image_id, size, tuple(instances)))
+        said = tuple(emitted.objectness.tolist())
+        results.append(ImagePrediction(image_id, size, tuple(instances), said))
     return results
 
 

@@ -130,7 +130,8 @@ def make_run(
             probs[item.class_id - 1] = 0.9
             mask = encode_rle(np.roll(decode_rle(item.rle), shift, axis=1))
             found.append(InstancePrediction(mask, tuple(probs.tolist()), 0.8 - step / 10, step))
-        images.append(ImagePrediction(image_id, SIZE, tuple(found)))
+        said = (*(item.objectness for item in found), 0.3)
+        images.append(ImagePrediction(image_id, SIZE, tuple(found), said))
     rules = run.predict.model_dump(mode="json")
     file = PredictionFile(dataset, name, split, DIGEST, tuple(truth.class_names), rules, tuple(images))
     predictions, metrics = root / "predictions" / f"{name}.json", root / "metrics" / f"{name}.json"

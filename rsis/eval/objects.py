@@ -13,8 +13,8 @@ def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFra
     """Return a row for each true object of the predicted images, crowd regions aside.
 
     Columns image_id, class_name, area (pixels), iou (with the predicted mask that overlaps it most, of
-    whatever class, 0..1) and step (the decoder step of that mask; NaN where no mask touches the object).
-    Several objects may have the same mask as their best.
+    whatever class, 0..1), step (the decoder step of that mask; NaN where no mask touches the object) and
+    share (of the image's pixels, 0..1). Several objects may have the same mask as their best.
     """
     rows = []
     for image in predictions.images:
@@ -28,5 +28,6 @@ def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFra
             overlap = float(iou[best, n]) if found else 0.0
             step = image.instances[best].step if overlap > 0 else np.nan
             name = truth.class_names[item.class_id - 1]
-            rows.append((image.image_id, name, item.area, overlap, step))
+            share = item.area / (image.size[0] * image.size[1])
+            rows.append((image.image_id, name, item.area, overlap, step, share))
     return pd.DataFrame(rows, columns=list(OBJECT_COLUMNS))

@@ -2,7 +2,7 @@
 
 One JSON document, UTF-8, with one line per image. All keys are required, unknown ones are an error.
 
-    schema_version  2
+    schema_version  3
     dataset         name of the data set in params.yaml
     run             name of the run in params.yaml
     split           "train", "val" or "test"
@@ -12,21 +12,23 @@ One JSON document, UTF-8, with one line per image. All keys are required, unknow
     images          one entry for every image of the split, also with no instance:
         image_id    as in the ground truth: "plant001" (CVPPP), the file name (COCO)
         size        [H, W] of the original image, in pixels
+        objectness  probability that there is an object, 0..1, at each step that was run: also at those that ended
+                    the sequence
         instances   objects in predicted order:
             rle          mask of that size, COCO's compressed run-length encoding (`rsis.masks.RLE`)
             class_probs  probability of each class, in the order of class_names, 0..1
-            objectness   probability that there is an object at this step, 0..1
+            objectness   that of its step
             step         decoder step that emitted the mask, from 0
 
 One mask may count once for its most probable class or once for every class: the scorers decide that by the
 run's `score.classes` (see `rsis.eval.detections`). Worked example: a 2 x 3 image
 with one object on its last column, and an image with none.
 
-    {"schema_version": 2, "dataset": "plants", "run": "demo", "split": "test", "checkpoint": "9f86d0...",
+    {"schema_version": 3, "dataset": "plants", "run": "demo", "split": "test", "checkpoint": "9f86d0...",
      "class_names": ["leaf"], "parameters": {"mask_threshold": 0.5}, "images": [
-    {"image_id": "plant001", "size": [2, 3], "instances": [{"rle": {"size": [2, 3], "counts": "42"},
-     "class_probs": [0.5], "objectness": 0.9, "step": 0}]},
-    {"image_id": "plant002", "size": [2, 3], "instances": []}
+    {"image_id": "plant001", "size": [2, 3], "objectness": [0.9, 0.2], "instances": [{"rle": {"size": [2, 3],
+     "counts": "42"}, "class_probs": [0.5], "objectness": 0.9, "step": 0}]},
+    {"image_id": "plant002", "size": [2, 3], "objectness": [0.1], "instances": []}
     ]}
 """
 
@@ -43,7 +45,7 @@ from rsis.files import atomic_path, read_json
 from rsis.masks import RLE, rle_runs
 from rsis.section import Count, Epoch, Fraction, Section, Split
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,13 @@ class ImagePrediction:
         image_id: As in the ground truth.
         size: (H, W) of the original image.
         instances: Objects in predicted order, perhaps none.
+        objectness: Of every step that was run, 0..1.
     """
 
     image_id: str
     size: tuple[int, int]
     instances: tuple[InstancePrediction, ...]
+    objectness: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,14 +173,16 @@ class _Instance(Section):
 class _Image(Section):
     image_id: str
     size: tuple[Count, Count]
+    objectness: tuple[Fraction, ...]
     instances: tuple[_Instance, ...]
 
     def to_prediction(self) -> ImagePrediction:
-        return ImagePrediction(self.image_id, self.size, tuple(item.to_prediction() for item in self.instances))
+        instances = tuple(item.to_prediction() for item in self.instances)
+        return ImagePrediction(self.image_id, self.size, instances, self.objectness)
 
 
 class _File(Section):
-    schema_version: Literal[2]  # first: of a file of another version this is the fault to name
+    schema_version: Literal[3]  # first: of a file of another version this is the fault to name
     dataset: str
     run: str
     split: Split
@@ -218,4 +224,11 @@ def _image_as_json(path: Path, image: ImagePrediction) -> dict[str, Any]:
                 "step": int(item.step),
             }
         )
-    return {"image_id": image.image_id, "size": [int(n) for n in image.size], "instances": instances}
+    said = [float(value) for value in image.objectness]
+    if not all(map(math.isfinite, said)):
+        raise UserError(
+            f"{path}: not written: {image.image_id} has objectness {said}, expected finite numbers; the training "
+            "diverged, lower its learning rate"
+        )
+    size = [int(n) for n in image.size]
+    return {"image_id": image.image_id, "size": size, "objectness": said, "instances": instances}

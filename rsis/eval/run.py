@@ -12,6 +12,7 @@ from rsis.eval.cityscapes import score_cityscapes
 from rsis.eval.coco import score_coco
 from rsis.eval.cvppp import score_cvppp
 from rsis.eval.detections import without_ignored
+from rsis.eval.errors import judge_masks, judge_steps
 from rsis.eval.ground_truth import GroundTruth, ReadTruth
 from rsis.eval.objects import score_objects
 from rsis.eval.prediction_file import PredictionFile, read_predictions
@@ -85,7 +86,16 @@ def score_run(
         "rules": section.model_dump(mode="json", exclude={"scorers"}),
         "predict": predictions.parameters,
     }
-    return Scores(metrics, per_image, per_class, score_objects(predictions, truth), _join_curves(results), protocol)
+    return Scores(
+        metrics,
+        per_image,
+        per_class,
+        score_objects(predictions, truth),
+        _join_curves(results),
+        protocol,
+        judge_masks(predictions, truth),
+        judge_steps(as_predicted, truth),
+    )
 
 
 def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:

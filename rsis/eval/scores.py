@@ -9,13 +9,16 @@ A figure that is not defined for the data (no small object: no coco/AP_small) is
     per_image.csv   image_id, objects (true ones), predicted, and a column per figure and scorer
     per_class.csv   class_name, objects, and a column per figure and scorer; empty where not defined
     objects.csv     image_id, class_name, area (pixels), iou (with the mask that fits best, any class),
-                    step (decoder step of that mask; empty where none touches the object)
+                    step (decoder step of that mask; empty where none touches the object), share (of the image)
+    masks.csv       image_id, step, class_name, objectness, iou, kind: a row per predicted mask, see
+                    `rsis.eval.errors`
+    steps.csv       image_id, step, objectness, left: a row per decoder step that was run
     curves.csv      scorer, iou, ap: average precision over the overlap that a detection must have
     protocol.json   how it was measured, see `Scores`
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,9 @@ from pydantic import FiniteFloat
 from rsis.errors import UserError
 from rsis.files import atomic_folder, atomic_path, read_json
 
-OBJECT_COLUMNS = ("image_id", "class_name", "area", "iou", "step")
+OBJECT_COLUMNS = ("image_id", "class_name", "area", "iou", "step", "share")
+MASK_COLUMNS = ("image_id", "step", "class_name", "objectness", "iou", "kind")
+STEP_COLUMNS = ("image_id", "step", "objectness", "left")
 CURVE_COLUMNS = ("scorer", "iou", "ap")
 
 
@@ -56,11 +61,13 @@ class Scores:
         metrics: Keys "scorer/name"; fractions 0..1 but for counts.
         per_image: Columns image_id, objects, predicted, then "scorer/name".
         per_class: Columns class_name, objects, then "scorer/name"; NaN where not defined.
-        objects: Columns image_id, class_name, area, iou, step: one row per true object.
+        objects: Columns image_id, class_name, area, iou, step, share: one row per true object.
         curves: Columns scorer, iou, ap.
         protocol: JSON values: dataset, split, run, checkpoint (SHA-256), images (how many were scored),
             left_out (ids that the preparation skipped), objects (true ones in the images scored),
             scorers (name: version), rules (section `score` of the run), predict (its parameters).
+        masks: Columns image_id, step, class_name, objectness, iou, kind: one row per predicted mask.
+        steps: Columns image_id, step, objectness, left: one row per decoder step that was run.
     """
 
     metrics: dict[str, float]
@@ -69,6 +76,8 @@ class Scores:
     objects: pd.DataFrame
     curves: pd.DataFrame
     protocol: dict[str, Any]
+    masks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(MASK_COLUMNS)))
+    steps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(STEP_COLUMNS)))
 
 
 def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
@@ -81,6 +90,8 @@ def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
         _write_table(scores.per_image, temporary / "per_image.csv")
         _write_table(scores.per_class, temporary / "per_class.csv")
         _write_table(scores.objects, temporary / "objects.csv")
+        _write_table(scores.masks, temporary / "masks.csv")
+        _write_table(scores.steps, temporary / "steps.csv")
         _write_table(scores.curves, temporary / "curves.csv")
         _write_json(scores.protocol, temporary / "protocol.json")
     with atomic_path(metrics_path) as temporary:
@@ -99,6 +110,8 @@ def read_scores(metrics_path: Path, folder: Path) -> Scores:
         per_image=_read_table(folder / "per_image.csv", ("image_id", "objects", "predicted"), remedy),
         per_class=_read_table(folder / "per_class.csv", ("class_name", "objects"), remedy),
         objects=_read_table(folder / "objects.csv", OBJECT_COLUMNS, remedy),
+        masks=_read_table(folder / "masks.csv", MASK_COLUMNS, remedy),
+        steps=_read_table(folder / "steps.csv", STEP_COLUMNS, remedy),
         curves=_read_table(folder / "curves.csv", CURVE_COLUMNS, remedy),
         protocol=read_json(folder / "protocol.json", dict[str, Any], remedy),
     )

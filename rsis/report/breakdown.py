@@ -1,4 +1,4 @@
-"""Figures of all runs beside each other: by class, by overlap asked for, by number and by size of the objects.
+"""Figures of all runs beside each other: by class, by overlap asked for, by number and size of the objects, by fault.
 
 Runs stand in one panel where they can be compared: on the same data set, and by the same scorer where there is
 one. A run without a value has no mark; a panel without any is left out.
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from rsis.report.errors import error_figures
 from rsis.report.panel import COLORS, MARK, SETTINGS, Picture, legend, look, panel, picture
 from rsis.report.protocol import ScoredRun
 from rsis.report.quantities import SCORERS, label_of
@@ -36,6 +37,7 @@ def breakdown(runs: Sequence[ScoredRun]) -> list[Picture]:
         pictures += [overlap_figure(group, scorer) for group in _by_data(runs) if _curves(group, scorer)]
     for group in _by_data(runs):
         pictures += [figure for figure in (number_figure(group), size_figure(group)) if figure is not None]
+        pictures += error_figures(group)
     return pictures
 
 

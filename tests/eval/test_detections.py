@@ -61,7 +61,7 @@ def test_objects_table_names_the_step_that_fits_best() -> None:
     top = np.array([[True, True, True], [False, False, False]])
     truth = MemoryTruth({"a": [(RIGHT, 2), (top, 1)], "b": []}, ("cat", "dog"), (2, 3))
     table = score_objects(FILE, truth)
-    assert table.drop(columns="iou").values.tolist() == [["a", "dog", 2.0, 3], ["a", "cat", 3.0, 0]]
+    assert table.drop(columns="iou").values.tolist() == [["a", "dog", 2.0, 3, 2 / 6], ["a", "cat", 3.0, 0, 3 / 6]]
     assert np.allclose(table["iou"], [1.0, 2 / 5])
     none = replace(FILE, images=(replace(BOTH, instances=()),))
     missed = score_objects(none, truth)

@@ -30,7 +30,10 @@ EXAMPLE = PredictionFile(
     checkpoint="9f86d0...",
     class_names=("leaf",),
     parameters={"mask_threshold": 0.5},
-    images=(ImagePrediction("plant001", (2, 3), (LAST_COLUMN,)), ImagePrediction("plant002", (2, 3), ())),
+    images=(
+        ImagePrediction("plant001", (2, 3), (LAST_COLUMN,), (0.9, 0.2)),
+        ImagePrediction("plant002", (2, 3), (), (0.1,)),
+    ),
 )
 
 
@@ -57,7 +60,8 @@ def test_reading_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFa
             )
             for t, mask in enumerate(masks)
         )
-        images.append(ImagePrediction(f"image {number}", size, instances))
+        said = data.draw(st.lists(probability, max_size=3).map(tuple))
+        images.append(ImagePrediction(f"image {number}", size, instances, said))
     file = replace(EXAMPLE, class_names=("a", "b"), images=tuple(images))
     path = tmp_path_factory.mktemp("round") / "trip.json"
     write_predictions(path, file)
@@ -93,14 +97,14 @@ def test_a_probability_that_is_no_number_is_refused_and_the_old_file_stays(tmp_p
 def _document() -> dict[str, Any]:
     instance = {"rle": {"size": [2, 3], "counts": "42"}, "class_probs": [0.5], "objectness": 0.9, "step": 0}
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "dataset": "plants",
         "run": "demo",
         "split": "test",
         "checkpoint": "9f",
         "class_names": ["leaf"],
         "parameters": {},
-        "images": [{"image_id": "plant001", "size": [2, 3], "instances": [instance]}],
+        "images": [{"image_id": "plant001", "size": [2, 3], "objectness": [0.9], "instances": [instance]}],
     }
 
 
@@ -152,7 +156,7 @@ def test_a_missing_file_and_one_that_is_not_json_say_what_to_do(tmp_path: Path) 
     path = tmp_path / "demo.json"
     with pytest.raises(UserError, match=r"cannot read .No such file.*run `rsis predict RUN`"):
         read_predictions(path)
-    path.write_bytes(b'{"schema_version": 2, \xff')
+    path.write_bytes(b'{"schema_version": 3, \xff')
     with pytest.raises(UserError, match=r"not valid JSON.*run `rsis predict RUN`"):
         read_predictions(path)
 

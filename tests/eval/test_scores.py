@@ -22,10 +22,22 @@ SCORES = Scores(
     ),
     per_class=pd.DataFrame({"class_name": ["nut", "null"], "objects": [3, 0], "coco/AP": [2 / 3, float("nan")]}),
     objects=pd.DataFrame(
-        {"image_id": ["001"], "class_name": ["nut"], "area": [4.5], "iou": [0.0], "step": [float("nan")]}
+        {
+            "image_id": ["001"],
+            "class_name": ["nut"],
+            "area": [4.5],
+            "iou": [0.0],
+            "step": [float("nan")],
+            "share": [0.25],
+        }
     ),
     curves=pd.DataFrame({"scorer": ["coco", "coco"], "iou": [0.5, 0.55], "ap": [2 / 3, float("nan")]}),
     protocol={"dataset": "plants", "images": 2, "left_out": [], "scorers": {"coco": "pycocotools 2"}},
+    masks=pd.DataFrame(
+        [("001", 0, "nut", 0.9, 1 / 3, "background")],
+        columns=["image_id", "step", "class_name", "objectness", "iou", "kind"],
+    ),
+    steps=pd.DataFrame([("001", 0, 0.9, 1), ("001", 1, 1 / 3, 0)], columns=["image_id", "step", "objectness", "left"]),
 )
 
 
@@ -44,6 +56,8 @@ def test_reading_gives_back_what_was_written(written: tuple[Path, Path]) -> None
     pd.testing.assert_frame_equal(scores.per_class, SCORES.per_class, check_exact=True)
     pd.testing.assert_frame_equal(scores.objects, SCORES.objects, check_exact=True)
     pd.testing.assert_frame_equal(scores.curves, SCORES.curves, check_exact=True)
+    pd.testing.assert_frame_equal(scores.masks, SCORES.masks, check_exact=True)
+    pd.testing.assert_frame_equal(scores.steps, SCORES.steps, check_exact=True)
 
 
 def test_metrics_are_flat_and_sorted_and_tables_are_plain(written: tuple[Path, Path]) -> None:
@@ -53,10 +67,12 @@ def test_metrics_are_flat_and_sorted_and_tables_are_plain(written: tuple[Path, P
     assert (folder / "per_class.csv").read_text().splitlines()[2] == "null,0,"
     assert sorted(item.name for item in folder.iterdir()) == [
         "curves.csv",
+        "masks.csv",
         "objects.csv",
         "per_class.csv",
         "per_image.csv",
         "protocol.json",
+        "steps.csv",
     ]
 
 

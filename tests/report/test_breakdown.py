@@ -19,7 +19,7 @@ CLASSES = ("cat", "dog", "person")
 def scored(name: str = "mine", dataset: str = "scenes", values: tuple[float, ...] = (0.5, np.nan, 0.25)) -> ScoredRun:
     """A run with one image of each number of objects from 0 to 3, the last of an image always missed."""
     per_class = pd.DataFrame({"class_name": CLASSES[: len(values)], "objects": 2, "voc/APr50": values})
-    rows = [(f"i{n}", "cat", 4.0 ** (k + 2), 0.0 if k == n - 1 else 0.8, k) for n in range(4) for k in range(n)]
+    rows = [(f"i{n}", "cat", 4.0 ** (k + 2), 0.0 if k == n - 1 else 0.8, k, 0.1) for n in range(4) for k in range(n)]
     objects = pd.DataFrame(rows, columns=list(OBJECT_COLUMNS))
     per_image = pd.DataFrame({"image_id": [f"i{n}" for n in range(4)], "objects": range(4), "predicted": 1})
     scorer = "voc" if dataset == "scenes" else "cvppp"
@@ -52,8 +52,10 @@ def test_runs_of_one_data_set_stand_in_one_figure() -> None:
         "overlap-voc-scenes.png",
         "number-scenes.png",
         "size-scenes.png",
+        "missed-scenes.png",
         "number-tiny.png",
         "size-tiny.png",
+        "missed-tiny.png",
     ]
     for picture in pictures:
         check(picture)

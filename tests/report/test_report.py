@@ -18,7 +18,8 @@ from rsis.report.page import RunInputs
 from rsis.report.quantities import MINUS
 from rsis.report.write import write_report
 
-PICTURES = 3 + 4 + 2 + 3 * 10  # of all runs, learning curves, counts, gallery
+TOGETHER = 7  # of all runs in one figure
+PICTURES = TOGETHER + 4 + 2 + 3 * 10  # and of one run: learning curves, counts, gallery
 
 
 class Page(HTMLParser):
@@ -174,7 +175,7 @@ def test_two_runs_in_one_report(tmp_path: Path) -> None:
     assert ours["method"].tolist() == ["RSIS, run one", "RSIS, run two"]
     assert ours["value"].is_monotonic_decreasing
     page = Page(paths.html.read_text(encoding="utf-8"))
-    assert len(page.images) == 3 + 2 * (PICTURES - 3)  # both runs stand in one figure of each kind
+    assert len(page.images) == TOGETHER + 2 * (PICTURES - TOGETHER)  # both runs stand in one figure of each kind
     assert {value for tag, key, value in page.attributes if (tag, key) == ("a", "href")} >= {"#comparison", "#run-2"}
 
 
