@@ -106,6 +106,7 @@ class TrainSection(Section):
     lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     weight_decay: NonNegative = 0.0
     clip_norm: Positive | None = None
+    order: Literal["matching", "size", "left_to_right", "random"] = "matching"
     checkpoint_steps: Count | None = None
     augment: AugmentSection = AugmentSection()
     objective: ObjectiveSection = ObjectiveSection()

@@ -44,7 +44,7 @@ class RawSample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Training images and their objects, largest object first.
+    """Training images and their objects, largest object first unless `train.order` says otherwise.
 
     Attributes:
         images: uint8 [B, 3, H, W], RGB.

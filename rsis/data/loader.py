@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -18,6 +19,8 @@ from rsis.data.transforms import JointAugment
 from rsis.errors import UserError
 from rsis.run_config import AugmentSection
 from rsis.structures import Batch
+
+Order = Literal["matching", "size", "left_to_right", "random"]
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ class TrainingSet(Dataset[PreparedSample]):
         return replace(sample, image=image, instance_map=instance_map, ignore_mask=ignore_mask)
 
 
-def collate(samples: Sequence[PreparedSample], max_instances: int) -> Batch:
-    """Join samples of one size to a batch, each image's objects by area, largest first, ties by label.
+def collate(samples: Sequence[PreparedSample], max_instances: int, order: Order = "size") -> Batch:
+    """Join samples of one size to a batch.
 
     Labels without a pixel are left out. Of more than `max_instances` objects the largest are kept, as in
     the paper (at most 20); the pixels of the others are background. N is the largest number of objects
@@ -116,8 +119,11 @@ def collate(samples: Sequence[PreparedSample], max_instances: int) -> Batch:
     Args:
         samples: At least one.
         max_instances: At least 1.
+        order: Of each image's objects. "size": by area, largest first, ties by label; so too for "matching", where
+            it plays no part. "left_to_right": by the column of the centre of mass. "random": drawn by the image's
+            id and its objects' areas, so that it is another for each way that the image is augmented.
     """
-    kept = [_largest(sample, max_instances) for sample in samples]
+    kept = [_ordered(sample, _largest(sample, max_instances), order) for sample in samples]
     num_slots = max(1, *(len(labels) for labels in kept))
     height, width = samples[0].instance_map.shape
     target_masks = torch.zeros(len(samples), num_slots, height, width, dtype=torch.bool)
@@ -140,6 +146,7 @@ def make_loader(
     batch_size: int,
     seed: int,
     max_instances: int,
+    order: Order = "size",
     workers: int,
     augment: AugmentSection | None,
     shuffle: bool,
@@ -156,6 +163,7 @@ def make_loader(
         batch_size: Images in a batch, of all processes together when shuffling.
         seed: Any integer; with the epoch it decides order and augmentation.
         max_instances: Objects kept of each image.
+        order: Of an image's objects, see `collate`.
         workers: Processes that load; 0 loads in this one.
         augment: None for validation.
         shuffle: False keeps the file's order.
@@ -178,7 +186,7 @@ def make_loader(
         batch_size=batch_size // share.world if shuffle else batch_size,
         sampler=EpochSampler(len(split), seed, shuffle, batch_size, share),
         num_workers=workers,
-        collate_fn=partial(collate, max_instances=max_instances),
+        collate_fn=partial(collate, max_instances=max_instances, order=order),
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # else every epoch takes a number from the global one
@@ -193,6 +201,20 @@ def _largest(sample: PreparedSample, max_instances: int) -> torch.Tensor:
     return (order[areas > 0] + 1)[:max_instances]
 
 
+def _ordered(sample: PreparedSample, labels: torch.Tensor, order: Order) -> torch.Tensor:
+    """Return the labels in an order of `collate`; they come by area."""
+    flat = sample.instance_map.flatten()
+    if order == "left_to_right":
+        columns = torch.arange(sample.instance_map.shape[1]).repeat(sample.instance_map.shape[0])
+        sums = torch.bincount(flat, columns.double(), minlength=len(sample.class_ids) + 1)[labels]
+        return labels[(sums / torch.bincount(flat, minlength=len(sample.class_ids) + 1)[labels]).argsort(stable=True)]
+    if order == "random":
+        areas = torch.bincount(flat, minlength=len(sample.class_ids) + 1)[labels].tolist()
+        generator = torch.Generator().manual_seed(_seed_of(sample.image_id, *areas))
+        return labels[torch.randperm(len(labels), generator=generator)]
+    return labels
+
+
 def _positions(n: int, shuffle: bool, batch_size: int, share: Share) -> torch.Tensor:
     """Return int64, which positions of an epoch's order a process reads."""
     batches = torch.split(torch.arange(n), batch_size)
@@ -203,9 +225,9 @@ def _positions(n: int, shuffle: bool, batch_size: int, share: Share) -> torch.Te
     return torch.cat(batches[share.rank :: share.world] if len(batches) >= share.world else batches)
 
 
-def _seed_of(*numbers: int) -> int:
+def _seed_of(*parts: int | str) -> int:
     """Return a 64-bit seed; neighbouring numbers give unrelated seeds."""
-    return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little")
 
 
 def _start_worker(_: int) -> None:

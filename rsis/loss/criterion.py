@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from rsis.loss.matching import hungarian_match
+from rsis.loss.matching import hungarian_match, match_in_order
 from rsis.loss.soft_iou import soft_iou
 from rsis.structures import Batch, Losses, RSISOutput
 
@@ -27,12 +27,15 @@ class Criterion:
             the last object weighs w (released code: 0.5).
         box_weight: Of the box term, which is in force wherever the network has a box head (the paper's fourth
             version; its weight is not known).
+        matching: Whether steps are matched with objects at the least cost (the paper); false makes step t answer
+            for object t of the batch, whatever it predicts.
     """
 
     class_weight: float
     stop_weight: float
     stop_balance: float = 0.5
     box_weight: float = 1.0
+    matching: bool = True
 
     def __call__(
         self,
@@ -47,7 +50,7 @@ class Criterion:
         """Match and sum up.
 
         All terms are computed and reported; `use_class` and `use_stop` say which enter the total. The
-        result depends neither on the order of the targets nor on padding, and steps beyond an image's
+        result does not depend on padding nor, with matching, on the order of the targets; steps beyond an image's
         objects get no gradient from the mask and class terms.
 
         Args:
@@ -60,10 +63,13 @@ class Criterion:
                 divided by; where the batch is a part of a larger one, that depends on the other parts.
 
         Returns:
-            The losses, and the object of each step as `hungarian_match` gives it, int64 [B, T].
+            The losses, and the object of each step, int64 [B, T], see `rsis.loss.matching`.
         """
         overlaps = soft_iou(mask_probs, batch.target_masks, batch.valid)  # [B, T, N]
-        assigned = hungarian_match(1 - overlaps, batch.num_instances)  # [B, T]
+        if self.matching:
+            assigned = hungarian_match(1 - overlaps, batch.num_instances)  # [B, T]
+        else:
+            assigned = match_in_order(overlaps.shape[1], batch.num_instances)
         matched = assigned >= 0
         slots = assigned.clamp(min=0)
         count = divisor(matched.sum())

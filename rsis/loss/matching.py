@@ -29,3 +29,14 @@ def hungarian_match(costs: torch.Tensor, num_instances: torch.Tensor) -> torch.T
         rows, columns = linear_sum_assignment(host[image, :steps, :count])
         assigned[image, rows] = columns
     return torch.from_numpy(assigned).to(costs.device)
+
+
+def match_in_order(num_steps: int, num_instances: torch.Tensor) -> torch.Tensor:
+    """Assign object t to step t, in the order that the objects are given in; the rest as `hungarian_match`.
+
+    Args:
+        num_steps: T.
+        num_instances: int64 [B], objects N_b of each image.
+    """
+    steps = torch.arange(num_steps, device=num_instances.device)
+    return torch.where(steps < num_instances[:, None], steps, UNMATCHED)  # [B, T]

@@ -37,7 +37,11 @@ class TrainingModule(pl.LightningModule):
         self.section = section
         objective = section.objective
         self.criterion = Criterion(
-            objective.class_weight, objective.stop_weight, objective.stop_balance, objective.box_weight
+            objective.class_weight,
+            objective.stop_weight,
+            objective.stop_balance,
+            objective.box_weight,
+            matching=section.order == "matching",
         )
         self.schedule = first_state(section)
 

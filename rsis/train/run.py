@@ -209,6 +209,7 @@ def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> D
         batch_size=section.batch_size,
         seed=section.seed,
         max_instances=section.max_instances,
+        order=section.order,
         workers=section.workers if training else 0,
         augment=section.augment if training else None,
         shuffle=training,

@@ -193,6 +193,24 @@ def test_collate_without_objects_has_one_empty_slot() -> None:
     assert batch.num_instances.tolist() == [0, 0]
 
 
+def test_collate_orders_objects_as_it_is_told() -> None:
+    sample = _sample([[3, 3, 3, 2, 2], [3, 1, 0, 0, 2]], [11, 12, 13])
+    classes = {order: collate([sample], 20, order).class_ids[0].tolist() for order in ("size", "left_to_right")}
+    assert classes == {"size": [13, 12, 11], "left_to_right": [13, 11, 12]}
+    # the largest are kept whatever the order
+    assert collate([sample], 2, "left_to_right").class_ids.tolist() == [[13, 12]]
+
+
+def test_a_random_order_is_the_same_for_the_same_view_alone() -> None:
+    rows = [[i, i] + ([0, i] if i % 2 else [0, 0]) for i in range(1, 9)]
+    sample = _sample(rows, list(range(1, 9)))
+    order = collate([sample], 20, "random").class_ids[0]
+    assert sorted(order.tolist()) == list(range(1, 9))
+    assert torch.equal(order, collate([sample, sample], 20, "random").class_ids[1])
+    others = {tuple(collate([replace(sample, image_id=name)], 20, "random").class_ids[0].tolist()) for name in "abcde"}
+    assert len(others) == 5
+
+
 _batches = st.lists(npst.arrays(np.int32, (3, 4), elements=st.integers(0, 6)), min_size=1, max_size=4)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsis.loss.criterion import Criterion, boxes_of
+from rsis.loss.soft_iou import soft_iou
 from rsis.structures import Batch, Losses, RSISOutput
 
 CRITERION = Criterion(class_weight=0.1, stop_weight=0.5, stop_balance=0.5)
@@ -153,3 +154,14 @@ def test_box_of_an_empty_mask_is_zero_and_of_a_full_one_the_image() -> None:
     masks = torch.zeros(1, 2, 4, 7, dtype=torch.bool)
     masks[0, 1] = True
     assert boxes_of(masks).tolist() == [[[0, 0, 0, 0], [0, 0, 1, 1]]]
+
+
+def test_without_matching_each_step_answers_for_the_object_of_its_number() -> None:
+    output, probs, batch = problem(3, [3, 0, 4], steps=3)
+    given = replace(CRITERION, matching=False)
+    losses, assigned = given(output, probs, batch, use_class=True, use_stop=True)
+    assert assigned.tolist() == [[0, 1, 2], [-1, -1, -1], [0, 1, 2]]
+    overlaps = soft_iou(probs, batch.target_masks, batch.valid)
+    pairs = [1 - overlaps[b, t, t] for b in (0, 2) for t in range(3)]
+    assert losses.mask.item() == pytest.approx(torch.stack(pairs).mean().item())
+    assert losses.mask >= losses_of(output, probs, batch).mask
