@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 def change(text: str, path: str, value: Any) -> str:
     """Set a dotted key in YAML text; a value of ... removes it."""
-    yaml = YAML()
+    yaml = YAML(typ="safe", pure=True)
     root = yaml.load(text)
     node = root
     *parents, last = path.split(".")
