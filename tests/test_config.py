@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 def change(text: str, path: str, value: Any) -> str:
     """Set a dotted key in YAML text; a value of ... removes it."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     root = yaml.load(text)
     node = root
     *parents, last = path.split(".")
