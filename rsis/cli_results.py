@@ -1,6 +1,7 @@
 """The commands about results: what organisers and readers take, where runs stand, what DVC is told."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +9,11 @@ from typing import Annotated
 import typer
 
 from rsis import paths
+from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName
 from rsis.config import load_params
+from rsis.lock import held
+from rsis.section import Split
 
 results = typer.Typer()
 
@@ -91,6 +95,45 @@ def report(
         )
     written = write_report(name or [*names, "experiments"][0], inputs, paths.REPORTS, experiments=states)
     typer.echo(f"report: {written.html}")
+
+
+@results.command()
+def analyze(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    split: Annotated[Split | None, typer.Option(help="Of the data set. \\[default: the run's own]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write. \\[default: analysis/RUN]")] = None,
+) -> None:
+    """Say in which order a trained run emits its objects, and what that order follows.
+
+    Kendall's tau with right-to-left, bottom-to-top, large-to-small and the activation of each encoder block before
+    and after training, beside the paper's; how consecutive objects move; heat maps. Tables, figures and a page.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from rsis.analysis.run import analyze as run_analyze
+
+    section = load_params(params).run(run)
+    if split is not None:
+        section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
+    folder = out or paths.analysis_folder(run)
+    keep_freed_memory()
+    with held(paths.lock_file("analyze", run), f"analysis of {run}"):
+        heading, *rows = run_analyze(
+            run,
+            section,
+            paths.processed_folder(section.dataset),
+            paths.model_file(run),
+            folder,
+            progress=sys.stderr.isatty(),
+        )
+    table = Table(*heading)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table, crop=False) if console.is_terminal else Console(width=240).print(table)
+    typer.echo(f"{run}: {folder / 'index.html'}")
 
 
 @results.command()

@@ -41,6 +41,11 @@ def scores_folder(run: str) -> Path:
     return Path("scores") / run
 
 
+def analysis_folder(run: str) -> Path:
+    """Return the folder of a run's order analysis."""
+    return Path("analysis") / run
+
+
 def submission_folder(run: str) -> Path:
     """Return the folder of what a benchmark's organisers take."""
     return Path("submissions") / run

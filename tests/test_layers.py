@@ -38,6 +38,7 @@ LAYERS = {
     "predict_images": 5,
     "submit": 3,
     "report": 3,
+    "analysis": 4,
     "status": 4,
     "commit": 5,
     "cli_arguments": 0,
@@ -113,4 +114,5 @@ def test_command_line_imports_lazily() -> None:
         "rsis.cores",
         "rsis.errors",
         "rsis.lock",
+        "rsis.section",
     }
