@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from rsis import paths
 from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import Checkpoint
+from rsis.errors import UserError
 
 tool = typer.Typer()
 
@@ -83,3 +85,23 @@ def info(
                 typer.echo(f"  {name}: {json.dumps(item)}")
         else:
             typer.echo(f"{key}: {json.dumps(value) if not isinstance(value, str) else value}")
+
+
+@tool.command("import-original")
+def import_original(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds encoder.pt, decoder.pt and args.pkl.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: models/DIR.safetensors]")] = None,
+) -> None:
+    """Turn a checkpoint released by the paper's authors into one of ours, with the same outputs.
+
+    Files of PyTorch 0.2 and later are read, and nothing in them is run. Optimisers are not needed.
+    """
+    from rsis.model.checkpoint import save_checkpoint
+    from rsis.model.original import import_original as run_import
+
+    network, info = run_import(folder)
+    target = out or paths.model_file(info.run)
+    if out is None and target.exists():
+        raise UserError(f"{target}: is there already; name another file with --out")
+    save_checkpoint(target, network, info)
+    typer.echo(f"{info.dataset}, {len(info.class_names)} classes: {target}")

@@ -6,7 +6,6 @@ Cases are found through every manifest.json under the folder that RSIS_GOLDEN na
 
 import json
 import os
-import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
+from rsis.model.original import original_architecture, original_name
 from rsis.model.rsis import RSIS
-from rsis.run_config import ModelSection
 
 GOLDEN = Path(os.environ.get("RSIS_GOLDEN") or Path(__file__).parents[2] / "shared" / "golden")
 _GAINS = (
@@ -58,14 +57,7 @@ class Case:
 
     def network(self, dtype: torch.dtype = torch.float64) -> RSIS:
         """Our network with the original's widths and weights; float32 values, whatever the dtype."""
-        width = self["hidden_size"]
-        section = ModelSection(
-            backbone=self["base_model"],
-            hidden_widths=tuple(width // divisor for divisor in (1, 2, 4, 8, 16)),
-            skip_mode=self["skip_mode"],
-            kernel_size=self["kernel_size"],
-            mask_kernel_size=self["kernel_size"],
-        )
+        section = original_architecture(self["base_model"], self["hidden_size"], self["kernel_size"], self["skip_mode"])
         network = RSIS(section, self["num_classes"])
         network.load_state_dict({k: _weights(original_name(k), v.shape) for k, v in network.state_dict().items()})
         return network.to(dtype)
@@ -86,22 +78,6 @@ def require(case: Case | None) -> Case:
     """Fail, not skip, when the golden numbers are not there."""
     assert case is not None, f"no golden cases under {GOLDEN}: put them there or name their folder in RSIS_GOLDEN"
     return case
-
-
-def original_name(name: str) -> str:
-    """The original's name of one of our parameters."""
-    rules = (
-        (r"^encoder\.backbone\.", "base."),
-        (r"^encoder\.skips\.(\d)\.0\.", lambda found: f"sk{5 - int(found[1])}."),
-        (r"^encoder\.skips\.(\d)\.1\.", lambda found: f"bn{5 - int(found[1])}."),
-        (r"^decoder\.layers\.(\d)\.gates\.", r"clstm_list.\1.Gates."),
-        (r"^decoder\.mask_head\.", "conv_out."),
-        (r"^decoder\.class_head\.", "fc_class."),
-        (r"^decoder\.objectness_head\.", "fc_stop."),
-    )
-    for pattern, replacement in rules:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:

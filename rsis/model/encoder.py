@@ -8,13 +8,12 @@ from urllib.error import URLError
 
 import torch
 import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from rsis.errors import UserError
+from rsis.model.weight_files import read_state_dict
 
 # Where each backbone is read, shallowest first.
 _STRIDES = (2, 4, 8, 16, 32)
@@ -131,18 +130,7 @@ def load_backbone_weights(network: nn.Module, backbone: str, weights: str) -> No
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise UserError(f"{path}: no such file of backbone weights; correct model.weights in params.yaml")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{path}: cannot be read as weights ({reason}); name a state dict file") from error
-    except Exception as error:  # torch raises pickle's own errors, of no common class, for foreign files
-        raise UserError(f"{path}: cannot be read as weights ({type(error).__name__}); name a state dict") from error
-    if not isinstance(state, dict):
-        raise UserError(f"{path}: holds a {type(state).__name__}, not a state dict; save model.state_dict()")
-    return state
+    return read_state_dict(path, "name a state dict, as model.state_dict() gives it")
 
 
 def _download_weights(backbone: str, name: str) -> dict[str, torch.Tensor]:
