@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from rsis.cli_arguments import Checkpoint
 from rsis.errors import UserError
 
 tool = typer.Typer()
+Format = Literal["onnx", "torchscript"]
 
 
 @tool.command("predict-images")
@@ -105,3 +106,17 @@ def import_original(
         raise UserError(f"{target}: is there already; name another file with --out")
     save_checkpoint(target, network, info)
     typer.echo(f"{info.dataset}, {len(info.class_names)} classes: {target}")
+
+
+@tool.command()
+def export(
+    checkpoint: Checkpoint,
+    kind: Annotated[Format, typer.Option("--format", help="onnx, or torchscript, which torch calls deprecated.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    steps: Annotated[int | None, typer.Option(min=1, help="T. \\[default: that of the checkpoint's run]")] = None,
+) -> None:
+    """Write a network for another runtime, for any batch and image size, and check that its outputs agree."""
+    from rsis.export import export as run_export
+
+    written = run_export(checkpoint, out, kind, steps)
+    typer.echo(f"{written.path}: {written.steps} steps, outputs agree to {written.difference:.1e}")

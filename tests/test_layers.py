@@ -35,6 +35,7 @@ LAYERS = {
     "pictures": 3,
     "predict": 3,
     "predictor": 4,
+    "export": 4,
     "predict_images": 5,
     "submit": 3,
     "report": 3,

@@ -66,10 +66,42 @@ class ConvLSTM(nn.Module):
         assert given is not None, "an input"
         recurrent = self.gates.weight[:, self.input_width :].to(given.dtype, memory_format=torch.channels_last)
         hidden, cell = (None, None) if state is None else state
+        if is_being_exported():
+            hiddens, end = _plain_recurrence(num_steps, drives, constant, recurrent, hidden, cell)
+            return hiddens, (hiddens[-end.shape[0] :], end)
         # autocast has chosen the type already, in `drive`
         with torch.autocast(given.device.type, enabled=False):
             hiddens, end = _Recurrence.apply(num_steps, drives, constant, recurrent, hidden, cell)
         return hiddens, (hiddens[-end.shape[0] :], end)
+
+
+def is_being_exported() -> bool:
+    """Say whether torch is writing the network down for another runtime, where nothing writes in place."""
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+
+
+def _plain_recurrence(
+    num_steps: int,
+    drives: torch.Tensor | None,
+    constant: torch.Tensor | None,
+    weight: torch.Tensor,
+    hidden: torch.Tensor | None,
+    cell: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do what `_Recurrence` does, in the operations that every runtime has."""
+    parts = () if drives is None else torch.unflatten(drives, 0, (num_steps, -1)).unbind(0)  # T x [B, 4D, h, w]
+    hiddens = []
+    for t in range(num_steps):
+        total = parts[t] if constant is None else constant if drives is None else constant + parts[t]
+        if hidden is not None:
+            total = total + F.conv2d(hidden, weight, padding=weight.shape[-1] // 2)
+        i, f, o, g = total.chunk(4, dim=1)
+        fresh = torch.sigmoid(i) * torch.tanh(g)
+        cell = fresh if cell is None else torch.sigmoid(f) * cell + fresh
+        hidden = torch.sigmoid(o) * torch.tanh(cell)
+        hiddens.append(hidden)
+    assert cell is not None, "at least one step"
+    return torch.cat(hiddens), cell  # [T*B, D, h, w], [B, D, h, w]
 
 
 class _Recurrence(torch.autograd.Function):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rsis.model.conv_lstm import ConvLSTM, State
+from rsis.model.conv_lstm import ConvLSTM, State, is_being_exported
 from rsis.structures import RSISOutput
 
 SkipMode = Literal["concat", "sum", "mul", "none"]
@@ -168,6 +168,6 @@ def join_steps(parts: Sequence[RSISOutput]) -> RSISOutput:
 
 def upsample(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Resize [M, C, h, w] bilinearly to `size`, corner pixels on corner pixels, as the original does."""
-    if images.shape[-2:] == size:
+    if not is_being_exported() and images.shape[-2:] == size:  # exported, it would hold for one size alone
         return images
     return F.interpolate(images, size, mode="bilinear", align_corners=True)
