@@ -1,6 +1,6 @@
 """From a checkpoint and a prepared split to a prediction file at the images' original sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +51,6 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
             )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images: list[ImagePrediction] = []
-    starts = range(0, len(split), section.batch_size)
-    for start in track(starts, description=f"predict {name}", disable=not progress):
-        samples = [split.read(i) for i in range(start, min(start + section.batch_size, len(split)))]
-        batch = torch.stack([sample.image for sample in samples]).to(device)
-        ids_and_sizes = [(sample.image_id, sample.original_size) for sample in samples]
-        images.extend(predict_batch(network, batch, ids_and_sizes, section))
     file = PredictionFile(
         dataset=run.dataset,
         run=name,
@@ -65,9 +58,22 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
         checkpoint=sha256_of(checkpoint),
         class_names=info.class_names,
         parameters=section.model_dump(mode="json"),
-        images=tuple(images),
+        images=(),
     )
-    write_predictions(target, file)
+    write_predictions(target, file, _predictions(network, split, section, progress=progress))
+
+
+def _predictions(
+    network: RSIS, split: PreparedSplit, section: PredictSection, *, progress: bool
+) -> Iterator[ImagePrediction]:
+    """Yield the prediction of every image of a split, in its order."""
+    device = next(network.parameters()).device
+    starts = range(0, len(split), section.batch_size)
+    for start in track(starts, description="predict", disable=not progress):
+        samples = [split.read(i) for i in range(start, min(start + section.batch_size, len(split)))]
+        batch = torch.stack([sample.image for sample in samples]).to(device)
+        ids_and_sizes = [(sample.image_id, sample.original_size) for sample in samples]
+        yield from predict_batch(network, batch, ids_and_sizes, section)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ with one object on its last column, and an image with none.
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -105,8 +106,13 @@ class PredictionFile:
     images: tuple[ImagePrediction, ...]
 
 
-def write_predictions(path: Path, file: PredictionFile) -> None:
+def write_predictions(path: Path, file: PredictionFile, images: Iterable[ImagePrediction] | None = None) -> None:
     """Write a prediction file; equal content gives equal bytes.
+
+    Args:
+        path: Where it goes.
+        file: What it says.
+        images: In place of those of `file`, one after the other, so that few need be in memory.
 
     Raises:
         UserError: A probability is not finite (the training diverged), or `path` cannot be written.
@@ -120,10 +126,13 @@ def write_predictions(path: Path, file: PredictionFile) -> None:
         "class_names": list(file.class_names),
         "parameters": file.parameters,
     }
-    lines = [json.dumps(_image_as_json(path, image), allow_nan=False) for image in file.images]
     opening = json.dumps(header, sort_keys=True, allow_nan=False).removesuffix("}")
-    with atomic_path(path) as temporary:
-        temporary.write_text(opening + ', "images": [\n' + ",\n".join(lines) + "\n]}\n", encoding="utf-8")
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.write(opening + ', "images": [')
+        for number, image in enumerate(file.images if images is None else images):
+            stream.write(",\n" if number else "\n")
+            stream.write(json.dumps(_image_as_json(path, image), allow_nan=False))
+        stream.write("\n]}\n")
 
 
 def read_predictions(path: Path) -> PredictionFile:
