@@ -13,6 +13,7 @@ import typer
 from rsis import paths
 from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
+from rsis.cli_own_data import own_data
 from rsis.cli_results import results
 from rsis.cli_tool import tool
 from rsis.config import load_params
@@ -173,6 +174,7 @@ def score(
 
 app.add_typer(results)
 app.add_typer(tool)
+app.add_typer(own_data)
 
 
 def main() -> None:

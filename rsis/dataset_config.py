@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rsis.section import Count, Epoch, Fraction, Section, Size, Split
+from rsis.own_split import MapsSplit, MasksSplit
+from rsis.section import Count, Epoch, Section, Size, Split
+from rsis.split_share import SharedSplit
 
 
 class _Source(Section):
@@ -161,36 +163,30 @@ class CvpppSplit(Section):
     labels: bool = True
 
 
-class CocoSplit(Section):
-    """A COCO instance JSON and the folder that its file names are relative to."""
+class CocoSplit(SharedSplit):
+    """A COCO instance JSON and the folder that its file names are relative to; of its images perhaps a share."""
 
     annotations: str
     images: str
 
 
-class VocSplit(Section):
+class VocSplit(SharedSplit):
     """Images of VOC 2012 and of sbdataset, united; where both annotate an image, VOC's annotation counts.
 
     Attributes:
         image_sets: Of VOC: names of files in ImageSets/Segmentation.
         sbdataset: Of sbdataset: names of its image lists (train, val).
         exclude: Image sets of VOC whose images are left out, whoever annotates them.
-        share: From which to below which fraction of the images, in an order shuffled by `seed`.
-        seed: Of that order.
     """
 
     image_sets: tuple[str, ...] = ()
     sbdataset: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    share: tuple[Fraction, Fraction] = (0.0, 1.0)
-    seed: int = 0
 
     @model_validator(mode="after")
     def _takes_some(self) -> Self:
         if not self.image_sets and not self.sbdataset:
             raise ValueError("image_sets and sbdataset are both empty; name an image set in one of them")
-        if self.share[0] >= self.share[1]:
-            raise ValueError(f"share runs from {self.share[0]} to {self.share[1]}; the second must be larger")
         return self
 
 
@@ -247,7 +243,26 @@ class CityscapesDataset(_Dataset):
     splits: dict[Split, CityscapesSplit]
 
 
-AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset
+class MapsDataset(_Dataset):
+    """Somebody's own data: a picture and an instance map of equal names; one class."""
+
+    format: Literal["maps"]
+    class_name: str = "object"
+    splits: dict[Split, MapsSplit]
+
+
+class MasksDataset(_Dataset):
+    """Somebody's own data: a folder for each picture, with a mask for each object; one class."""
+
+    format: Literal["masks"]
+    class_name: str = "object"
+    splits: dict[Split, MasksSplit]
+
+
+AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset | MapsDataset | MasksDataset
 Dataset = Annotated[AnyDataset, Field(discriminator="format")]
-VARIANTS = {"plants", "scenes", "streets", "folder", "archives", "cityscapes", "cvppp", "coco", "voc"}
+VARIANTS = {"plants", "scenes", "streets", "folder", "archives", "cityscapes", "cvppp", "coco", "voc"} | {
+    "maps",
+    "masks",
+}
 """Names of the variants above, which pydantic puts into the path of an error."""

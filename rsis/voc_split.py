@@ -8,16 +8,14 @@ while what an image holds is read twice, independently. An image list is text, o
         2007_000042
 """
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from rsis.dataset_config import VocDataset, VocSplit
 from rsis.errors import UserError
+from rsis.split_share import taken
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,8 @@ class SplitImages:
 def split_images(root: Path, dataset: VocDataset, split: VocSplit) -> SplitImages:
     """Read the image lists of a split and take its share of them.
 
-    The images of `split.image_sets` and `split.sbdataset`, without those of `split.exclude`, are sorted by id
-    and shuffled by `split.seed`. Of n images in that order, positions floor(share[0] * n) up to before
-    floor(share[1] * n) are taken. Shares that meet divide the images: none is in both, none is lost.
+    It is of the images of `split.image_sets` and `split.sbdataset`, without those of `split.exclude`; see
+    `rsis.split_share`.
 
     Args:
         root: Folder that the paths of the data set are relative to.
@@ -56,15 +53,8 @@ def split_images(root: Path, dataset: VocDataset, split: VocSplit) -> SplitImage
     if not ids:
         excluded = ", ".join(split.exclude)
         raise UserError(f"{voc}: no image is left outside of {excluded}; correct exclude of the split in params.yaml")
-    # the same order on every machine; a future numpy may change it, which a test would notice
-    order = np.random.default_rng(split.seed).permutation(np.array(sorted(ids)))
-    first, last = (math.floor(share * len(ids)) for share in split.share)
-    taken = tuple(sorted(str(image_id) for image_id in order[first:last]))
-    if not taken:
-        raise UserError(
-            f"{voc}: share {list(split.share)} of {len(ids)} images takes none; widen share of the split in params.yaml"
-        )
-    return SplitImages(taken, frozenset(in_voc.intersection(taken)))
+    chosen = taken(ids, split, voc)
+    return SplitImages(chosen, frozenset(in_voc.intersection(chosen)))
 
 
 def _read_sbdataset(root: Path, dataset: VocDataset, split: VocSplit) -> set[str]:

@@ -27,6 +27,8 @@ LAYERS = {
     "result": 0,
     "tiles": 0,
     "voc_split": 0,
+    "own_split": 0,
+    "split_share": 0,
     "data": 1,
     "model": 1,
     "loss": 1,
@@ -40,11 +42,13 @@ LAYERS = {
     "submit": 3,
     "report": 3,
     "analysis": 4,
+    "own_data": 4,
     "status": 4,
     "commit": 5,
     "cli_arguments": 0,
     "cli_results": 6,
     "cli_tool": 6,
+    "cli_own_data": 6,
     "cli": 7,
 }
 REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
@@ -100,7 +104,7 @@ def test_command_line_imports_lazily() -> None:
     """`rsis --help` must not wait for torch."""
     top_level = [
         node
-        for name in ("cli", "cli_results", "cli_tool")
+        for name in ("cli", "cli_results", "cli_tool", "cli_own_data")
         for node in ast.parse((ROOT / f"{name}.py").read_text()).body
     ]
     imported = {node.module for node in top_level if isinstance(node, ast.ImportFrom)}
@@ -108,6 +112,7 @@ def test_command_line_imports_lazily() -> None:
         "rsis",
         "rsis.allocator",
         "rsis.cli_arguments",
+        "rsis.cli_own_data",
         "rsis.cli_results",
         "rsis.cli_tool",
         "rsis.config",

@@ -24,6 +24,7 @@ from rsis.data.images import read_image, to_rgb
 from rsis.data.samples import BadSampleError, OnMissing, refuse
 from rsis.errors import UserError
 from rsis.masks import RLE, relabel, rle_runs
+from rsis.split_share import WHOLE, SharedSplit, taken
 from rsis.structures import RawSample
 
 
@@ -38,13 +39,20 @@ class CocoReader:
         annotations: The JSON file.
         images: Folder that its file names are relative to.
         on_missing: Told of each file of an image that is not there; by default it raises.
+        share: Which of the images; all by default.
 
     Raises:
         UserError: The file is missing, is no JSON, lacks a key, lists no image or the same one twice, lists
             an image whose file is missing, or has an annotation of an unknown image or category.
     """
 
-    def __init__(self, annotations: Path, images: Path, on_missing: OnMissing = refuse) -> None:
+    def __init__(
+        self,
+        annotations: Path,
+        images: Path,
+        on_missing: OnMissing = refuse,
+        share: SharedSplit = WHOLE,
+    ) -> None:
         self.annotations, self.images = annotations, images
         content = _parse(annotations)
         class_of = self._read_categories(content["categories"])
@@ -68,7 +76,8 @@ class CocoReader:
             found[files[str(image)]].append((class_of[str(category)], bool(entry.get("iscrowd", 0)), shape))
         # as text they take a fraction of the memory, here and in each process the reader is sent to
         self._objects = {name: json.dumps(objects) for name, objects in found.items()}
-        self.image_ids: tuple[str, ...] = tuple(sorted(found.keys() - lost))
+        chosen = taken(found, share, annotations)
+        self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in lost)
 
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.

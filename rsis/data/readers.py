@@ -6,9 +6,10 @@ from typing import cast
 from rsis.data.cityscapes import CityscapesReader
 from rsis.data.coco import CocoReader
 from rsis.data.cvppp import CvpppReader
+from rsis.data.own import MapsReader, MasksReader
 from rsis.data.samples import OnMissing, SampleReader, refuse
 from rsis.data.voc import VocReader
-from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, VocDataset
+from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
 from rsis.errors import UserError
 from rsis.section import Split
 
@@ -34,7 +35,11 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
     if isinstance(dataset, CocoDataset):
         document = dataset.splits[name]
-        return CocoReader(root / document.annotations, root / document.images, on_missing)
+        return CocoReader(root / document.annotations, root / document.images, on_missing, document)
     if isinstance(dataset, VocDataset):
         return VocReader(root, dataset, dataset.splits[name], on_missing)
+    if isinstance(dataset, MapsDataset):
+        return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
+    if isinstance(dataset, MasksDataset):
+        return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
     return CityscapesReader(root, dataset.splits[name], on_missing)

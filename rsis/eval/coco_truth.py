@@ -12,6 +12,7 @@ from rsis.eval.coco_file import CocoFile, CocoObject, rasterise
 from rsis.eval.ground_truth import GroundTruth, TrueObject
 from rsis.files import read_json
 from rsis.masks import decode_rle
+from rsis.split_share import taken
 
 Item = TypeVar("Item")
 
@@ -28,14 +29,16 @@ class CocoTruth(GroundTruth):
         self._sizes = self._unique("file_name", [(image.file_name, image) for image in document.images])
         classes = self._unique("category id", [(str(item.id), k) for k, item in enumerate(document.categories, 1)])
         names = self._unique("category name", [(item.name, item) for item in document.categories])
-        super().__init__(list(self._sizes), list(names))
+        chosen = set(taken(self._sizes, split, self._path))
+        super().__init__([name for name in self._sizes if name in chosen], list(names))
         self._objects: dict[str, list[tuple[int, CocoObject]]] = {image_id: [] for image_id in self.image_ids}
         for item in document.annotations:
             image, category = pictures.get(str(item.image_id)), classes.get(str(item.category_id))
             if image is None or category is None:
                 link = f"image {item.image_id!r} and category {item.category_id!r}"
                 raise self._wrong(item, f"names {link}; one of them is not listed")
-            self._objects[image.file_name].append((category, item))
+            if image.file_name in self._objects:
+                self._objects[image.file_name].append((category, item))
 
     def image_path(self, image_id: str) -> Path:
         """Return the path of the file in the images' folder."""

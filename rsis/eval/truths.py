@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, VocDataset
+from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
 from rsis.errors import UserError
 from rsis.eval.cityscapes_truth import CityscapesTruth
 from rsis.eval.coco_truth import CocoTruth
 from rsis.eval.cvppp_truth import CvpppTruth
 from rsis.eval.ground_truth import GroundTruth
+from rsis.eval.own_truth import MapsTruth, MasksTruth
 from rsis.eval.voc_truth import VocTruth
 from rsis.manifest import Manifest
 from rsis.section import Split
@@ -37,4 +38,8 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
         return CocoTruth(root, dataset.splits[split])
     if isinstance(dataset, VocDataset):
         return VocTruth(root, dataset, dataset.splits[split], manifest)
+    if isinstance(dataset, MapsDataset):
+        return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+    if isinstance(dataset, MasksDataset):
+        return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
     return CityscapesTruth(root, dataset.splits[split])

@@ -25,6 +25,8 @@ ORIGINS = {
 LAYOUTS = {
     "cvppp": "CVPPP layout",
     "coco": "COCO instance JSON",
+    "maps": "instance maps",
+    "masks": "a mask for each object",
     "voc": "Pascal VOC and sbdataset layout",
     "cityscapes": "Cityscapes layout",
 }

@@ -1,0 +1,138 @@
+"""Entries for params.yaml as text, put in without touching anything else of the file."""
+
+import re
+from pathlib import Path
+
+from rsis.config import load_params
+from rsis.errors import UserError
+from rsis.files import atomic_path
+from rsis.own_data.recognize import Recognized
+from rsis.own_data.suggest import Findings, Suggestion, run_numbers
+
+_EMPTY = """# What there is to train on, and what to train. RSIS's own params.yaml explains all keys.
+
+datasets:
+
+runs:
+
+default:                          # what a bare `dvc repro` builds
+  datasets: []
+  runs: {}
+"""
+
+
+def blocks(
+    name: str, folder: Path, class_name: str, recognized: Recognized, findings: Findings, chosen: Suggestion
+) -> tuple[str, str]:
+    """Return the entries under `datasets` and under `runs`, as indented YAML.
+
+    Args:
+        name: Of both.
+        folder: The user's, as it is to stand in the file.
+        class_name: Of the objects, for formats that do not say.
+        recognized: The form of the folder.
+        findings: What its images hold.
+        chosen: The run's numbers.
+    """
+    reasons, more = chosen.reasons, run_numbers(chosen, findings)
+    lines = [f"  {name}:", f"    format: {recognized.format}"]
+    if recognized.format != "coco":
+        lines.append(f"    class_name: {_text(class_name)}")
+    lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
+    lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {reasons['size']}")
+    if findings.bad:
+        lines.append(f"    skip_bad: true  # {findings.bad} images cannot be used")
+    lines.append("    splits:")
+    for split, section in recognized.splits.items():
+        items = ", ".join(f"{key}: {_value(value)}" for key, value in section.items())
+        lines.append(f"      {split}: {{{items}}}")
+    height, width = chosen.size
+    run = f"""  {name}:
+    dataset: {name}
+    model:
+      backbone: resnet18  # from scratch; with weights: IMAGENET1K_V1 it starts from ImageNet's
+      stride: 16
+      hidden_widths: [64, 32, 8, 4]
+      mask_gain: 5.0
+      mask_bias: -2.0
+      coordinates: polar
+    train:
+      epochs: {chosen.epochs}  # {reasons["epochs"]}
+      batch_size: {chosen.batch_size}
+      num_steps: {chosen.num_steps}  # {reasons["num_steps"]}
+      max_instances: {max(chosen.num_steps, 2)}
+      optimizer: muon
+      lr: 2e-3
+      lr_encoder: 2e-3
+      lr_kernels: 0.02
+      lr_schedule: one_cycle
+      weight_decay: 0.01
+      clip_norm: 1.0
+      augment: {{flip: true, flip_vertical: true, transpose: {str(height == width).lower()}, zoom: [0.8, 1.2]}}
+      objective: {{class_from_epoch: 0, stop_weight: 0.3, stop_from_epoch: 0}}
+      curriculum: {{start: {more["start"]}, every: {more["grow_every"]}, stop_after: 0}}
+      validate_every: {more["validate_every"]}
+      keep: last
+    predict: {{split: {more["split"]}, num_steps: {chosen.num_steps}, exclusive: true}}
+    score: {{scorers: {more["scorers"]}}}
+"""
+    return "\n".join(lines) + "\n", run
+
+
+def add_entries(path: Path, name: str, dataset: str, run: str) -> None:
+    """Put the entries at the end of `datasets` and of `runs`; everything else stays, byte for byte.
+
+    The result is read as every command reads it before it takes the place of the file; where there is none, one is
+    made.
+
+    Raises:
+        UserError: One of the two has that name already, the file has no such sections, or the result is not valid.
+    """
+    text = path.read_text(encoding="utf-8") if path.exists() else _EMPTY
+    if path.exists():
+        params = load_params(path)
+        for section, names in (("datasets", params.datasets), ("runs", params.runs)):
+            if name in names:
+                raise UserError(f"{path}: {section} has {name} already; take another --name, or delete that entry")
+    for section, block in (("datasets", dataset), ("runs", run)):
+        text = _insert(text, section, block, path)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        load_params(temporary)
+
+
+def _insert(text: str, section: str, block: str, path: Path) -> str:
+    """Put a block behind the last entry of a top-level section."""
+    lines = text.splitlines(keepends=True)
+    starts = [i for i, line in enumerate(lines) if re.match(rf"{section}:\s*(#.*)?$", line)]
+    if len(starts) != 1:
+        raise UserError(
+            f"{path}: has no line `{section}:` of its own; add one, or put the entries in by hand (--dry-run)"
+        )
+    end = next((i for i in range(starts[0] + 1, len(lines)) if re.match(r"[^\s#]", lines[i])), len(lines))
+    while end > starts[0] + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+        end -= 1  # blank lines and comments of the next section stay with it
+    between = "\n" if end > starts[0] + 1 else ""
+    if lines[end - 1][-1:] != "\n":
+        between = "\n" + between
+    return "".join(lines[:end]) + between + block + "".join(lines[end:])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    """Return a YAML scalar: plain where that is safe, otherwise quoted."""
+    if re.fullmatch(r"[A-Za-z_./][\w./ -]*", value) and value.lower() not in (
+        "true",
+        "false",
+        "null",
+        "yes",
+        "no",
+        "on",
+    ):
+        return value
+    return "'" + value.replace("'", "''") + "'"
