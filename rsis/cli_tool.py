@@ -120,3 +120,25 @@ def export(
 
     written = run_export(checkpoint, out, kind, steps)
     typer.echo(f"{written.path}: {written.steps} steps, outputs agree to {written.difference:.1e}")
+
+
+@tool.command("demo-app")
+def demo_app(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A trained network: a file, or its address.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open it in the browser.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
+) -> None:
+    """Open a web page to drop pictures on: objects appear in order, thresholds move, results can be taken away.
+
+    It runs on this machine until Ctrl-C; no picture leaves it.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError('demo-app: gradio is missing; pip install "rsis[app]"')
+    from rsis.demo_app import serve
+    from rsis.predictor import RSIS
+
+    serve(RSIS.from_checkpoint(checkpoint, device=device), host, port, browser=not no_browser)

@@ -119,7 +119,21 @@ def predict_batch(
     return results
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Decoded:
+    """What the network said of one image, before any threshold on masks.
+
+    Attributes:
+        probs: float [T', H, W], the masks' probabilities at the network's size, of every step that was run.
+        class_probs: float [T', K-1], among the real classes, 0..1.
+        objectness: float [T'], 0..1.
+    """
+
+    probs: torch.Tensor
+    class_probs: np.ndarray
+    objectness: np.ndarray
+
+
 def find_objects(
     network: RSIS, images: torch.Tensor, sizes: Sequence[tuple[int, int]], section: PredictSection
 ) -> list[Emitted]:
@@ -131,20 +145,29 @@ def find_objects(
         sizes: (H', W') that the masks of each image are to have.
         section: Thresholds.
     """
+    decoded = decode(network, images, section)
+    return [read_out(item, size, section) for item, size in zip(decoded, sizes, strict=True)]
+
+
+@torch.inference_mode()
+def decode(network: RSIS, images: torch.Tensor, section: PredictSection) -> list[Decoded]:
+    """Run the network on images uint8 [B, 3, H, W] until every sequence has ended, `num_steps` steps at most."""
     output = _decode(network, normalize(images).contiguous(memory_format=torch.channels_last), section)
     probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T', H, W]
     objectness = torch.sigmoid(output.objectness_logits).cpu().numpy()  # [B, T']
     # among the real classes: class 0 is no class of an object, and matched targets never hold it
     classes = output.class_logits[..., 1:].softmax(dim=-1).cpu().numpy()  # [B, T', K-1]
-    results = []
-    for i, size in enumerate(sizes):
-        # the sequence ends at the first step that says there is no object (paper, section 3.2)
-        length = int((objectness[i] >= section.objectness_threshold).cumprod().sum())
-        masks = binary_masks(probs[i, :length], size, section).cpu().numpy()  # [length, H', W']
-        areas = masks.sum(axis=(1, 2))
-        steps = np.flatnonzero(areas > section.min_area * size[0] * size[1])  # an empty mask is no object
-        results.append(Emitted(masks[steps], classes[i, steps], steps, objectness[i]))
-    return results
+    return [Decoded(*of_image) for of_image in zip(probs, classes, objectness, strict=True)]
+
+
+@torch.inference_mode()
+def read_out(decoded: Decoded, size: tuple[int, int], section: PredictSection) -> Emitted:
+    """Return the objects of what was decoded, their masks of `size` (H', W')."""
+    # the sequence ends at the first step that says there is no object (paper, section 3.2)
+    length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
+    masks = binary_masks(decoded.probs[:length], size, section).cpu().numpy()  # [length, H', W']
+    steps = np.flatnonzero(masks.sum(axis=(1, 2)) > section.min_area * size[0] * size[1])  # an empty mask is no object
+    return Emitted(masks[steps], decoded.class_probs[steps], steps, decoded.objectness)
 
 
 def _decode(network: RSIS, images: torch.Tensor, section: PredictSection) -> RSISOutput:

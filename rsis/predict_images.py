@@ -74,7 +74,7 @@ class Outputs:
         """Write the files of one picture."""
         overlay, instance_map, *animation = self._paths(name)
         _save(result.overlay(), overlay)
-        _save(Image.fromarray(result.to_instance_map().astype(np.uint16)), instance_map)
+        _save(_as_16_bit(result), instance_map)
         for path in animation:
             _save_animation(result, path)
         height, width = result.image.shape[:2]
@@ -146,6 +146,22 @@ def write_results(
         raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
     written = outputs.finish()
     return Written(written.images, written.objects, tuple(skipped))
+
+
+def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Path]:
+    """Write all that there is of one picture into one folder, and return the files."""
+    paths = [folder / f"{name}_{what}" for what in ("overlay.png", "instances.png", "coco.json", "objects.csv")]
+    animation = folder / f"{name}_objects.gif"
+    _save(result.overlay(), paths[0])
+    _save(_as_16_bit(result), paths[1])
+    write_json(paths[2], result.to_coco())
+    _write_table(paths[3], _OBJECT_COLUMNS, [_row(result.image_id, item) for item in result.instances])
+    _save_animation(result, animation)
+    return [*paths, animation]
+
+
+def _as_16_bit(result: ImageResult) -> Image.Image:
+    return Image.fromarray(result.to_instance_map().astype(np.uint16))
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:

@@ -29,7 +29,7 @@ from rsis.files import sha256_of
 from rsis.model.checkpoint import CheckpointInfo, load_checkpoint
 from rsis.model.rsis import RSIS as Network
 from rsis.pictures import Picture, PictureLike, as_pictures
-from rsis.predict import Emitted, find_objects
+from rsis.predict import Decoded, Emitted, decode, find_objects, read_out
 from rsis.result import ImageResult, Instance
 from rsis.run_config import PredictSection
 from rsis.structures import RSISOutput
@@ -188,14 +188,24 @@ class RSIS(nn.Module):
                 f"{key} is {fault['input']!r}: {fault['msg']}; `rsis predict-images --help` has them"
             ) from error
 
+    def decode(self, picture: Picture, section: PredictSection) -> Decoded:
+        """Run the network on one picture; `read` makes a result of it, for any thresholds, without running it again."""
+        return decode(self.network, self._batch([picture.image]), section)[0]
+
+    def read(self, picture: Picture, decoded: Decoded, section: PredictSection) -> ImageResult:
+        """Return the objects of a picture by what `decode` gave for it."""
+        return self._result(picture, read_out(decoded, _size(picture.image), section))
+
     def _find(self, images: Sequence[np.ndarray], section: PredictSection) -> list[Emitted]:
         """Find the objects of arrays uint8 [H, W, 3] of any sizes, in one batch."""
         if not images:
             return []
+        return find_objects(self.network, self._batch(images), [_size(image) for image in images], section)
+
+    def _batch(self, images: Sequence[np.ndarray]) -> torch.Tensor:
+        """Return uint8 [B, 3, H, W] of the network's size, on its device."""
         resized = np.stack([resize_image(image, self.info.size) for image in images])  # [B, H, W, 3]
-        batch = torch.from_numpy(resized).permute(0, 3, 1, 2).to(next(self.parameters()).device)
-        sizes = [(image.shape[0], image.shape[1]) for image in images]
-        return find_objects(self.network, batch, sizes, section)
+        return torch.from_numpy(resized).permute(0, 3, 1, 2).to(next(self.parameters()).device)
 
     def _result(self, picture: Picture, emitted: Emitted) -> ImageResult:
         instances = [
@@ -213,7 +223,7 @@ class RSIS(nn.Module):
 
     def _in_tiles(self, picture: Picture, tiling: Tiling, section: PredictSection) -> ImageResult:
         """Find the objects of every tile, and join those that are one; the surest of its parts speaks for each."""
-        size = (picture.image.shape[0], picture.image.shape[1])
+        size = _size(picture.image)
         tiles = cut(size, tiling.size, tiling.overlap)
         emitted: list[Emitted] = []
         for several in _batches(tiles, section.batch_size):
@@ -245,6 +255,10 @@ def _objects_of(emitted: Sequence[Emitted]) -> tuple[list[TileObject], list[tupl
             objects.append(TileObject(tile, mask, int(probs.argmax()) + 1))
             places.append((tile, position))
     return objects, places
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
 
 
 def _objectness(emitted: Sequence[Emitted], place: tuple[int, int]) -> float:

@@ -54,12 +54,13 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, page: Path, width: int, height: int = 844) -> None:
-        """Load a page from disk in a window of that size, and wait until all of it is there."""
+    def open(self, page: Path | str, width: int, height: int = 844) -> None:
+        """Load a page from disk, or at an address, in a window of that size, and wait until all of it is there."""
         self.events.clear()
         phone = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **phone)
-        failed = self.call("Page.navigate", url=page.resolve().as_uri()).get("errorText")
+        address = page if isinstance(page, str) else page.resolve().as_uri()
+        failed = self.call("Page.navigate", url=address).get("errorText")
         assert failed is None, failed
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
@@ -69,6 +70,20 @@ class Browser:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def wait_for(self, expression: str, what: str) -> Any:
+        """Return the value of a JavaScript expression as soon as it is true."""
+        until = time.monotonic() + SECONDS
+        while not (value := self.evaluate(expression)):
+            assert time.monotonic() < until, f"{what}: not within {SECONDS} s"
+            time.sleep(0.1)
+        return value
+
+    def upload(self, selector: str, path: Path) -> None:
+        """Put a file into the page's file input."""
+        document = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
 
     def complaints(self) -> list[str]:
         """What the page threw, what the console says in red, what failed to load or was asked of the network."""

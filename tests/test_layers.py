@@ -39,6 +39,7 @@ LAYERS = {
     "predictor": 4,
     "export": 4,
     "predict_images": 5,
+    "demo_app": 6,
     "submit": 3,
     "report": 3,
     "analysis": 4,
@@ -46,10 +47,10 @@ LAYERS = {
     "status": 4,
     "commit": 5,
     "cli_arguments": 0,
-    "cli_results": 6,
-    "cli_tool": 6,
-    "cli_own_data": 6,
-    "cli": 7,
+    "cli_results": 7,
+    "cli_tool": 7,
+    "cli_own_data": 7,
+    "cli": 8,
 }
 REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
 EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}
