@@ -1,5 +1,6 @@
 # make demo   trains on generated plants, scores and writes a report
 # make test   runs every test
+# make docs   builds the documentation into site/
 # make bench  measures time and memory: make bench BENCH='--quick --only training inference'
 # All create .venv on the first call.
 
@@ -11,7 +12,7 @@ BIN = .venv/bin
 DEMO_RUNS = demo demo_scenes demo_streets
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test bench check lint run lock clean
+.PHONY: demo test docs bench check lint run lock clean
 
 demo: .venv/.installed
 	dvc repro $(DEMO_RUNS:%=score@%)
@@ -22,6 +23,9 @@ demo: .venv/.installed
 # A process for each of two cores: more of them want 5 GB of memory each.
 test: .venv/.installed
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
+
+docs: .venv/.installed
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
 bench: .venv/.installed
 	python -m benchmarks $(BENCH)

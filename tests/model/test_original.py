@@ -16,7 +16,7 @@ from golden import find_cases, relative, require
 
 from rsis.errors import UserError
 from rsis.model.checkpoint import load_checkpoint, save_checkpoint
-from rsis.model.original import import_original, original_name, read_args
+from rsis.model.original import import_original, original_architecture, original_name, read_args
 from rsis.model.rsis import RSIS
 
 ARGS: dict[str, Any] = {
@@ -141,14 +141,26 @@ def test_outputs_are_the_originals_own(tmp_path: Path, save: Any, prefix: str) -
     assert relative(output.class_logits.softmax(-1).numpy(), expected["class_probs_f64"]) < 1e-9
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    from rsis.model.original import original_architecture
-
     network = RSIS(original_architecture("resnet34", 16, 3, "concat"), 2)
     args = ARGS | {"hidden_size": 16, "num_classes": 2, "dataset": "leaves"}
-    return write_original(tmp_path / "leaves", network, args, save_as_torch_1)
+    return write_original(tmp_path_factory.mktemp("released"), network, args, save_as_torch_1)
+
+
+@pytest.fixture
+def folder(released: Path, tmp_path: Path) -> Path:
+    """A copy to spoil; what is replaced in it is a link."""
+    (tmp_path / "leaves").mkdir()
+    for path in released.iterdir():
+        (tmp_path / "leaves" / path.name).symlink_to(path)
+    return tmp_path / "leaves"
+
+
+def replace(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
 
 
 def test_leaves_have_the_released_codes_thresholds(folder: Path) -> None:
@@ -189,7 +201,7 @@ def evil_pickles(target: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", evil_pickles(Path("x")))
 def test_arguments_that_would_run_something_are_refused(folder: Path, tmp_path: Path, name: str) -> None:
     target = tmp_path / "made by the pickle"
-    (folder / "args.pkl").write_bytes(evil_pickles(target)[name])
+    replace(folder / "args.pkl", evil_pickles(target)[name])
     with pytest.raises(UserError, match=r"args\.pkl: (refused|not a pickle)") as caught:
         import_original(folder)
     assert "\n" not in str(caught.value)
@@ -200,6 +212,7 @@ def test_arguments_that_would_run_something_are_refused(folder: Path, tmp_path: 
 @pytest.mark.parametrize("new", [True, False])
 def test_weights_that_would_run_something_are_refused(folder: Path, tmp_path: Path, name: str, new: bool) -> None:
     target = tmp_path / "made by the pickle"
+    (folder / name).unlink()
     torch.save({"a": Evil(target)}, folder / name, _use_new_zipfile_serialization=new)
     with pytest.raises(UserError, match=rf"{name}: cannot be read as weights"):
         import_original(folder)
@@ -222,10 +235,10 @@ def test_lists_that_hold_themselves_and_foreign_values(tmp_path: Path) -> None:
 def test_a_truncated_file_is_named(folder: Path, length: int) -> None:
     for name in ("args.pkl", "decoder.pt"):
         content = (folder / name).read_bytes()
-        (folder / name).write_bytes(content[:length])
+        replace(folder / name, content[:length])
         with pytest.raises(UserError, match=name.replace(".", r"\.")):
             import_original(folder)
-        (folder / name).write_bytes(content)
+        replace(folder / name, content)
 
 
 @pytest.mark.parametrize(
@@ -245,13 +258,14 @@ def test_a_truncated_file_is_named(folder: Path, length: int) -> None:
 )
 def test_files_that_do_not_fit_each_other(folder: Path, changes: dict[str, Any], message: str) -> None:
     args = ARGS | {"hidden_size": 16, "num_classes": 2, "dataset": "leaves"} | changes
-    (folder / "args.pkl").write_bytes(args_of_python_2(args))
+    replace(folder / "args.pkl", args_of_python_2(args))
     with pytest.raises(UserError, match=message):
         import_original(folder)
 
 
 def test_missing_files_and_keys(folder: Path) -> None:
     state = torch.load(folder / "decoder.pt")
+    (folder / "decoder.pt").unlink()
     torch.save(state | {"fc_more.weight": torch.zeros(1)}, folder / "decoder.pt")
     with pytest.raises(UserError, match=r"decoder\.pt: has fc_more\.weight, which the network of args\.pkl lacks"):
         import_original(folder)
