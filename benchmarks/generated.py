@@ -5,8 +5,8 @@ from pathlib import Path
 from rsis.config import Params, load_params
 from rsis.data.download import download
 from rsis.data.prepare import prepare
-from rsis.dataset_config import PlantSource, SceneSource, StreetSource
 from rsis.manifest import Manifest
+from rsis.source_config import PlantSource, SceneSource, StreetSource
 
 _PARAMS = """
 datasets:

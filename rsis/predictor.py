@@ -6,16 +6,12 @@ model = RSIS.from_checkpoint("models/demo.safetensors")
 result = model.predict("plant.png")
 """
 
-import hashlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-from urllib.error import URLError
-from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -25,8 +21,8 @@ from torch import nn
 from rsis.data.images import resize_image
 from rsis.data.samples import BadSampleError
 from rsis.errors import UserError
-from rsis.files import sha256_of
 from rsis.model.checkpoint import CheckpointInfo, load_checkpoint
+from rsis.model.remote import local_file
 from rsis.model.rsis import RSIS as Network
 from rsis.pictures import Picture, PictureLike, as_pictures
 from rsis.predict import Decoded, Emitted, decode, find_objects, read_out
@@ -94,10 +90,7 @@ class RSIS(nn.Module):
             UserError: The file is missing, damaged or not such a checkpoint, cannot be fetched, or is another; there
                 is no such device.
         """
-        path = _fetch(str(source)) if _is_address(source) else Path(source).expanduser()
-        if sha256 is not None and path.is_file() and (found := sha256_of(path)) != sha256.lower():
-            raise UserError(f"{path}: has SHA-256 {found}, expected {sha256}; delete it and fetch it again")
-        network, info = load_checkpoint(path)
+        network, info = load_checkpoint(local_file(source, sha256))
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         model = cls(network.to(memory_format=torch.channels_last), info).eval()
         try:
@@ -264,24 +257,3 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 def _objectness(emitted: Sequence[Emitted], place: tuple[int, int]) -> float:
     item = emitted[place[0]]
     return float(item.objectness[item.steps[place[1]]])
-
-
-def _is_address(source: str | Path) -> bool:
-    return isinstance(source, str) and urlsplit(source).scheme in ("http", "https")
-
-
-def _fetch(address: str) -> Path:
-    """Return the file at an address, fetched unless it has been; never half of one."""
-    name = Path(urlsplit(address).path).name or "model.safetensors"
-    path = Path(torch.hub.get_dir()) / "rsis" / hashlib.sha256(address.encode()).hexdigest()[:16] / name
-    if path.is_file():
-        return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(address, str(path), progress=sys.stderr.isatty())
-    except (URLError, OSError) as error:
-        reason = error.reason if type(error) is URLError else error  # of an HTTPError the reason lacks the number
-        raise UserError(
-            f"{address}: cannot be fetched ({reason}); correct the address, or fetch it yourself"
-        ) from error
-    return path

@@ -15,9 +15,6 @@ from rsis.dataset_config import (
     CityscapesSplit,
     CvpppDataset,
     CvpppSplit,
-    PlantSource,
-    SceneSource,
-    StreetSource,
     VocDataset,
     VocSplit,
 )
@@ -28,6 +25,7 @@ from rsis.eval.truths import load_ground_truth
 from rsis.masks import decode_rle, encode_rle
 from rsis.report.page import RunInputs
 from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
+from rsis.source_config import PlantSource, SceneSource, StreetSource
 
 SIZE = (32, 32)
 DATA: dict[str, AnyDataset] = {

@@ -8,9 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from rsis.config import digest_of, load_params
-from rsis.dataset_config import FolderSource
 from rsis.errors import UserError
 from rsis.run_config import AugmentSection
+from rsis.source_config import FolderSource
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -18,6 +18,7 @@ LAYERS = {
     "cores": 0,
     "lock": 0,
     "dataset_config": 0,
+    "source_config": 0,
     "section": 0,
     "manifest": 0,
     "paths": 0,

@@ -16,9 +16,10 @@ from rsis.cores import available_cores
 from rsis.data.download import check_complete
 from rsis.data.readers import open_split
 from rsis.data.samples import BadSampleError, OnMissing, SampleReader
-from rsis.dataset_config import AnyDataset, CityscapesSource, FolderSource
+from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
 from rsis.manifest import NAME, Manifest, read_manifest
+from rsis.source_config import CityscapesSource, FolderSource
 
 _FEW_IMAGES = 32  # are read before other processes have started
 

@@ -23,8 +23,8 @@ import requests
 from cityscapesscripts.download import downloader
 
 from rsis.data.fetch import TIMEOUT, open_session
-from rsis.dataset_config import Archive
 from rsis.errors import UserError
+from rsis.source_config import Archive
 
 USERNAME, PASSWORD = "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"
 REGISTER = "https://www.cityscapes-dataset.com/register/"

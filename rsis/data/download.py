@@ -19,19 +19,11 @@ from rsis.data.fetch import fetch
 from rsis.data.lsc_hdf5 import extract_lsc, find_lsc_files
 from rsis.data.readers import open_split
 from rsis.data.unpack import unpack
-from rsis.dataset_config import (
-    AnyDataset,
-    ArchiveSource,
-    CityscapesSource,
-    CvpppDataset,
-    FolderSource,
-    PlantSource,
-    SceneSource,
-    StreetSource,
-)
+from rsis.dataset_config import AnyDataset, CvpppDataset
 from rsis.errors import UserError
 from rsis.files import atomic_folder, sha256_of
 from rsis.manifest import NAME, Manifest, read_manifest, verify, write_manifest
+from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
 
 _FORMAT_OF = {"plants": "cvppp", "scenes": "voc", "streets": "cityscapes", "cityscapes": "cityscapes"}
 _log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from rsis import __version__
-from rsis.dataset_config import Archive
 from rsis.errors import UserError
+from rsis.source_config import Archive
 
 BACKOFF = 1.0  # seconds to wait before the second repetition of a request, doubled for each further one
 TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two pieces of data

@@ -30,8 +30,8 @@ from rsis.data.drawing import Figure, expose, number_map, paint, samples_per_pix
 from rsis.data.scene_objects import FIGURES
 from rsis.data.scene_places import Place, meadow, room
 from rsis.data.workers import map_in_processes
-from rsis.dataset_config import SceneSource
 from rsis.errors import UserError
+from rsis.source_config import SceneSource
 from rsis.structures import RawSample
 
 GENERATOR_VERSION = 1  # rises when the same parameters would draw other scenes

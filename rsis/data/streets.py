@@ -28,8 +28,8 @@ from rsis.data.drawing import number_map
 from rsis.data.street_camera import Layer
 from rsis.data.street_scene import draw_street
 from rsis.data.workers import map_in_processes
-from rsis.dataset_config import StreetSource
 from rsis.masks import relabel
+from rsis.source_config import StreetSource
 from rsis.structures import RawSample
 
 GENERATOR_VERSION = 1  # rises when the same parameters would draw other streets

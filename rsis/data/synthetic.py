@@ -23,9 +23,9 @@ from PIL import Image
 
 from rsis.data import rosette
 from rsis.data.workers import map_in_processes
-from rsis.dataset_config import PlantSource
 from rsis.errors import UserError
 from rsis.masks import relabel
+from rsis.source_config import PlantSource
 from rsis.structures import RawSample
 
 GENERATOR_VERSION = 1  # rises when the same parameters would draw other plants

@@ -33,12 +33,13 @@ from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.data.loader import collate
 from rsis.data.scenes import write_scenes
 from rsis.data.voc import VocReader
-from rsis.dataset_config import SceneSource, VocDataset, VocSplit
+from rsis.dataset_config import VocDataset, VocSplit
 from rsis.eval.cvppp import symmetric_best_dice
 from rsis.loss.criterion import Criterion
 from rsis.model.rsis import RSIS, mask_probs, normalize
 from rsis.predict import predict_batch
 from rsis.run_config import ModelSection, PredictSection, TrainSection
+from rsis.source_config import SceneSource
 
 CPU = torch.device("cpu")
 SMALL = paper_model("resnet18", (8, 8, 4, 4, 2))

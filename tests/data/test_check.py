@@ -13,8 +13,9 @@ from PIL import Image
 from rsis.data.check import DatasetStatistics, SplitStatistics, check
 from rsis.data.check_table import render
 from rsis.data.download import download
-from rsis.dataset_config import CityscapesDataset, CocoDataset, CvpppDataset, FolderSource
+from rsis.dataset_config import CityscapesDataset, CocoDataset, CvpppDataset
 from rsis.errors import UserError
+from rsis.source_config import FolderSource
 
 SIZES = [(6, 8), (6, 8), (10, 4), (3, 3)]
 

@@ -16,8 +16,8 @@ from local_server import Page, Site, serve
 
 from rsis.data import fetch as fetch_module
 from rsis.data.fetch import fetch
-from rsis.dataset_config import Archive
 from rsis.errors import UserError
+from rsis.source_config import Archive
 
 CONTENT = random.Random(0).randbytes(5000)
 

@@ -10,10 +10,11 @@ from rsis.data.hdf5_writer import SplitSummary
 from rsis.data.prepare import prepare
 from rsis.data.readers import open_split
 from rsis.data.synthetic import write_plants
-from rsis.dataset_config import CvpppDataset, PlantSource
+from rsis.dataset_config import CvpppDataset
 from rsis.errors import UserError
 from rsis.files import sha256_of
 from rsis.manifest import read_manifest, write_manifest
+from rsis.source_config import PlantSource
 
 _SOURCE = PlantSource(kind="plants", seed=3, image_size=(48, 48), training=5, testing=2, leaves=(2, 4))
 _SPLITS = {

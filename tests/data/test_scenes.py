@@ -13,8 +13,9 @@ from scipy import io as scipy_io
 from rsis.data.scene_files import colour_map
 from rsis.data.scenes import CLASS_IDS, FEWEST_PIXELS, GOOD_AREA, add_void, make_scene, void_border, write_scenes
 from rsis.data.voc import VOC_CLASSES, VocReader
-from rsis.dataset_config import SceneSource, VocDataset, VocSplit
+from rsis.dataset_config import VocDataset, VocSplit
 from rsis.errors import UserError
+from rsis.source_config import SceneSource
 from rsis.structures import RawSample
 
 SOURCE = SceneSource(

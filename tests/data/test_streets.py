@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw
 from rsis.data.cityscapes import CityscapesReader
 from rsis.data.street_scene import FEWEST_PIXELS, GOOD_AREA, draw_street
 from rsis.data.streets import CITIES, make_street, write_streets
-from rsis.dataset_config import CityscapesSplit, StreetSource
+from rsis.dataset_config import CityscapesSplit
 from rsis.errors import UserError
+from rsis.source_config import StreetSource
 from rsis.structures import RawSample
 
 SOURCE = StreetSource(

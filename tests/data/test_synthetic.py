@@ -12,8 +12,8 @@ from PIL import Image
 from rsis.data.cvppp import CvpppReader
 from rsis.data.rosette import grow, label_map
 from rsis.data.synthetic import FEWEST_PIXELS, GOOD_AREA, make_plant, write_plants
-from rsis.dataset_config import PlantSource
 from rsis.errors import UserError
+from rsis.source_config import PlantSource
 
 SOURCE = PlantSource(kind="plants", seed=5, image_size=(40, 56), training=33, testing=3, leaves=(3, 7))
 

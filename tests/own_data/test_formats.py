@@ -10,10 +10,11 @@ from PIL import Image
 
 from rsis.data.readers import open_split
 from rsis.data.samples import BadSampleError
-from rsis.dataset_config import AnyDataset, CocoDataset, FolderSource, MapsDataset, MasksDataset
+from rsis.dataset_config import AnyDataset, CocoDataset, MapsDataset, MasksDataset
 from rsis.errors import UserError
 from rsis.eval.truths import load_ground_truth
 from rsis.masks import decode_rle, relabel
+from rsis.source_config import FolderSource
 
 NAMES = [f"cell{number}" for number in range(6)]
 SOURCE = FolderSource(kind="folder", path="unused")

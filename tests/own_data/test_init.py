@@ -121,8 +121,9 @@ def test_odd_data_is_noticed(tmp_path: Path) -> None:
     labels[0].write_bytes(b"x")
     Image.new("L", (64, 48)).save(labels[1])
     labels[2].unlink()
-    from rsis.dataset_config import FolderSource, MapsDataset
+    from rsis.dataset_config import MapsDataset
     from rsis.own_split import MapsSplit
+    from rsis.source_config import FolderSource
 
     split = MapsSplit(images="images", maps="labels")
     source = FolderSource(kind="folder", path=str(tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from made_up_run import DATA
 
 from rsis.config import Params, load_params
-from rsis.dataset_config import AnyDataset, ArchiveSource, CityscapesDataset, CityscapesSource, FolderSource, VocDataset
+from rsis.dataset_config import AnyDataset, CityscapesDataset, VocDataset
 from rsis.eval.scores import Scores
 from rsis.report.ablation import ablations
 from rsis.report.comparison import compare, format_cell, format_gap
@@ -16,6 +16,7 @@ from rsis.report.protocol import ScoredRun, official_split, settings_differences
 from rsis.report.published import load_published
 from rsis.report.quantities import format_difference
 from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
+from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource
 
 ARCHIVES = ArchiveSource.model_validate(
     {"kind": "archives", "files": {"a.tar": {"urls": ("https://example.org/a.tar",), "checksum": "md5:" + "0" * 32}}}

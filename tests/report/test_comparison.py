@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.dataset_config import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit, FolderSource, PlantSource
+from rsis.dataset_config import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit
 from rsis.eval.scores import Scores
 from rsis.report.comparison import compare, format_cell
 from rsis.report.protocol import ScoredRun
 from rsis.report.published import load_published
 from rsis.report.quantities import format_value, label_of
 from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
+from rsis.source_config import FolderSource, PlantSource
 
 CVPPP = {
     "cvppp/sbd": 0.8123,

@@ -1,0 +1,90 @@
+"""The documentation's pictures, made from trained runs.
+
+    python docs/images/make.py sequence models/demo.safetensors PICTURE docs/images/demo.jpg
+    python docs/images/make.py hundred models/dsb2018.safetensors ../shared/data/dsb2018/test docs/images/hundred.jpg
+
+`sequence` shows a picture and its objects appearing in predicted order. `hundred` puts pictures of equal size together
+to one with a hundred nuclei or more, predicts it whole and in tiles, and prints how many are found.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from rsis import RSIS, Tiling
+from rsis.masks import map_to_masks, relabel
+from rsis.overlay import enlarge
+from rsis.result import ImageResult
+
+_GAP = 8  # pixels between two panels
+_TILE = 256
+
+
+def sequence(model: RSIS, picture: Path, target: Path) -> None:
+    """Write the picture, then its overlay after some of the objects and after all."""
+    result = model.predict(picture)
+    assert isinstance(result, ImageResult)
+    count = len(result.instances)
+    panels = [enlarge(Image.fromarray(result.image), shrink=False)]
+    panels += [result.overlay(last=max(1, round(count * share))) for share in (0.25, 0.5, 0.75, 1.0)]
+    _beside(panels).save(target, quality=88, optimize=True)
+    print(f"{picture}: {count} objects")  # noqa: T201
+
+
+def hundred(model: RSIS, folder: Path, target: Path) -> None:
+    """Write a mosaic of nuclei and its overlay by tiles; say how many are found, whole and in tiles."""
+    document = json.loads((folder / "instances.json").read_text())
+    mosaic, labels = _mosaic(folder, document, rows=3, columns=3)
+    found = {"whole": model.predict(mosaic), "in tiles": model.predict(mosaic, tiling=Tiling((_TILE, _TILE)))}
+    for how, result in found.items():
+        assert isinstance(result, ImageResult)
+        truth = map_to_masks(labels)
+        ours = map_to_masks(relabel(result.to_instance_map()))
+        iou = np.asarray(coco_mask.iou(_encode(ours), _encode(truth), [0] * len(truth)))
+        hits = int((iou.max(axis=0) >= 0.5).sum())
+        print(f"{how}: {len(result.instances)} predicted, {hits} of {len(truth)} found with an IoU of 0.5")  # noqa: T201
+    tiled = found["in tiles"]
+    assert isinstance(tiled, ImageResult)
+    _beside([Image.fromarray(mosaic), tiled.overlay()]).save(target, quality=80, optimize=True)
+
+
+def _mosaic(folder: Path, document: dict, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pictures with most nuclei, of the size of a tile, as one, with its instance map."""
+    counts = {image["id"]: 0 for image in document["images"] if (image["height"], image["width"]) == (_TILE, _TILE)}
+    for item in document["annotations"]:
+        if item["image_id"] in counts:
+            counts[item["image_id"]] += 1
+    chosen = sorted(counts, key=lambda number: (-counts[number], number))[: rows * columns]
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    mosaic = np.zeros((rows * _TILE, columns * _TILE, 3), np.uint8)
+    labels = np.zeros((rows * _TILE, columns * _TILE), np.int32)
+    for place, number in enumerate(chosen):
+        top, left = _TILE * (place // columns), _TILE * (place % columns)
+        window = slice(top, top + _TILE), slice(left, left + _TILE)
+        mosaic[window] = np.asarray(Image.open(folder / "images" / names[number]).convert("RGB"))
+        for item in (item for item in document["annotations"] if item["image_id"] == number):
+            rle = coco_mask.frPyObjects(item["segmentation"], _TILE, _TILE)
+            labels[window][coco_mask.decode(rle) > 0] = labels.max() + 1
+    return mosaic, relabel(labels)
+
+
+def _encode(masks: np.ndarray) -> list:
+    return [coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks]
+
+
+def _beside(panels: list[Image.Image]) -> Image.Image:
+    whole = Image.new("RGB", (sum(p.width for p in panels) + _GAP * (len(panels) - 1), panels[0].height), "white")
+    left = 0
+    for panel in panels:
+        whole.paste(panel, (left, 0))
+        left += panel.width + _GAP
+    return whole
+
+
+if __name__ == "__main__":
+    what, checkpoint, source, out = sys.argv[1:]
+    {"sequence": sequence, "hundred": hundred}[what](RSIS.from_checkpoint(checkpoint), Path(source), Path(out))
