@@ -47,7 +47,7 @@ def tau_figure(run: str, table: pd.DataFrame) -> Picture:
 def pair_figure(run: str, pairs: pd.DataFrame) -> Picture:
     """Return which way consecutive objects move, a row for each two classes (`consecutive_pairs`)."""
     shown = pairs.head(_MOST_ROWS)
-    figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(shown)), dpi=160, layout="constrained")
+    figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(shown)), dpi=110, layout="constrained")
     axes = figure.subplots(1, 3, sharey=True)
     names = [f"{row['first']} → {row['second']} ({row['pairs']})" for _, row in shown.iterrows()]
     directions = list(pairs.columns[3:])

@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from rsis.errors import UserError
 from rsis.eval.ground_truth import GroundTruth, TrueObject
 from rsis.masks import encode_labels, encode_rle
-from rsis.own_split import MapsSplit, MasksSplit, OwnImage, map_images, mask_images
+from rsis.own_split import MapsSplit, MasksSplit, OwnImage, map_images, mask_images, refuse
 
 _REMEDY = "restore the file, or take the image out of the folder"
 
@@ -41,7 +41,7 @@ class MapsTruth(_OwnTruth):
     """Pictures with an instance map each."""
 
     def __init__(self, root: Path, split: MapsSplit, class_name: str, *, skip_lost: bool) -> None:
-        super().__init__(_listed(map_images, root, split, skip_lost), class_name)
+        super().__init__(map_images(root, split, _leave_out if skip_lost else refuse), class_name)
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the numbers of the map as they stand in the file."""
@@ -61,7 +61,7 @@ class MasksTruth(_OwnTruth):
     """Pictures with a mask for each object, which may overlap."""
 
     def __init__(self, root: Path, split: MasksSplit, class_name: str, *, skip_lost: bool) -> None:
-        super().__init__(_listed(mask_images, root, split, skip_lost), class_name)
+        super().__init__(mask_images(root, split, _leave_out if skip_lost else refuse), class_name)
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W]: objects from 1 by the names of their files; of two the one with fewer pixels wins."""
@@ -88,11 +88,8 @@ class MasksTruth(_OwnTruth):
         return masks
 
 
-def _listed(find: object, root: Path, split: object, skip_lost: bool) -> dict[str, OwnImage]:
-    """Return a split's files; with `skip_lost` pictures that lack something are left out, as in the preparation."""
-    given = (lambda *_: None,) if skip_lost else ()
-    listed: dict[str, OwnImage] = find(root, split, *given)  # type: ignore[operator]
-    return listed
+def _leave_out(_: Path, __: str) -> None:
+    """Do as the preparation does with `skip_bad`."""
 
 
 def _read(path: Path, *, by_palette: bool = False) -> np.ndarray:

@@ -58,7 +58,7 @@ ruleorder: generate > download
 rule prepare:
     input:
         "data/raw/{dataset}",
-        sources("data", "masks.py", "voc_split.py"),
+        sources("data", "masks.py", "voc_split.py", "own_split.py", "split_share.py"),
     output:
         directory("data/processed/{dataset}"),
     log:

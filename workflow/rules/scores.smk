@@ -28,7 +28,7 @@ rule score:
     input:
         lambda wildcards: f"data/raw/{dataset_of(wildcards.run)}",
         "predictions/{run}.json",
-        sources("eval", "masks.py", "voc_split.py"),
+        sources("eval", "masks.py", "voc_split.py", "own_split.py", "split_share.py"),
     output:
         directory("scores/{run}"),
         report(
