@@ -1,9 +1,11 @@
 """A trained network in three lines of Python.
 
-from rsis import RSIS
+    from rsis import RSIS
 
-model = RSIS.from_checkpoint("models/demo.safetensors")
-result = model.predict("plant.png")
+    model = RSIS.from_checkpoint("models/demo.safetensors")
+    result = model.predict("plant.png")
+
+What comes back is described in `rsis.result`; `Tiling` is for pictures with more objects than the network has steps.
 """
 
 import json
