@@ -8,12 +8,14 @@ import pytest
 from own_folders import discs, write_coco, write_maps, write_masks
 from PIL import Image
 
+from rsis.data.coco import CocoReader
 from rsis.data.readers import open_split
 from rsis.data.samples import BadSampleError
 from rsis.dataset_config import AnyDataset, CocoDataset, MapsDataset, MasksDataset
 from rsis.errors import UserError
 from rsis.eval.truths import load_ground_truth
 from rsis.masks import decode_rle, relabel
+from rsis.own_data.recognize import recognize
 from rsis.source_config import FolderSource
 
 NAMES = [f"cell{number}" for number in range(6)]
@@ -129,3 +131,28 @@ def test_broken_files_are_named(folder: Path) -> None:
     for missing in (dataset("maps", images="no", maps="labels"), dataset("masks", folder="no")):
         with pytest.raises(UserError, match=r"no: no such folder"):
             open_split(missing, folder, "train")
+
+
+def test_real_nuclei_in_the_layout_they_were_distributed_in(tmp_path: Path) -> None:
+    """Of four pictures of the Data Science Bowl 2018: a mask for each nucleus holds what the COCO file says."""
+    source = Path(__file__).parents[3] / "shared/data/dsb2018/test"
+    if not source.is_dir():
+        pytest.fail(f"{source} is missing; put the sample data there")
+    coco = CocoReader(source / "instances.json", source / "images")
+    ids = coco.image_ids[:4]
+    for image_id in ids:
+        sample, folder = coco.read(image_id), tmp_path / Path(image_id).stem
+        for part in ("images", "masks"):
+            (folder / part).mkdir(parents=True)
+        Image.fromarray(sample.image).save(folder / "images" / f"{folder.name}.png")
+        for label in range(1, len(sample.class_ids) + 1):
+            mask = 255 * (sample.instance_map == label).astype(np.uint8)
+            Image.fromarray(mask).save(folder / "masks" / f"{label:04d}.png")
+    found = recognize(tmp_path)
+    assert (found.format, found.splits["train"]["folder"]) == ("masks", ".")
+    reader = open_split(dataset("masks"), tmp_path, "train")
+    assert reader.image_ids == tuple(sorted(Path(image_id).stem for image_id in ids))
+    for image_id in ids:
+        ours, theirs = reader.read(Path(image_id).stem), coco.read(image_id)
+        assert np.array_equal(ours.instance_map, theirs.instance_map)
+        assert np.array_equal(ours.image, theirs.image)
