@@ -15,7 +15,7 @@ CLASSES = ("disc", "square")
 def write_small_model(path: Path, steps: int = 3, *, confident: bool = True) -> Path:
     """Write a checkpoint whose objectness is above one half at every step, or at none."""
     torch.manual_seed(7)
-    section = ModelSection(backbone="resnet18", hidden_widths=(8, 4), stride=8, mask_gain=5.0)
+    section = ModelSection(backbone="resnet18", hidden_widths=(8, 4), stride=8, mask_gain=5.0, coordinates="polar")
     network = RSIS(section, len(CLASSES) + 1)
     with torch.no_grad():
         network.decoder.objectness_head.bias.fill_(9.0 if confident else -9.0)

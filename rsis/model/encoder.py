@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.error import URLError
 
 import torch
@@ -148,15 +148,23 @@ def _download_weights(backbone: str, name: str) -> dict[str, torch.Tensor]:
 def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
     """Return the coordinates [1, C, h, w] of the pixels of a feature level, in its type."""
     height, width = feature.shape[-2:]
-    rows = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device)
-    columns = torch.linspace(-1, 1, width, dtype=feature.dtype, device=feature.device)
+    rows, columns = (_axis(length, feature) for length in (height, width))
     channels = list(torch.meshgrid(rows, columns, indexing="ij"))
     if kind == "polar":
         y, x = channels
-        radius = torch.hypot(y, x)
+        radius = torch.sqrt(y * y + x * x)  # not hypot, which ONNX lacks
         # softened near the centre, where the angle jumps from pixel to pixel
         channels += [radius, y / (radius + _CENTRE), x / (radius + _CENTRE)]
     if kind == "fourier":
         turns = [frequency * math.pi * axis for axis in channels for frequency in (1, 2, 4)]
         channels += [wave(turn) for turn in turns for wave in (torch.sin, torch.cos)]
     return torch.stack(channels)[None]
+
+
+def _axis(length: int, like: torch.Tensor) -> torch.Tensor:
+    """Return [length] from -1 to 1."""
+    if torch.compiler.is_exporting():  # linspace would be written down for this one length
+        steps = torch.arange(length, dtype=like.dtype, device=like.device)
+        gaps: Any = torch.sym_max(length - 1, 1)
+        return steps * 2 / gaps - 1
+    return torch.linspace(-1, 1, length, dtype=like.dtype, device=like.device)
