@@ -166,5 +166,6 @@ def _axis(length: int, like: torch.Tensor) -> torch.Tensor:
     if torch.compiler.is_exporting():  # linspace would be written down for this one length
         steps = torch.arange(length, dtype=like.dtype, device=like.device)
         gaps: Any = torch.sym_max(length - 1, 1)
-        return steps * 2 / gaps - 1
+        axis: torch.Tensor = steps * 2 / gaps - 1
+        return axis
     return torch.linspace(-1, 1, length, dtype=like.dtype, device=like.device)
