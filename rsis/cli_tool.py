@@ -138,7 +138,7 @@ def demo_app(
 
     if importlib.util.find_spec("gradio") is None:
         raise UserError('demo-app: gradio is missing; pip install "rsis[app]"')
-    from rsis.demo_app import serve
+    from rsis.demo_server import serve
     from rsis.predictor import RSIS
 
     serve(RSIS.from_checkpoint(checkpoint, device=device), host, port, browser=not no_browser)

@@ -5,7 +5,6 @@ the machine, and nothing is fetched from outside.
 """
 
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,16 +28,8 @@ from rsis.predictor import RSIS, Tiling
 from rsis.result import ImageResult
 
 _FRAME_SECONDS = 0.4  # between two objects when they are played
-_SESSIONS = 20  # whose pictures are kept in memory
 _FORGET_SECONDS = 3600  # after which uploads and downloads are deleted
 _COLUMNS = ("number", "class", "score", "objectness", "area")
-_CSS = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto; }
-#steps .bar { display: flex; align-items: center; gap: 0.5em; font-variant-numeric: tabular-nums; font-size: 0.9em; }
-#steps .bar span:first-child { width: 1.8em; text-align: right; opacity: 0.7; }
-#steps .bar div { height: 0.7em; border-radius: 2px; background: #0072b2; }
-#steps .bar.off div { background: #999; }
-"""
 
 
 @dataclass(frozen=True)
@@ -209,40 +200,6 @@ class Page:
             result.overlay(),
             pd.DataFrame(rows, columns=list(_COLUMNS)),
             _bars(result) if shown.decoded is not None else "",
-        )
-
-
-def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
-    """Serve the page until it is interrupted.
-
-    Args:
-        model: The network.
-        host: Address to listen on.
-        port: Port to listen on.
-        browser: Whether to open it in the user's browser.
-
-    Raises:
-        UserError: Host or port cannot be listened on.
-    """
-    try:
-        socket.create_server((host, port)).close()
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number and number > 0 else error
-        raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
-    with tempfile.TemporaryDirectory(prefix="rsis-demo.") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # where it puts uploads; gone when the page is
-        fonts: Any = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
-        Page(model).build().launch(
-            server_name=host,
-            server_port=port,
-            inbrowser=browser,
-            share=False,
-            state_session_capacity=_SESSIONS,
-            max_file_size="200mb",
-            footer_links=[],
-            css=_CSS,
-            theme=gr.themes.Base(primary_hue="blue", **fonts),
         )
 
 

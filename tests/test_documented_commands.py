@@ -158,7 +158,7 @@ def test_options_exist(command: str) -> None:
     context = group.make_context("rsis", ["info", "x"])
     subcommand = group.get_command(context, name)  # type: ignore[attr-defined]
     assert subcommand is not None, f"there is no rsis {name}"
-    subcommand.make_context(name, arguments, parent=context)
+    subcommand.make_context(name, list(arguments), parent=context)  # it takes the list apart
     params = load_params(REPOSITORY / "params.yaml")
     words = {word for word in arguments if not word.startswith("-")}
     if name in ("train", "predict", "score", "submit", "analyze") and "my_data" not in words:

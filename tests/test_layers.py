@@ -41,6 +41,7 @@ LAYERS = {
     "export": 4,
     "predict_images": 5,
     "demo_app": 6,
+    "demo_server": 7,
     "submit": 3,
     "report": 3,
     "analysis": 4,
@@ -48,10 +49,10 @@ LAYERS = {
     "status": 4,
     "commit": 5,
     "cli_arguments": 0,
-    "cli_results": 7,
-    "cli_tool": 7,
-    "cli_own_data": 7,
-    "cli": 8,
+    "cli_results": 8,
+    "cli_tool": 8,
+    "cli_own_data": 8,
+    "cli": 9,
 }
 REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
 EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}

@@ -202,7 +202,11 @@ def edit(path: Path, key: str, value: object) -> None:
         ("split", "val", "no split 'val'"),
         ("class_names", ["nut", "screw"], "has classes"),
         ("images", [], "of other images than the ground truth"),
-        ("images", [{"image_id": f"{n}.png", "size": [9, 9], "instances": []} for n in range(3)], "predicted at size"),
+        (
+            "images",
+            [{"image_id": f"{n}.png", "size": [9, 9], "objectness": [], "instances": []} for n in range(3)],
+            "predicted at size",
+        ),
     ],
 )
 def test_predictions_of_something_else_are_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
