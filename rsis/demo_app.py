@@ -203,6 +203,12 @@ class Page:
         )
 
 
+def theme() -> gr.Theme:
+    """Return the page's look, in fonts that every machine has."""
+    fonts: Any = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
+    return gr.themes.Base(primary_hue="blue", **fonts)
+
+
 def _bars(result: ImageResult) -> str:
     """Return the objectness of each step as bars; grey where no object was kept."""
     kept = {item.step for item in result.instances}

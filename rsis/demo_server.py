@@ -5,9 +5,8 @@ import os
 import socket
 import tempfile
 import threading
-from typing import Any
 
-from rsis.demo_app import Page, gr
+from rsis.demo_app import Page, theme
 from rsis.errors import UserError
 from rsis.predictor import RSIS
 
@@ -43,7 +42,6 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
         raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
     with tempfile.TemporaryDirectory(prefix="rsis-demo.") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where it puts uploads; gone when the page is
-        fonts: Any = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
         page = Page(model).build()
         page.launch(
             server_name=host,
@@ -56,7 +54,7 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
             max_file_size="200mb",
             footer_links=[],
             css=_CSS,
-            theme=gr.themes.Base(primary_hue="blue", **fonts),
+            theme=theme(),
         )
         _log.info("http://%s:%d is open; Ctrl-C ends it", host, port)
         try:
