@@ -20,9 +20,9 @@ demo: .venv/.installed
 	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
 	@echo "report: $(CURDIR)/reports/demos.html"
 
-# A process for each of two cores, and one since the jobs on SLURM mostly wait; each wants up to 5 GB of memory.
+# A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.
 test: .venv/.installed
-	OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 docs: .venv/.installed
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict

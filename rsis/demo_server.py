@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -22,7 +23,7 @@ _CSS = """
 
 
 def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
-    """Serve the page until it is interrupted.
+    """Serve the page until it is interrupted or told to end (SIGTERM).
 
     Args:
         model: The network.
@@ -57,7 +58,9 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
             theme=theme(),
         )
         _log.info("http://%s:%d is open; Ctrl-C ends it", host, port)
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
         try:
-            threading.Event().wait()
+            stopped.wait()
         finally:  # Ctrl-C; Gradio's own way to end waits for whoever has the page open
             page.close(verbose=False)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -36,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def app(folder: Path) -> Iterator[str]:
-    """Run the command on a free port until the block ends, then interrupt it as Ctrl-C does."""
+    """Run the command on a free port until the block ends; by SIGTERM, as a background job may not hear Ctrl-C."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("rsis")), "demo-app", "small.safetensors"]
@@ -56,9 +55,9 @@ def app(folder: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield address
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         code = process.wait(60)
-    assert code == 130
+    assert code == 0
     assert "Traceback" not in log.read_text()
 
 
