@@ -29,6 +29,8 @@ from rsis.errors import UserError
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.files import read_json, sha256_of
 from rsis.lock import holder_of
+from rsis.manifest import NAME as MANIFEST
+from rsis.manifest import read_manifest
 from rsis.model.checkpoint import read_info
 from rsis.run_config import RunSection
 from rsis.train.key import run_key
@@ -123,12 +125,17 @@ def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[st
 
 
 def _key(run: RunSection) -> str:
-    """The key of a training with the parameters, data and code there are now; "" before the data is prepared."""
-    folder = paths.processed_folder(run.dataset)
+    """The key of a training with the parameters, data and code there are now; "" before that data is prepared."""
+    folder, raw = paths.processed_folder(run.dataset), paths.raw_folder(run.dataset)
     try:
-        return run_key(run, {split: PreparedSplit(folder / f"{split}.h5").digest for split in ("train", "val")})
+        splits = {split: PreparedSplit(folder / f"{split}.h5") for split in ("train", "val")}
+        # raw files may be gone, to save space; where they were recorded anew, they have still to be prepared
+        recorded = read_manifest(raw).digest if (raw / MANIFEST).is_file() else None
     except UserError:
         return ""
+    if recorded is not None and any(split.source_digest != recorded for split in splits.values()):
+        return ""
+    return run_key(run, {name: split.digest for name, split in splits.items()})
 
 
 def _sign_of_life(state: Path | None) -> tuple[Progress | None, float | None]:

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from test_cli import TINY, rsis
 
 from rsis.config import load_params
 from rsis.lock import held
+from rsis.manifest import read_manifest, write_manifest
 from rsis.status import RunStatus, render, status_of
 
 STAGES = ("train", "predict", "score", "report")
@@ -78,6 +80,17 @@ def test_a_changed_parameter_makes_stale_what_depends_on_it(
 ) -> None:
     change(copy, old, new)
     assert states(copy) == expected
+
+
+@pytest.mark.pipeline
+def test_annotations_recorded_anew_make_everything_stale(copy: Path) -> None:
+    raw = copy / "data/raw/plants"
+    label = next((raw / "testing/A1").glob("*_label.png"))
+    Image.open(label).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(label)
+    write_manifest(raw, "plants", raw, read_manifest(raw).source)
+    assert states(copy) == ("stale", "stale", "stale", "stale")
+    shutil.rmtree(raw)  # what is prepared suffices, and takes less space
+    assert states(copy) == ("done", "done", "done", "done")
 
 
 @pytest.mark.pipeline

@@ -17,7 +17,7 @@ from rsis.data.cityscapes_session import find_packages, log_in
 from rsis.data.cvppp import CvpppReader
 from rsis.data.fetch import fetch
 from rsis.data.lsc_hdf5 import extract_lsc, find_lsc_files
-from rsis.data.readers import open_split
+from rsis.data.readers import on_lost, open_split
 from rsis.data.unpack import unpack
 from rsis.dataset_config import AnyDataset, CvpppDataset
 from rsis.errors import UserError
@@ -84,7 +84,8 @@ def check_complete(dataset: AnyDataset, root: Path) -> None:
         UserError: Names what is missing or not as it should be.
     """
     for split in dataset.splits:
-        open_split(dataset, root, split)
+        # an image that lacks a file is named when it is left out: by the preparation
+        open_split(dataset, root, split, on_lost(dataset, lambda *_: None, skip_bad=dataset.skip_bad))
     if isinstance(dataset, CvpppDataset):
         for folder, plants in (dataset.plants or {}).items():
             labels = all(split.labels for split in dataset.splits.values() if split.folder == folder)

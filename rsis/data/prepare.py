@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from rsis.data.hdf5_writer import SplitOrigin, SplitSummary, write_split
-from rsis.data.readers import open_split
+from rsis.data.readers import on_lost, open_split
 from rsis.dataset_config import AnyDataset
 from rsis.files import atomic_folder
 from rsis.manifest import read_manifest, verify
@@ -30,25 +30,30 @@ def prepare(
         dataset: Its format, splits and image size.
         raw_folder: Folder of the manifest.
         processed_folder: Where the files go.
-        skip_bad: Leave out images whose files are broken instead of stopping.
+        skip_bad: Leave out images whose files are broken instead of stopping; of somebody's own data those that lack a
+            file as well (`rsis.data.readers.on_lost`).
         workers: Processes that read and resize.
 
     Returns:
         What each split holds.
 
     Raises:
-        UserError: The raw tree differs from its manifest, a split has no readable image, an image is broken
-            and `skip_bad` is false, or the files cannot be written.
+        UserError: The raw tree differs from its manifest, a split has no readable image, an image is broken or lacks
+            a file and is not left out, or the files cannot be written.
     """
     manifest = read_manifest(raw_folder)
     verify(manifest)
     summaries: dict[str, SplitSummary] = {}
+    lost: dict[str, None] = {}  # once each: splits that share a folder all meet the same files
     with atomic_folder(processed_folder) as folder:
         for split in dataset.splits:
-            reader = open_split(dataset, manifest.root, split)
+            note = on_lost(dataset, lambda _, message: lost.update({message: None}), skip_bad=skip_bad)
+            reader = open_split(dataset, manifest.root, split, note)
             origin = SplitOrigin(name, split, manifest.digest)
             path = folder / f"{split}.h5"
             summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
             _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
             summaries[split] = summary
+    for message in lost:
+        _log.warning("left out: %s", message)
     return summaries

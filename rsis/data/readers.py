@@ -14,6 +14,20 @@ from rsis.errors import UserError
 from rsis.section import Split
 
 
+def on_lost(dataset: AnyDataset, told: OnMissing, *, skip_bad: bool) -> OnMissing:
+    """Return what a reader is to do about files that are not there.
+
+    With `skip_bad` the image that lacks one is left out, of somebody's own data. Of a benchmark it never is: what it
+    holds is part of its definition.
+
+    Args:
+        dataset: Its section of params.yaml.
+        told: Of each file that is not there, where images are left out.
+        skip_bad: Whether they are to be.
+    """
+    return told if skip_bad and isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) else refuse
+
+
 def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissing = refuse) -> SampleReader:
     """Return the reader of one split.
 

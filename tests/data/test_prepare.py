@@ -110,3 +110,11 @@ def test_bad_images_can_be_skipped(raw: Path, processed: Path) -> None:
 def test_a_missing_download_says_what_to_run(tmp_path: Path, processed: Path) -> None:
     with pytest.raises(UserError, match="rsis download"):
         _prepare(tmp_path / "raw" / "plants", processed)
+
+
+def test_a_benchmarks_image_that_lacks_a_file_is_never_left_out(raw: Path, processed: Path) -> None:
+    (raw / "training/A1/plant002_label.png").unlink()
+    write_manifest(raw, "plants", raw)
+    with pytest.raises(UserError, match=r"plant002_label\.png is missing"):
+        _prepare(raw, processed, skip_bad=True)
+    assert not processed.exists()
