@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
 
 own_data = typer.Typer()
-_SHOWN = 5  # problems that are spelled out
+_SHOWN = 5  # files that cannot be used that are named
 
 
 @own_data.command()
@@ -32,14 +33,22 @@ def init(
     from pydantic import TypeAdapter
 
     from rsis.dataset_config import AnyDataset, Dataset
+    from rsis.own_data.findings import inspect
     from rsis.own_data.recognize import recognize
-    from rsis.own_data.suggest import inspect, suggest
-    from rsis.own_data.write import add_entries, blocks
+    from rsis.own_data.suggest import suggest
+    from rsis.own_data.write import add_entries, blocks, check_name
 
-    recognized = recognize(folder)
-    title = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_").lower()
+    folder = folder.expanduser()
+    title = _name(folder) if name is None else name
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", title):
         raise UserError(f"--name: found {title!r}; expected letters, digits, _ and - alone")
+    if not class_name.strip() or not class_name.isprintable():
+        raise UserError(f"--class-name: found {class_name!r}; expected a name")
+    if Path.cwd().resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{folder}: the folder you are in is part of it; run in another, beside {folder.resolve()}")
+    if not dry_run:
+        check_name(params, title)  # before minutes of looking
+    recognized = recognize(folder)
     section = {"format": recognized.format, "source": {"kind": "folder", "path": str(folder)}, "size": (64, 64)}
     section |= {"splits": dict(recognized.splits)}
     if recognized.format != "coco":
@@ -47,18 +56,15 @@ def init(
     dataset: AnyDataset = TypeAdapter(Dataset).validate_python(section)
     findings = inspect(dataset, folder)
     chosen = suggest(findings)
-    # relative to the file that will hold it, where the folder lies beside or below it
-    base = params.resolve().parent
-    inside = base in folder.resolve().parents
-    place = folder.resolve().relative_to(base) if inside else Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100
-    entries = blocks(title, place, class_name, recognized, findings, chosen)
+    entries = blocks(title, _place(folder), class_name, recognized, findings, chosen)
     Console().print(_table(folder, recognized.form, findings, chosen))
-    for line in findings.problems[:_SHOWN]:
+    for line in (*recognized.left_out, *findings.oddities, *findings.problems[:_SHOWN]):
         typer.echo(f"note: {line}", err=True)
-    if len(findings.problems) > _SHOWN:
-        typer.echo(f"note: and {len(findings.problems) - _SHOWN} more", err=True)
-    if chosen.tiling:
-        typer.echo(f"note: {chosen.tiling}", err=True)
+    if findings.bad:
+        more = f" ({findings.bad - _SHOWN} of them are not named here)" if findings.bad > _SHOWN else ""
+        typer.echo(f"note: images left out since they cannot be used: {findings.bad}{more}", err=True)
+    for line in chosen.notes:
+        typer.echo(f"note: {line}", err=True)
     if dry_run:
         typer.echo(f"datasets:\n{entries[0]}\nruns:\n{entries[1]}")
         return
@@ -68,27 +74,44 @@ def init(
         typer.echo(f"  rsis {command} {title}")
 
 
+def _name(folder: Path) -> str:
+    """Return the folder's name in ASCII letters, digits and _."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", folder.resolve().name).strip("_").lower()
+    return plain or "own_data"
+
+
+def _place(folder: Path) -> Path:
+    """Return the folder as every command will find it: relative to the working folder if it lies below it."""
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay, since what they point to may move
+    here = Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
+
+
 def _table(folder: Path, form: str, findings: object, chosen: object) -> Table:
     """Say what was found and what follows from it."""
     import numpy as np
 
-    from rsis.own_data.suggest import Findings, Suggestion
+    from rsis.own_data.findings import Findings
+    from rsis.own_data.suggest import Suggestion
 
     assert isinstance(findings, Findings)
     assert isinstance(chosen, Suggestion)
-    table = Table(title=f"{folder}: {form}", show_header=False, title_justify="left")
+    table = Table(title=escape(f"{folder}: {form}"), show_header=False, title_justify="left")
     counts, sides = findings.counts, findings.sides
     many = np.percentile(counts, (50, 95))
+    areas = findings.sizes.prod(axis=1)
+    smallest, largest = findings.sizes[areas.argmin()], findings.sizes[areas.argmax()]
     rows = {
         "images": ", ".join(f"{split} {number}" for split, number in findings.images.items()),
         "classes": ", ".join(f"{name} {count}" for name, count in findings.classes.items()),
         "objects an image": f"median {many[0]:.0f}, 95 % up to {many[1]:.0f}, most {counts.max()}",
-        "image sizes": " to ".join(f"{h} x {w}" for h, w in (findings.sizes.min(axis=0), findings.sizes.max(axis=0))),
+        "image sizes": " to ".join(f"{h} x {w}" for h, w in (smallest, largest)),
         "object sizes": "median {:.0f}, a tenth below {:.0f} pixels a side".format(*np.percentile(sides, (50, 10))),
         "network's size": f"{chosen.size[0]} x {chosen.size[1]}: {chosen.reasons['size']}",
         "steps T": f"{chosen.num_steps}: {chosen.reasons['num_steps']}",
-        "training": f"{chosen.epochs} epochs of {chosen.reasons['epochs'].removesuffix(' each')}",
+        "batch": f"{chosen.batch_size}: {chosen.reasons['batch_size']}",
+        "training": f"{chosen.epochs} epochs {chosen.reasons['epochs']}",
     }
     for key, text in rows.items():
-        table.add_row(key, text)
+        table.add_row(key, escape(text))
     return table

@@ -1,48 +1,21 @@
-"""What the data is like, and what follows from that for a run trained from scratch."""
+"""What follows from somebody's images for a run trained from scratch."""
 
 import math
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsis.data.readers import open_split
-from rsis.data.samples import BadSampleError
-from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
+from rsis.own_data.findings import Findings
 
-_MOST_READ = 400  # images of a split that are looked at, evenly spaced
 _MOST_STEPS = 21  # decoder steps: 20 objects, as many as the paper keeps, and one to end at
 _SIDE = 6.0  # pixels that the 10th percentile of the objects keeps on a side
 _SIZES = (64, 512)  # of the network's input, multiples of 32
 _STEPS = 3000  # of the optimiser, from which on a training from scratch shows what it can
-_EPOCHS = (10, 300)
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What the images hold.
-
-    Attributes:
-        images: Number of images of each split.
-        counts: int [images], objects of each image that was looked at.
-        sizes: int [images, 2], their (H, W).
-        sides: float [objects], square roots of the objects' areas in pixels.
-        classes: Objects of each class.
-        problems: One line each: files that cannot be used, and what looks wrong.
-        bad: Number of images that cannot be used.
-    """
-
-    images: dict[str, int]
-    counts: np.ndarray
-    sizes: np.ndarray
-    sides: np.ndarray
-    classes: dict[str, int]
-    problems: tuple[str, ...]
-    bad: int
+_EPOCHS = (10, 500)  # each ends with a checkpoint: more of a few steps would spend their time on these
+_BATCHES = (8, 4)  # images a step: smaller ones make nothing better, and batch normalisation worse
+_FEW_STEPS = 8  # an epoch: below it the smaller batch is taken
 
 
 @dataclass(frozen=True)
@@ -55,7 +28,7 @@ class Suggestion:
         batch_size: Images a step.
         epochs: Of the training.
         reasons: By the name of the number.
-        tiling: What to say of images with more objects than T; "" where there are none.
+        notes: What the network cannot do with these images at once: more objects than T, objects too small.
     """
 
     size: tuple[int, int]
@@ -63,73 +36,7 @@ class Suggestion:
     batch_size: int
     epochs: int
     reasons: dict[str, str]
-    tiling: str
-
-
-def inspect(dataset: AnyDataset, root: Path) -> Findings:
-    """Look at the images of every split, at most 400 of each.
-
-    Args:
-        dataset: The section as it will stand in params.yaml; its size plays no part.
-        root: The folder.
-
-    Raises:
-        UserError: A split is missing something as a whole, or none of its images can be read.
-    """
-    lost: list[str] = []
-    images: dict[str, int] = {}
-    counts: list[int] = []
-    sizes: list[tuple[int, int]] = []
-    sides: list[float] = []
-    problems: list[str] = []
-    classes: Counter[str] = Counter()
-    bad = 0
-    for split in dataset.splits:
-        reader = open_split(dataset, root, split, lambda _, message: lost.append(message))
-        images[split] = len(reader.image_ids)
-        read = 0
-        for image_id in _some(reader.image_ids):
-            try:
-                sample = reader.read(image_id)
-            except BadSampleError as error:
-                problems.append(str(error))
-                bad += 1
-                continue
-            read += 1
-            areas = np.bincount(sample.instance_map.ravel())[1:]
-            counts.append(len(areas))
-            sizes.append((sample.image.shape[0], sample.image.shape[1]))
-            sides.extend(np.sqrt(areas).tolist())
-            classes.update(reader.class_names[k - 1] for k in sample.class_ids.tolist())
-        if not read:
-            raise UserError(f"{root}: none of the {images[split]} images of {split} can be used: {problems[0]}")
-        for name in reader.class_names:
-            classes.setdefault(name, 0)
-    problems = list(dict.fromkeys(lost)) + problems
-    found = Findings(
-        images, np.array(counts), np.array(sizes), np.array(sides), dict(classes), (), bad + len(set(lost))
-    )
-    return Findings(**{**vars(found), "problems": (*problems, *_oddities(found))})
-
-
-def _some(ids: Sequence[str]) -> list[str]:
-    if len(ids) <= _MOST_READ:
-        return list(ids)
-    return [ids[i * len(ids) // _MOST_READ] for i in range(_MOST_READ)]
-
-
-def _oddities(found: Findings) -> list[str]:
-    """Return what is readable and yet probably not what was meant."""
-    odd = []
-    without = int((found.counts == 0).sum())
-    if without:
-        odd.append(f"{without} of {len(found.counts)} images have no object")
-    if len(found.counts) > 1 and found.counts.max() == 1:
-        odd.append("no image has two objects: these may be masks of a class, not of each object")
-    unused = [name for name, count in found.classes.items() if count == 0]
-    if unused:
-        odd.append(f"no object of {', '.join(unused)}")
-    return odd
+    notes: tuple[str, ...]
 
 
 def suggest(found: Findings) -> Suggestion:
@@ -143,27 +50,29 @@ def suggest(found: Findings) -> Suggestion:
     most, small = int(found.counts.max()), float(np.percentile(found.sides, 10))
     num_steps = min(most + 1, _MOST_STEPS)
     height, width = (float(side) for side in np.median(found.sizes, axis=0))
-    scale = min(_SIDE / small, 1.0)
+    scale = _scale(small, (height, width))
     size = (_round(height * scale, height), _round(width * scale, width))
     train = found.images["train"]
-    batch = max(1, min(8, train))
+    large, little = _BATCHES
+    batch = large if train >= large * _FEW_STEPS else max(1, min(little, train))
+    steps = max(1, train // batch)
     low, high = _EPOCHS
-    epochs = max(low, min(high, math.ceil(_STEPS / max(1, train // batch))))
+    epochs = max(low, min(high, math.ceil(_STEPS / steps)))
     reasons = {
         "size": f"median image {height:.0f} x {width:.0f}, a tenth of the objects under {small:.0f} pixels a side",
         "num_steps": f"one more than the most objects of an image, {most}" + (", at most 21" if most > 20 else ""),
-        "epochs": f"{max(1, train // batch)} steps each",
+        "batch_size": f"{train} images to train on",
+        "epochs": f"of {steps} {'step' if steps == 1 else 'steps'}, {epochs * steps} in all",
     }
-    over = int((found.counts > num_steps - 1).sum())
-    tiling = ""
-    if over:
-        share = math.sqrt((num_steps - 1) / (2 * most))  # a tile with half as many as it could have, for uneven ones
-        tile = [max(32, round(side * share)) for side in (height, width)]
-        tiling = (
-            f"{over} of {len(found.counts)} images have more objects than the {num_steps - 1} that one sequence emits: "
-            f"the largest are kept in training; predict with tiles, --tile {tile[0]} {tile[1]}"
-        )
-    return Suggestion(size, num_steps, batch, epochs, reasons, tiling)
+    notes = [*_dense(found, num_steps, (height, width)), *_tiny(small, size, (height, width))]
+    return Suggestion(size, num_steps, batch, epochs, reasons, tuple(notes))
+
+
+def _scale(small: float, image: tuple[float, float]) -> float:
+    """Return how much of their size objects of `small` pixels a side can lose, within the sizes that are allowed."""
+    low, high = _SIZES
+    enough = max(min(_SIDE / small, 1.0), min(low / min(image), 1.0))
+    return min(enough, high / max(image))
 
 
 def _round(side: float, original: float) -> int:
@@ -171,6 +80,28 @@ def _round(side: float, original: float) -> int:
     low, high = _SIZES
     most = max(low, min(high, 32 * math.ceil(original / 32)))
     return int(min(most, max(low, 32 * round(side / 32))))
+
+
+def _dense(found: Findings, num_steps: int, image: tuple[float, float]) -> list[str]:
+    most, over = int(found.counts.max()), int((found.counts > num_steps - 1).sum())
+    if not over:
+        return []
+    share = math.sqrt((num_steps - 1) / (2 * most))  # a tile with half as many as it could have, for uneven ones
+    tile = [max(32, round(side * share)) for side in image]
+    return [
+        f"{over} of {len(found.counts)} images have more objects than the {num_steps - 1} that one sequence emits: "
+        f"the largest are kept in training; predict with tiles, rsis predict-images --tile {tile[0]} {tile[1]}"
+    ]
+
+
+def _tiny(small: float, size: tuple[int, int], image: tuple[float, float]) -> list[str]:
+    left = small * math.sqrt(size[0] * size[1] / (image[0] * image[1]))
+    if left >= _SIDE / 2 or small < _SIDE / 2:
+        return []
+    return [
+        f"a tenth of the objects are under {left:.1f} pixels a side at the network's size, {size[0]} x {size[1]}: "
+        "cut the pictures and their annotations into smaller ones before training"
+    ]
 
 
 def run_numbers(chosen: Suggestion, findings: Findings) -> dict[str, Any]:
@@ -181,5 +112,5 @@ def run_numbers(chosen: Suggestion, findings: Findings) -> dict[str, Any]:
         "grow_every": max(1, chosen.epochs // (2 * chosen.num_steps)),
         "start": min(3, chosen.num_steps),
         "split": "test" if "test" in findings.images else "val",
-        "scorers": "[cvppp, coco]" if len(findings.classes) == 1 else "[coco]",
+        "scorers": "[cvppp, coco]" if findings.used_classes == 1 else "[coco]",
     }

@@ -1,13 +1,18 @@
 """Entries for params.yaml as text, put in without touching anything else of the file."""
 
+import json
 import re
 from pathlib import Path
+
+import yaml
+from ruamel.yaml import YAML
 
 from rsis.config import load_params
 from rsis.errors import UserError
 from rsis.files import atomic_path
+from rsis.own_data.findings import Findings
 from rsis.own_data.recognize import Recognized
-from rsis.own_data.suggest import Findings, Suggestion, run_numbers
+from rsis.own_data.suggest import Suggestion, run_numbers
 
 _EMPTY = """# What there is to train on, and what to train. RSIS's own params.yaml explains all keys.
 
@@ -35,13 +40,14 @@ def blocks(
         chosen: The run's numbers.
     """
     reasons, more = chosen.reasons, run_numbers(chosen, findings)
+    name = _text(name)
     lines = [f"  {name}:", f"    format: {recognized.format}"]
     if recognized.format != "coco":
         lines.append(f"    class_name: {_text(class_name)}")
     lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
     lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {reasons['size']}")
     if findings.bad:
-        lines.append(f"    skip_bad: true  # {findings.bad} images cannot be used")
+        lines.append(f"    skip_bad: true  # {findings.bad} of the images looked at cannot be used")
     lines.append("    splits:")
     for split, section in recognized.splits.items():
         items = ", ".join(f"{key}: {_value(value)}" for key, value in section.items())
@@ -58,9 +64,9 @@ def blocks(
       coordinates: polar
     train:
       epochs: {chosen.epochs}  # {reasons["epochs"]}
-      batch_size: {chosen.batch_size}
+      batch_size: {chosen.batch_size}  # {reasons["batch_size"]}
       num_steps: {chosen.num_steps}  # {reasons["num_steps"]}
-      max_instances: {max(chosen.num_steps, 2)}
+      max_instances: {chosen.num_steps}  # as many as there are steps; the largest are kept
       optimizer: muon
       lr: 2e-3
       lr_encoder: 2e-3
@@ -88,22 +94,40 @@ def add_entries(path: Path, name: str, dataset: str, run: str) -> None:
     Raises:
         UserError: One of the two has that name already, the file has no such sections, or the result is not valid.
     """
-    text = path.read_text(encoding="utf-8") if path.exists() else _EMPTY
-    if path.exists():
-        params = load_params(path)
-        for section, names in (("datasets", params.datasets), ("runs", params.runs)):
-            if name in names:
-                raise UserError(f"{path}: {section} has {name} already; take another --name, or delete that entry")
+    path = path.resolve()  # of a link the file, not the link, is replaced
+    text = path.read_bytes().decode("utf-8") if check_name(path, name) else _EMPTY
     for section, block in (("datasets", dataset), ("runs", run)):
         text = _insert(text, section, block, path)
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        load_params(temporary)
+        temporary.write_bytes(text.encode("utf-8"))
+        try:
+            load_params(temporary)
+        except UserError as error:
+            raise UserError(
+                f"{str(error).replace(str(temporary), str(path))}; put the entries in by hand (--dry-run prints them)"
+            ) from error
+
+
+def check_name(path: Path, name: str) -> bool:
+    """Return whether there is a file, after checking that it can be read and that its names leave this one free.
+
+    Raises:
+        UserError: Something has that name already, or the file is not valid as it is.
+    """
+    if not path.exists():
+        return False
+    params = load_params(path)
+    runs = {*params.runs, *params.members}
+    for section, names in (("datasets", params.datasets), ("runs", runs), ("comparisons", params.comparisons)):
+        if name in names:
+            raise UserError(f"{path}: {section} has {name} already; take another --name, or delete that entry")
+    return True
 
 
 def _insert(text: str, section: str, block: str, path: Path) -> str:
     """Put a block behind the last entry of a top-level section."""
     lines = text.splitlines(keepends=True)
+    newline = "\r\n" if "\r\n" in text else "\n"
     starts = [i for i, line in enumerate(lines) if re.match(rf"{section}:\s*(#.*)?$", line)]
     if len(starts) != 1:
         raise UserError(
@@ -112,10 +136,10 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
     end = next((i for i in range(starts[0] + 1, len(lines)) if re.match(r"[^\s#]", lines[i])), len(lines))
     while end > starts[0] + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
         end -= 1  # blank lines and comments of the next section stay with it
-    between = "\n" if end > starts[0] + 1 else ""
+    between = newline if end > starts[0] + 1 else ""
     if lines[end - 1][-1:] != "\n":
-        between = "\n" + between
-    return "".join(lines[:end]) + between + block + "".join(lines[end:])
+        between = newline + between
+    return "".join(lines[:end]) + between + block.replace("\n", newline) + "".join(lines[end:])
 
 
 def _value(value: object) -> str:
@@ -125,14 +149,9 @@ def _value(value: object) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a YAML scalar: plain where that is safe, otherwise quoted."""
-    if re.fullmatch(r"[A-Za-z_./][\w./ -]*", value) and value.lower() not in (
-        "true",
-        "false",
-        "null",
-        "yes",
-        "no",
-        "on",
-    ):
-        return value
-    return "'" + value.replace("'", "''") + "'"
+    """Return a YAML scalar: plain where both of the engines' parsers take it for this text, otherwise quoted."""
+    if re.fullmatch(r"[\w./][\w./ -]*", value) and not value.endswith(" "):
+        readings = (yaml.safe_load(value), YAML(typ="safe", pure=True).load(value))
+        if readings == (value, value):
+            return value
+    return json.dumps(value, ensure_ascii=False)

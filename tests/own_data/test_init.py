@@ -1,4 +1,4 @@
-"""`rsis init` recognises the three forms, says what follows from the data, and leaves params.yaml whole."""
+"""`rsis init` says what follows from the data, and leaves params.yaml whole."""
 
 import shutil
 import sys
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from own_folders import write_coco, write_maps, write_masks
-from PIL import Image
 from test_cli import TINY
 
 from rsis.cli import main
 from rsis.config import load_params
+from rsis.dataset_config import MapsDataset
 from rsis.errors import UserError
-from rsis.own_data.recognize import recognize
-from rsis.own_data.suggest import Findings, inspect, suggest
+from rsis.own_data.findings import Findings
+from rsis.own_data.suggest import suggest
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = [f"p{number:02d}" for number in range(20)]
@@ -27,113 +28,43 @@ def rsis(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(ended.value.code or 0)
 
 
-def split_names(folder: Path) -> dict[str, str]:
-    """Format, and of each split its files and share, in one line each."""
-    found = recognize(folder)
-    return {"format": found.format} | {
-        split: " ".join(str(value) for value in section.values()) for split, section in found.splits.items()
-    }
-
-
-def test_maps_in_two_folders_or_in_one(tmp_path: Path) -> None:
-    write_maps(tmp_path / "two", NAMES[:4], "pictures", "masks", "_mask")
-    write_maps(tmp_path / "one", NAMES[:4], ".", ".", "_label")
-    assert split_names(tmp_path / "two") == {
-        "format": "maps",
-        "train": "pictures masks _mask (0.0, 0.7)",
-        "val": "pictures masks _mask (0.7, 0.85)",
-        "test": "pictures masks _mask (0.85, 1.0)",
-    }
-    assert split_names(tmp_path / "one")["train"] == ". . _label (0.0, 0.7)"
-
-
-def test_folders_named_like_splits_are_the_splits(tmp_path: Path) -> None:
-    write_maps(tmp_path / "Train", NAMES[:4])
-    write_maps(tmp_path / "test", NAMES[4:6])
-    assert split_names(tmp_path) == {
-        "format": "maps",
-        "train": "Train/images Train/labels (0.0, 0.85)",
-        "val": "Train/images Train/labels (0.85, 1.0)",
-        "test": "test/images test/labels",
-    }
-
-
-def test_a_folder_for_each_picture(tmp_path: Path) -> None:
-    write_masks(tmp_path / "stage1_train", NAMES[:4])
-    assert split_names(tmp_path)["train"] == "stage1_train (0.0, 0.85)"
-    assert split_names(tmp_path / "stage1_train")["val"] == ". (0.7, 0.85)"
-
-
-def test_coco_by_the_names_of_its_files(tmp_path: Path) -> None:
-    write_coco(tmp_path / "annotations/instances_train2017.json", tmp_path / "train", NAMES[:4])
-    write_coco(tmp_path / "annotations/instances_val2017.json", tmp_path / "val", NAMES[4:6])
-    assert split_names(tmp_path) == {
-        "format": "coco",
-        "train": "annotations/instances_train2017.json train",
-        "val": "annotations/instances_val2017.json val",
-    }
-    write_coco(tmp_path / "single/all.json", tmp_path / "single/images", NAMES[:4])
-    assert split_names(tmp_path / "single")["test"] == "all.json images (0.85, 1.0)"
-
-
-def test_what_is_none_of_them_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no: no such folder; expected one of: a COCO instance JSON"):
-        recognize(tmp_path / "no")
-    Image.new("L", (4, 4)).save(tmp_path / "lonely.png")
-    with pytest.raises(UserError, match=r"found lonely\.png; expected one of"):
-        recognize(tmp_path)
-    for name in ("a.json", "b.json"):
-        write_coco(tmp_path / name, tmp_path / "images", NAMES[:2])
-    with pytest.raises(UserError, match=r"a\.json and b\.json could both be the annotations"):
-        recognize(tmp_path)
-
-
 def findings(counts: list[int], side: float = 20.0, size: tuple[int, int] = (256, 320), train: int = 70) -> Findings:
     sides = np.full(max(1, sum(counts)), side)
-    return Findings(
-        {"train": train, "val": 15}, np.array(counts), np.array([size] * len(counts)), sides, {"cell": sum(counts)},
-        (), 0,
-    )  # fmt: skip
+    images = {"train": train, "val": 15}
+    return Findings(images, np.array(counts), np.array([size] * len(counts)), sides, {"cell": sum(counts)})
 
 
 def test_numbers_follow_from_the_data() -> None:
     found = suggest(findings([3, 7, 5]))
     assert found.size == (64, 96)  # 6 of 20 pixels are left of an object
     assert found.num_steps == 8
-    assert found.epochs == 300  # eight steps each
-    assert found.tiling == ""
+    assert found.notes == ()
     assert suggest(findings([3, 7, 5], side=6)).size == (256, 320)
-    assert suggest(findings([3], side=2, size=(2000, 3000))).size == (512, 512)
-    assert suggest(findings([3], train=70_000)).epochs == 10
     many = suggest(findings([3, 100]))
     assert many.num_steps == 21
-    assert "1 of 2 images have more objects than the 20" in many.tiling
-    assert "--tile 81 101" in many.tiling
+    assert "1 of 2 images have more objects than the 20" in many.notes[0]
+    assert "--tile 81 101" in many.notes[0]
     with pytest.raises(UserError, match="no image has an object"):
-        suggest(Findings({"train": 1}, np.array([0]), np.array([[4, 4]]), np.array([]), {}, (), 0))
+        suggest(Findings({"train": 1}, np.array([0]), np.array([[4, 4]]), np.array([]), {}))
 
 
-def test_odd_data_is_noticed(tmp_path: Path) -> None:
-    write_maps(tmp_path, NAMES)
-    labels = sorted((tmp_path / "labels").iterdir())
-    for path in labels:
-        Image.fromarray(255 * (np.asarray(Image.open(path)) > 0).astype(np.uint8)).save(path)
-    labels[0].write_bytes(b"x")
-    Image.new("L", (64, 48)).save(labels[1])
-    labels[2].unlink()
-    from rsis.dataset_config import MapsDataset
-    from rsis.own_split import MapsSplit
-    from rsis.source_config import FolderSource
+def test_a_large_picture_keeps_its_shape_and_what_gets_lost_is_said() -> None:
+    found = suggest(findings([3], side=10, size=(2000, 3000)))
+    assert found.size == (352, 512)
+    (note,) = found.notes
+    assert "under 1.7 pixels a side at the network's size, 352 x 512: cut the pictures" in note
+    assert suggest(findings([3], side=30, size=(100, 1000))).size == (64, 512)
 
-    split = MapsSplit(images="images", maps="labels")
-    source = FolderSource(kind="folder", path=str(tmp_path))
-    found = inspect(MapsDataset(format="maps", source=source, size=(32, 32), splits={"train": split}), tmp_path)
-    said = "\n".join(found.problems)
-    assert found.bad == 2
-    assert "p00.png: not a readable image" in said
-    assert "p02.png: has no instance map" in said
-    assert "1 of 18 images have no object" in said
-    assert "these may be masks of a class, not of each object" in said
+
+@pytest.mark.parametrize(
+    ("train", "batch", "epochs"), [(70, 8, 375), (70_000, 8, 10), (63, 4, 200), (20, 4, 500), (3, 3, 500), (1, 1, 500)]
+)
+def test_the_training_has_three_thousand_steps_where_there_are_images_for_it(
+    train: int, batch: int, epochs: int
+) -> None:
+    found = suggest(findings([3], train=train))
+    assert (found.batch_size, found.epochs) == (batch, epochs)
+    assert found.epochs * (train // batch) >= 3000 or found.epochs == 500
 
 
 def test_the_file_stays_as_it_was_but_for_two_entries(
@@ -173,6 +104,89 @@ def test_a_dry_run_writes_nothing_and_an_absent_file_is_made(
     assert rsis(monkeypatch, "init", "data", "--name", "things") == 0
     assert load_params(tmp_path / "params.yaml").run("things").score.scorers == ("coco",)
     assert rsis(monkeypatch, "init", "data", "--name", "no/name") == 2
+
+
+def test_no_other_byte_of_a_file_changes_whatever_ends_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_maps(tmp_path / "cells", NAMES[:3])
+    before = (REPOSITORY / "params.yaml").read_bytes().replace(b"\n", b"\r\n").rstrip()
+    (tmp_path / "elsewhere.yaml").write_bytes(before)
+    (tmp_path / "params.yaml").symlink_to("elsewhere.yaml")
+    assert rsis(monkeypatch, "init", "cells") == 0
+    assert (tmp_path / "params.yaml").is_symlink()
+    after = (tmp_path / "elsewhere.yaml").read_bytes()
+    assert b"\n" not in after.replace(b"\r\n", b"")
+    rest = after
+    for key in (b"    format: maps", b"    dataset: cells"):
+        begin = rest.index(b"\r\n  cells:\r\n" + key)
+        end = min(rest.index(top, begin) for top in (b"\r\n\r\nruns:", b"\r\n\r\ndefault:") if top in rest[begin:])
+        rest = rest[:begin] + rest[end + 2 :]
+    assert rest == before
+
+
+@pytest.mark.parametrize("name", ["2018", "null", "on", "1e3", "my-cells"])
+def test_names_that_yaml_takes_for_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_maps(tmp_path / "a folder", NAMES[:3])
+    assert rsis(monkeypatch, "init", "a folder", "--name", name, "--class-name", "[/x]: 'a' # .5") == 0
+    dataset = load_params(tmp_path / "params.yaml").dataset(name)
+    assert isinstance(dataset, MapsDataset)
+    assert dataset.class_name == "[/x]: 'a' # .5"
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["runs"][name]["dataset"] == name
+    assert rsis(monkeypatch, "download", name) == 0
+
+
+def test_what_is_refused_leaves_the_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_maps(tmp_path, NAMES[:3])
+    assert rsis(monkeypatch, "init", ".", "--name", "all") == 2
+    assert "the folder you are in is part of it" in capsys.readouterr().err
+    assert not (tmp_path / "params.yaml").exists()
+    write_maps(tmp_path / "cells", NAMES[:3])
+    before = TINY + "comparisons: {both: [demo]}\n"
+    (tmp_path / "params.yaml").write_text(before)
+    for name, said in (("demo", "runs has demo already"), ("both", "comparisons has both already")):
+        assert rsis(monkeypatch, "init", "cells", "--name", name) == 2
+        assert said in capsys.readouterr().err
+    assert rsis(monkeypatch, "init", "cells", "--class-name", "") == 2
+    assert "--class-name: found ''" in capsys.readouterr().err
+    inline = before.replace("datasets:\n  plants:", "datasets:\n  plants: &it", 1).replace(
+        "runs:\n", "runs: !!map\n", 1
+    )
+    (tmp_path / "params.yaml").write_text(inline)
+    assert rsis(monkeypatch, "init", "cells") == 2
+    assert "has no line `runs:` of its own" in capsys.readouterr().err
+    assert (tmp_path / "params.yaml").read_text() == inline
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["params.yaml"]
+
+
+def test_a_picture_without_a_map_is_named_and_left_out_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_maps(tmp_path / "cells", NAMES[:8])
+    (tmp_path / "cells/labels/p03.png").unlink()
+    assert rsis(monkeypatch, "init", "cells", "--class-name", "cell") == 0
+    said = capsys.readouterr().err
+    assert "p03.png: has no instance map of that name" in said
+    assert "images left out since they cannot be used: 1" in said
+    assert rsis(monkeypatch, "download", "cells") == 0
+    assert rsis(monkeypatch, "prepare", "cells", "--workers", 1) == 0
+    captured = capsys.readouterr()
+    assert [line.split(":")[1].split(",")[0] for line in captured.out.splitlines() if ": " in line][-3:] == [
+        " 4 images",
+        " 1 images",
+        " 2 images",
+    ]
+    params = tmp_path / "params.yaml"
+    lines = [line for line in params.read_text().splitlines() if "skip_bad" not in line]
+    params.write_text("\n".join(lines))
+    assert rsis(monkeypatch, "download", "cells") == 2
+    assert "p03.png: has no instance map" in capsys.readouterr().err
 
 
 @pytest.mark.pipeline

@@ -1,0 +1,123 @@
+"""What somebody's own images hold: counts, sizes, and what looks wrong."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from rsis.data.readers import open_split
+from rsis.data.samples import BadSampleError
+from rsis.dataset_config import AnyDataset
+from rsis.errors import UserError
+from rsis.own_data.oddities import annotation_oddities, some
+from rsis.structures import RawSample
+
+_DARK = 48  # of 255: pictures whose brightest value is below it are most likely of 10 or 12 bits in 16
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the images hold.
+
+    Attributes:
+        images: Number of images of each split.
+        counts: int [images], objects of each image that was looked at.
+        sizes: int [images, 2], their (H, W).
+        sides: float [objects], square roots of the objects' areas in pixels.
+        classes: Objects of each class.
+        problems: One line for each file that cannot be used.
+        bad: Number of images that cannot be used.
+        oddities: One line for each thing that can be used and yet is probably not what was meant.
+    """
+
+    images: dict[str, int]
+    counts: np.ndarray
+    sizes: np.ndarray
+    sides: np.ndarray
+    classes: dict[str, int]
+    problems: tuple[str, ...] = ()
+    bad: int = 0
+    oddities: tuple[str, ...] = ()
+
+    @property
+    def used_classes(self) -> int:
+        """Number of classes that have an object."""
+        return sum(count > 0 for count in self.classes.values())
+
+
+@dataclass
+class _Tally:
+    """What has been seen so far."""
+
+    counts: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    sides: list[float] = field(default_factory=list)
+    classes: Counter[str] = field(default_factory=Counter)
+    brightest: int = 0
+
+    def add(self, sample: RawSample, class_names: tuple[str, ...]) -> None:
+        areas = np.bincount(sample.instance_map.ravel())[1:]
+        self.counts.append(len(areas))
+        self.sizes.append((sample.image.shape[0], sample.image.shape[1]))
+        self.sides.extend(np.sqrt(areas).tolist())
+        self.classes.update(class_names[k - 1] for k in sample.class_ids.tolist())
+        self.brightest = max(self.brightest, int(sample.image.max()))
+
+
+def inspect(dataset: AnyDataset, root: Path) -> Findings:
+    """Look at the images of every split, at most 400 of each.
+
+    Args:
+        dataset: The section as it will stand in params.yaml; its size plays no part.
+        root: The folder.
+
+    Raises:
+        UserError: A split is missing something as a whole, or none of its images can be read.
+    """
+    lost: dict[str, None] = {}  # once each: splits that share a folder all meet the same files
+    images: dict[str, int] = {}
+    problems: list[str] = []
+    tally = _Tally()
+    for split in dataset.splits:
+        reader = open_split(dataset, root, split, lambda _, message: lost.update({message: None}))
+        images[split] = len(reader.image_ids)
+        before = len(tally.counts)
+        for image_id in some(reader.image_ids):
+            try:
+                tally.add(reader.read(image_id), reader.class_names)
+            except BadSampleError as error:
+                problems.append(str(error))
+        if len(tally.counts) == before:
+            why = [*problems, *lost][0]
+            raise UserError(f"{root}: none of the {images[split]} images of {split} can be used: {why}")
+        for name in reader.class_names:
+            tally.classes.setdefault(name, 0)
+    return Findings(
+        images=images,
+        counts=np.array(tally.counts),
+        sizes=np.array(tally.sizes),
+        sides=np.array(tally.sides),
+        classes=dict(tally.classes),
+        problems=(*lost, *problems),
+        bad=len(lost) + len(problems),
+        oddities=(*_oddities(tally), *annotation_oddities(dataset, root)),
+    )
+
+
+def _oddities(tally: _Tally) -> list[str]:
+    odd = []
+    without = tally.counts.count(0)
+    if without:
+        odd.append(f"{without} of {len(tally.counts)} images have no object")
+    if len(tally.counts) > 1 and max(tally.counts) == 1:
+        odd.append("no image has two objects: these may be masks of a class, not of each object")
+    unused = [name for name, count in tally.classes.items() if count == 0]
+    if unused:
+        odd.append(f"no object of {', '.join(unused)}")
+    if tally.brightest < _DARK:
+        odd.append(
+            f"no pixel of the pictures is above {tally.brightest} of 255 (of 16 bits the upper 8 are kept): "
+            "scale them to the whole range first"
+        )
+    return odd

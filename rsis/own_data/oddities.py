@@ -1,0 +1,86 @@
+"""What instance maps and masks look like before they are read as objects: signs that something else was meant."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rsis.data.images import read_image
+from rsis.data.samples import BadSampleError
+from rsis.dataset_config import AnyDataset, MapsDataset, MasksDataset
+from rsis.own_split import OwnImage, map_images, mask_images
+
+_MOST_READ = 400  # images of a split that are looked at, evenly spaced
+_MOST_MASKS = 10  # of an image
+_LOSSY = (".jpg", ".jpeg", ".jfif")
+
+
+def some(items: Sequence[str]) -> list[str]:
+    """Return at most 400 of the items, evenly spaced."""
+    if len(items) <= _MOST_READ:
+        return list(items)
+    return [items[i * len(items) // _MOST_READ] for i in range(_MOST_READ)]
+
+
+def annotation_oddities(dataset: AnyDataset, root: Path) -> list[str]:
+    """Return a line for each thing that is odd about the maps or masks, with how many have it and the first of them.
+
+    Files that cannot be read are passed over: the reader names them.
+
+    Args:
+        dataset: Its section of params.yaml; only of maps and masks there is anything to say.
+        root: The folder.
+    """
+    if isinstance(dataset, MapsDataset):
+        listed = [map_images(root, split, _ignore) for split in dataset.splits.values()]
+        return _of_maps(list(_some_annotations(listed)))
+    if isinstance(dataset, MasksDataset):
+        listed = [mask_images(root, split, _ignore) for split in dataset.splits.values()]
+        return _of_masks(list(_some_annotations(listed)))
+    return []
+
+
+def _of_maps(paths: list[Path]) -> list[str]:
+    lossy = [path for path in paths if path.suffix.lower() in _LOSSY]
+    binary = [path for path, values in _values(paths) if values[values > 0].tolist() == [255]]
+    return [
+        *_line(lossy, paths, "maps are JPEG, which changes numbers and so invents objects: save the originals as PNG"),
+        *_line(binary, paths, "maps hold 0 and 255 alone: a mask of a class, not a number for each object"),
+    ]
+
+
+def _of_masks(paths: list[Path]) -> list[str]:
+    values = dict(_values(paths))
+    shades = [path for path, found in values.items() if len(found) > 2]
+    full = [path for path, found in values.items() if found[0] > 0]
+    empty = [path for path, found in values.items() if not found.any()]
+    return [
+        *_line(shades, paths, "masks have more than two values: every pixel above 0 counts as the object's"),
+        *_line(full, paths, "masks have no pixel of 0 and so cover the whole picture"),
+        *_line(empty, paths, "masks are empty and stand for no object"),
+    ]
+
+
+def _line(found: list[Path], among: list[Path], what: str) -> list[str]:
+    return [f"{len(found)} of {len(among)} {what} (the first: {found[0]})"] if found else []
+
+
+def _some_annotations(splits: Iterable[dict[str, OwnImage]]) -> Iterator[Path]:
+    for images in splits:
+        for name in some(list(images)):
+            yield from images[name].annotations[:_MOST_MASKS]
+
+
+def _values(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield the sorted different values of each readable file's pixels; of colours, those of their grey."""
+    for path in paths:
+        try:
+            image = read_image(path)
+        except BadSampleError:
+            continue
+        single = image.mode in ("1", "L", "P", "I", "F") or image.mode.startswith("I;16")
+        yield path, np.unique(np.asarray(image if single else image.convert("L")))
+
+
+def _ignore(_: Path, __: str) -> None:
+    """Pass over images that lack a file; the reader names them."""
