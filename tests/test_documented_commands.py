@@ -36,6 +36,7 @@ ELSEWHERE = {
     "snakemake": "targets are checked below; tests/test_snakemake.py and tests/test_slurm.py run them",
     "pip install": "the network",
     "python -m benchmarks": "tests/benchmarks runs it",
+    "python docs/images/make.py": "half an hour of training before it; the pictures are in the repository",
     "cat": "of a job on a cluster",
     "ls": "of a job on a cluster",
     "rsis demo-app": "tests/test_demo_app.py runs it in a browser",

@@ -21,7 +21,8 @@ from rsis.overlay import enlarge
 from rsis.result import ImageResult
 
 _GAP = 8  # pixels between two panels
-_TILE = 256
+_SIDE = 256  # of the pictures that are put together
+_TILING = Tiling((128, 128), 0.33)
 
 
 def sequence(model: RSIS, picture: Path, target: Path) -> None:
@@ -39,7 +40,7 @@ def hundred(model: RSIS, folder: Path, target: Path) -> None:
     """Write a mosaic of nuclei and its overlay by tiles; say how many are found, whole and in tiles."""
     document = json.loads((folder / "instances.json").read_text())
     mosaic, labels = _mosaic(folder, document, rows=3, columns=3)
-    found = {"whole": model.predict(mosaic), "in tiles": model.predict(mosaic, tiling=Tiling((_TILE, _TILE)))}
+    found = {"whole": model.predict(mosaic), "in tiles": model.predict(mosaic, tiling=_TILING)}
     for how, result in found.items():
         assert isinstance(result, ImageResult)
         truth = map_to_masks(labels)
@@ -53,21 +54,21 @@ def hundred(model: RSIS, folder: Path, target: Path) -> None:
 
 
 def _mosaic(folder: Path, document: dict, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictures with most nuclei, of the size of a tile, as one, with its instance map."""
-    counts = {image["id"]: 0 for image in document["images"] if (image["height"], image["width"]) == (_TILE, _TILE)}
+    """Return the pictures with most nuclei, as one, with its instance map."""
+    counts = {image["id"]: 0 for image in document["images"] if (image["height"], image["width"]) == (_SIDE, _SIDE)}
     for item in document["annotations"]:
         if item["image_id"] in counts:
             counts[item["image_id"]] += 1
     chosen = sorted(counts, key=lambda number: (-counts[number], number))[: rows * columns]
     names = {image["id"]: image["file_name"] for image in document["images"]}
-    mosaic = np.zeros((rows * _TILE, columns * _TILE, 3), np.uint8)
-    labels = np.zeros((rows * _TILE, columns * _TILE), np.int32)
+    mosaic = np.zeros((rows * _SIDE, columns * _SIDE, 3), np.uint8)
+    labels = np.zeros((rows * _SIDE, columns * _SIDE), np.int32)
     for place, number in enumerate(chosen):
-        top, left = _TILE * (place // columns), _TILE * (place % columns)
-        window = slice(top, top + _TILE), slice(left, left + _TILE)
+        top, left = _SIDE * (place // columns), _SIDE * (place % columns)
+        window = slice(top, top + _SIDE), slice(left, left + _SIDE)
         mosaic[window] = np.asarray(Image.open(folder / "images" / names[number]).convert("RGB"))
         for item in (item for item in document["annotations"] if item["image_id"] == number):
-            rle = coco_mask.frPyObjects(item["segmentation"], _TILE, _TILE)
+            rle = coco_mask.frPyObjects(item["segmentation"], _SIDE, _SIDE)
             labels[window][coco_mask.decode(rle) > 0] = labels.max() + 1
     return mosaic, relabel(labels)
 
