@@ -3,15 +3,15 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 own_data = typer.Typer()
 _SHOWN = 5  # files that cannot be used that are named
@@ -31,6 +31,7 @@ def init(
     Your files are read where they are and never changed.
     """
     from pydantic import TypeAdapter
+    from rich.console import Console
 
     from rsis.dataset_config import AnyDataset, Dataset
     from rsis.own_data.findings import inspect
@@ -87,9 +88,11 @@ def _place(folder: Path) -> Path:
     return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
-def _table(folder: Path, form: str, findings: object, chosen: object) -> Table:
+def _table(folder: Path, form: str, findings: object, chosen: object) -> "Table":
     """Say what was found and what follows from it."""
     import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
 
     from rsis.own_data.findings import Findings
     from rsis.own_data.suggest import Suggestion
