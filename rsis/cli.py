@@ -14,7 +14,8 @@ from rsis import paths
 from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
 from rsis.cli_own_data import own_data
-from rsis.cli_results import results
+from rsis.cli_results import report, results
+from rsis.cli_run import run_stages
 from rsis.cli_tool import tool
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
@@ -178,6 +179,17 @@ def score(
         write_scores(scores, metrics or paths.metrics_file(run), details or paths.scores_folder(run))
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{run} {key} {value:.4f}")
+
+
+@app.command("run")
+def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Take a run from its data to its scores: download, prepare, train, predict, score and report.
+
+    Each stage is also a command of its own. Interrupted and started again, it goes on: data that was brought and a
+    training that ended are not done again. The report is left out where what it needs is not installed.
+    """
+    stages = (download, prepare, train, predict, score, report)
+    run_stages(run, params, {stage.__name__: stage for stage in stages})
 
 
 app.add_typer(results)
