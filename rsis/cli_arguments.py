@@ -1,7 +1,7 @@
 """Arguments that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,4 +10,5 @@ DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name unde
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A trained network, *.safetensors.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
+Split = Literal["train", "val", "test"]  # that of rsis.section, without waiting for pydantic
 DEFAULT_PARAMS = Path("params.yaml")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rsis import paths
-from rsis.data.cityscapes_session import find_packages, log_in
 from rsis.data.cvppp import CvpppReader
 from rsis.data.fetch import fetch
 from rsis.data.lsc_hdf5 import extract_lsc, find_lsc_files
@@ -21,6 +20,7 @@ from rsis.data.readers import on_lost, open_split
 from rsis.data.unpack import unpack
 from rsis.dataset_config import AnyDataset, CvpppDataset
 from rsis.errors import UserError
+from rsis.extras import require
 from rsis.files import atomic_folder, check_replaceable, sha256_of
 from rsis.manifest import Manifest, read_manifest, verify, write_manifest
 from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
@@ -45,8 +45,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
 
     Raises:
         UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
-            be fetched or unpacked, the source and format do not fit, or `folder` holds files that rsis did not
-            write.
+            be fetched or unpacked, the format's package is not installed, the source and format do not fit, or
+            `folder` holds files that rsis did not write.
     """
     folder = folder.resolve()
     source = dataset.source
@@ -55,6 +55,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         raise UserError(
             f"datasets.{name}: format is {dataset.format}, a source of kind {source.kind} makes {made}; correct one"
         )
+    if dataset.format == "cityscapes":
+        require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
     if isinstance(source, FolderSource):
         return _use_folder(name, dataset, source, folder)
     if isinstance(source, CityscapesSource):
@@ -176,6 +178,8 @@ def _fetch_archives(source: ArchiveSource, archives: Path, target: Path) -> None
 
 def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
     """Fetch the packages that are not there; those put there by hand are checked as they are unpacked."""
+    from rsis.data.cityscapes_session import find_packages, log_in
+
     missing = [name for name in source.packages if not (archives / name).is_file()]
     if missing:
         with log_in(source.server) as session:
