@@ -9,6 +9,7 @@ OUTPUTS = tuple(
                "analysis", "submissions", "state", "logs"))
 )  # fmt: skip
 REPORTS = Path("reports")
+REFERENCE = REPORTS / "reference"
 STATE = Path("state")
 
 

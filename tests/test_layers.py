@@ -23,6 +23,7 @@ LAYERS = {
     "section": 0,
     "manifest": 0,
     "paths": 0,
+    "revision": 0,
     "console": 0,
     "allocator": 0,
     "overlay": 0,
