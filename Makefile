@@ -1,4 +1,5 @@
-# make demo   trains on generated plants, scores and writes a report
+# make demo   trains, scores and reports: first on real pictures, then on drawn ones in the benchmarks' formats
+#             make demo RUNS=demo_nuclei for one run of params.yaml
 # make test   runs every test
 # make docs   builds the documentation into site/
 # make bench  measures time and memory: make bench BENCH='--quick --only training inference'
@@ -9,16 +10,17 @@ UV_VERSION = 0.13.9
 # the certificates of the machine, for those behind a proxy
 export UV_SYSTEM_CERTS := 1
 BIN = .venv/bin
-DEMO_RUNS = demo demo_scenes demo_streets
+DEMO_RUNS = demo_nuclei demo demo_scenes demo_streets
+RUNS = $(DEMO_RUNS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test docs bench check lint run lock clean
 
-demo: .venv/.installed
-	dvc repro $(DEMO_RUNS:%=score@%)
-	rsis report demos
-	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
-	@echo "report: $(CURDIR)/reports/demos.html"
+demo:
+	@$(PYTHON) workflow/plan.py $(RUNS)
+	@$(MAKE) --no-print-directory .venv/.installed
+	dvc repro $(RUNS:%=score@%)
+	rsis report $(if $(filter-out $(RUNS),$(DEMO_RUNS)),$(RUNS),demos)
 
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.
 test: .venv/.installed
@@ -38,7 +40,7 @@ lint: .venv/.installed
 
 check: lint test
 
-# One run from its data to its report, without DVC: make run RUN=dsb2018
+# One run from its data to its report, without DVC: make run RUN=nuclei
 run: .venv/.installed
 	rsis run $(RUN)
 

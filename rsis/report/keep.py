@@ -36,7 +36,7 @@ def keep_as_reference(
         scored = [seed for seed in seeds if seed.metrics_path.is_file()]
         runs[item.run] = [_training(each) for each in (item, *scored)]
     reference = Reference(runs)
-    write_reference(name, inputs, folder, reference, f"rsis report {name} --reference")
+    write_reference(name, inputs, folder, reference)
     for page in PAGES:
         if page.is_file():
             put_tables(page, reference)

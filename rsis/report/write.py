@@ -74,7 +74,7 @@ def write_report(
     return paths
 
 
-def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, reference: Reference, command: str) -> None:
+def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, reference: Reference) -> None:
     """Write a folder of reference results: README.md, results.json, and a small report as Markdown.
 
     Args:
@@ -82,7 +82,6 @@ def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, refere
         inputs: Its runs.
         folder: What is written; earlier reference results there are replaced.
         reference: All figures.
-        command: What is said to have written it.
 
     Raises:
         UserError: See `write_report`.
@@ -93,6 +92,7 @@ def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, refere
         for picture in rendered.pictures:
             (temporary / name / picture.name).write_bytes(picture.data)
         (temporary / f"{name}.md").write_text(rendered.texts["md"], encoding="utf-8")
+        command = f"{_command(name, [item.run for item in inputs], [])} --reference"
         (temporary / "README.md").write_text(readme(reference, name, command), encoding="utf-8")
         write_results(temporary / RESULTS, reference)
 

@@ -129,7 +129,7 @@ def test_runs_are_kept_with_their_seeds_report_and_tables(tmp_path: Path, monkey
     assert table_of(reference) in (tmp_path / "README.md").read_text()
     text = (folder / "README.md").read_text()
     assert table_of(reference) in text
-    assert "`rsis report all --reference` wrote this folder" in text
+    assert "`rsis report mine --name all --reference` wrote this folder" in text
     assert reference.runs["mine"][0].machine in text
     report = (folder / "all.md").read_text()
     linked = {part.split(")")[0] for part in report.split("](")[1:]}
