@@ -30,11 +30,11 @@ def keep_as_reference(
     Raises:
         UserError: Something of a run is missing or malformed, or a file cannot be written.
     """
-    runs: dict[str, list[Training]] = {}
+    runs: dict[str, tuple[Training, ...]] = {}
     for item in inputs:
         seeds = [inputs_of(run) for run in seeds_of(params, item.run)]
         scored = [seed for seed in seeds if seed.metrics_path.is_file()]
-        runs[item.run] = [_training(each) for each in (item, *scored)]
+        runs[item.run] = tuple(_training(each) for each in (item, *scored))
     reference = Reference(runs)
     write_reference(name, inputs, folder, reference)
     for page in PAGES:

@@ -37,7 +37,7 @@ def trainings_table(reference: Reference) -> str:
 
 
 def beside(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return heading and rows of the table that shows the reader's figures beside the reference's."""
+    """Return heading and rows of the table of the reader's figures, with the reference's where there are any."""
     heading = ["run", "figure", "yours", "reference", "mean (least to most) of trainings"]
     cells: list[tuple[str, ...]] = []
     shown = ""
@@ -46,6 +46,8 @@ def beside(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
         shown = row.run
         spread = f"{_text(row.mean)} ({_text(row.least)} to {_text(row.most)}) of {row.trainings}"
         cells.append((name, row.figure, _text(row.own), _text(row.reference), spread if row.trainings > 1 else "-"))
+    if not any(row.trainings for row in rows):
+        return heading[:3], [line[:3] for line in cells]
     return heading, cells
 
 

@@ -82,6 +82,10 @@ def test_other_images_are_not_compared(tmp_path: Path, change: dict[str, object]
     rows = rows_of(Reference({"mine": (replace(training(cvppp_sbd=0.5), **change),)}), [run])  # type: ignore[arg-type]
     assert rows
     assert all(row.reference is row.mean is None and row.own is not None for row in rows)
+    heading, cells = beside(rows)
+    assert heading == ["run", "figure", "yours"]
+    assert cells[1][0] == ""  # a run is named once
+    assert all(len(line) == 3 for line in cells)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
