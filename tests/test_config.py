@@ -43,7 +43,8 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert set(params.runs) - set(params.default.runs) == {"dsb2018"}
+    assert set(params.runs) - set(params.default.runs) == {"dsb2018", "nuclei_full"}
+    assert "nuclei_full" not in params.default.datasets
     assert "dsb2018" not in params.default.datasets
 
 
@@ -177,9 +178,7 @@ def test_an_address_that_is_none_is_named_by_its_key(tmp_path: Path, url: str) -
 
 def test_a_run_with_seeds_stands_for_one_of_each(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(
-        text.replace("  dsb2018:                        # in no", "  dsb2018:\n    seeds: [3, 7]   # in no")
-    )
+    path.write_text(text.replace("    dataset: dsb2018\n", "    dataset: dsb2018\n    seeds: [3, 7]\n"))
     params = load_params(path)
     assert {"dsb2018-seed3", "dsb2018-seed7", "demo"} <= set(params.members)
     assert "dsb2018" not in params.members

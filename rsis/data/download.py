@@ -16,6 +16,7 @@ from typing import Any
 from rsis.data.cityscapes_session import find_packages, log_in
 from rsis.data.cvppp import CvpppReader
 from rsis.data.fetch import fetch
+from rsis.data.first_download import FirstDownloads
 from rsis.data.lsc_hdf5 import extract_lsc, find_lsc_files
 from rsis.data.readers import on_lost, open_split
 from rsis.data.unpack import unpack
@@ -71,7 +72,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, _archives(folder)))
     if isinstance(source, ArchiveSource):
         record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
-        return _make(name, dataset, folder, record, partial(_fetch_archives, source, _archives(folder)))
+        fill = partial(_fetch_archives, name, source, _archives(folder), _checksums(folder))
+        return _make(name, dataset, folder, record, fill)
     generate, version = _generator(source)
     record = {**source.model_dump(mode="json"), "generator": version}
     return _make(name, dataset, folder, record, generate)
@@ -161,15 +163,17 @@ def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest
     return manifest
 
 
-def _fetch_archives(source: ArchiveSource, archives: Path, target: Path) -> None:
+def _fetch_archives(dataset: str, source: ArchiveSource, archives: Path, checksums: Path, target: Path) -> None:
+    first = FirstDownloads(checksums, dataset)
     for name, archive in source.files.items():
-        fetch(archive, archives / name)
+        fetch(first.complete(name, archive), archives / name, remedy=first.remedy(name, archive))
     for name, archive in source.files.items():
         if archive.unpack:
             _log.info("unpacking %s", archives / name)
             unpack(archives / name, target)
         else:
             shutil.copyfile(archives / name, target / name)
+    first.record(source, archives)
 
 
 def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
@@ -186,6 +190,10 @@ def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) ->
 
 def _archives(folder: Path) -> Path:
     return folder.parent / ".archives" / folder.name
+
+
+def _checksums(folder: Path) -> Path:
+    return folder.parent / ".checksums" / f"{folder.name}.json"
 
 
 def _unchanged(folder: Path, root: Path, record: dict[str, Any]) -> Manifest | None:
