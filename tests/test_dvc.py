@@ -1,5 +1,6 @@
 """The DVC graph: what runs, what does not run again, and what a DVC user expects to work."""
 
+import io
 import json
 import os
 import shutil
@@ -29,11 +30,21 @@ class Project:
             "GIT_CONFIG_GLOBAL": os.devnull,
         }
 
-    def run(self, *command: str) -> str:
-        result = subprocess.run(
+    def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that may fail."""
+        return subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
+
+    def run(self, *command: str) -> str:
+        result = self.attempt(*command)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def run_without_warning(self, *command: str) -> str:
+        """Run a command that is to say nothing besides its result."""
+        result = self.attempt(*command)
+        assert (result.returncode, result.stderr) == (0, ""), f"{command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
     def commit(self, message: str) -> None:
@@ -44,22 +55,67 @@ class Project:
         return {stage for stage in STAGES if f"Running stage '{stage}'" in output}
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("dvc") / "project"
+def begin(folder: Path, params: str) -> Project:
+    """A repository with a configuration and nothing made yet."""
     folder.mkdir()
     project = Project(folder)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, folder)
     # the stages depend on the code; what runs is the installed package, the same files
     shutil.copytree(REPOSITORY / "rsis", folder / "rsis", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "params.yaml").write_text(TINY)
+    (folder / "params.yaml").write_text(params)
     project.run("git", "init", "-q")
     project.run("dvc", "init", "-q")
     project.commit("Begin")
-    assert project.ran(project.run("dvc", "repro")) == set(STAGES)
+    return project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = begin(tmp_path_factory.mktemp("dvc") / "project", TINY)
+    output = project.run("dvc", "repro")
+    assert project.ran(output) == set(STAGES)
     project.commit("Run the demo")
     return project
+
+
+def with_another_run(params: str) -> str:
+    """The configuration with a run `late` beside `demo`, of another seed."""
+    content = YAML(typ="safe").load(params)
+    content["runs"]["late"] = content["runs"]["demo"] | {"train": content["runs"]["demo"]["train"] | {"seed": 1}}
+    content["default"]["runs"]["late"] = content["runs"]["late"]["dataset"]
+    buffer = io.StringIO()
+    YAML().dump(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.pipeline
+def test_scores_of_a_clone_stand_beside_those_that_were_committed(project: Project, tmp_path: Path) -> None:
+    """Also while runs of `default` have not been made: DVC complains of nothing."""
+    tracked = project.run("git", "ls-files", "metrics", "dvc.lock").split()
+    assert tracked == ["dvc.lock", "metrics/demo.json"]
+    copy = Project(tmp_path / "copy")
+    project.run("git", "clone", "-q", str(project.folder), str(copy.folder))
+    (copy.folder / "params.yaml").write_text(with_another_run(TINY))
+    assert json.loads(copy.run_without_warning("dvc", "metrics", "diff", "--json")) == {}
+    assert "metrics/demo.json" in copy.run_without_warning("dvc", "metrics", "show")
+
+    copy.run("dvc", "config", "--local", "cache.dir", str(project.folder / ".dvc/cache"))
+    copy.run("dvc", "repro", "score@late")
+    diff = json.loads(copy.run_without_warning("dvc", "metrics", "diff", "--json"))
+    assert set(diff) == {"metrics/late.json"}
+    assert diff["metrics/late.json"]["cvppp/sbd"]["old"] is None
+    shown = json.loads(copy.run_without_warning("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert set(shown) == {"metrics/demo.json", "metrics/late.json"}
+    copy.commit("Run another")
+
+    params = copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("objectness_threshold: 0.0", "objectness_threshold: 1.0"))
+    copy.run("dvc", "repro", "score@demo")
+    diff = json.loads(copy.run_without_warning("dvc", "metrics", "diff", "--json"))
+    assert set(diff) == {"metrics/demo.json"}  # that of the other run stays as it was committed
+    assert diff["metrics/demo.json"]["cvppp/dic"].keys() >= {"old", "new", "diff"}
+    assert "metrics/late.json:cvppp/sbd" in copy.run_without_warning("dvc", "exp", "show", "--csv")
 
 
 @pytest.mark.pipeline
@@ -77,8 +133,10 @@ def test_metrics_and_plots_show(project: Project) -> None:
     assert values == json.loads((project.folder / "metrics/demo.json").read_text())
     page = project.run("dvc", "plots", "show", "--out", "plots").strip().removeprefix("file://")
     html = Path(page).read_text()
-    assert "Total loss of the demo" in html
+    assert "demo: total loss" in html
     assert "plots/metrics/train/mask.tsv" in html
+    for target in (("demo:",), ("history/demo/plots", "-x", "step")):  # and no word of plots of other runs
+        project.run_without_warning("dvc", "plots", "show", "--out", "plots", *target)
     shutil.rmtree(project.folder / "plots")
 
 
@@ -95,6 +153,17 @@ def test_an_experiment_changes_one_parameter_and_runs_what_depends_on_it(project
     project.run("git", "checkout", "-q", ".")
     project.run("dvc", "checkout", "-q")
     assert "Data and pipelines are up to date" in project.run("dvc", "status")
+
+
+@pytest.mark.pipeline
+def test_an_experiment_of_fewer_epochs_needs_no_other_change(project: Project) -> None:
+    """Validations farther apart than the training is long: its last epoch is validated all the same."""
+    changes = ("-S", "runs.demo.train.epochs=1", "-S", "+runs.demo.train.validate_every=13")
+    assert "train@demo" in project.ran(project.run("dvc", "exp", "run", "-n", "short", *changes))
+    rows = (project.folder / "history/demo/plots/metrics/val/total.tsv").read_text().splitlines()
+    assert [row.split()[0] for row in rows] == ["step", "0"]
+    project.run("git", "checkout", "-q", ".")
+    project.run("dvc", "checkout", "-q")
 
 
 @pytest.mark.pipeline
