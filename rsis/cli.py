@@ -12,14 +12,15 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
+from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, DatasetNames, ParamsFile, RunName, Workers
 from rsis.cli_own_data import own_data
 from rsis.cli_results import results
 from rsis.cli_tool import tool
-from rsis.config import load_params
+from rsis.config import Params, load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
 from rsis.errors import UserError
+from rsis.files import atomic_path
 from rsis.lock import held
 
 app = typer.Typer(
@@ -41,25 +42,63 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     from rsis.data.download import download as run_download
 
     section = load_params(params).dataset(dataset)
-    with held(paths.lock_file("download", dataset), f"download of {dataset}"):
-        manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    try:
+        with held(paths.lock_file("download", dataset), f"download of {dataset}"):
+            manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    except UserError:
+        paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
+        raise
     typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
 
 
 @app.command()
-def check(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS, workers: Workers = None) -> None:
-    """Count what a data set holds, and name what is missing or broken; a folder of yours needs no download first.
+def check(
+    datasets: DatasetNames = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+    every: Annotated[
+        bool, typer.Option("--all", help="A line for each data set of `default`, without a picture.")
+    ] = False,
+    note: Annotated[Path | None, typer.Option(help="With --all, for DVC: a file to write when it was shown.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Count what data sets hold, and name what is missing or broken; a folder of yours needs no download first.
 
-    Per split: images, objects per image, sizes, objects of each class. Exit code 2 when anything is missing.
+    Per split: images, objects per image, sizes, objects of each class. With --all instead where each data set of
+    `default` stands: there, generated here, to fetch, missing (and how to get it) or broken. Exit code 2 when anything
+    that is here is broken.
     """
     from rsis.data.check import check as run_check
     from rsis.data.check_table import render
 
-    statistics = run_check(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset), workers)
-    for line in render(statistics):
+    loaded = load_params(params)
+    if every == bool(datasets):
+        raise UserError("check: name data sets, or give --all for those of default; expected one of the two")
+    if every:
+        _check_all(loaded, note)
+    faulty = []
+    for name in datasets or ():
+        statistics = run_check(name, loaded.dataset(name), paths.raw_folder(name), workers)
+        for line in render(statistics):
+            typer.echo(line)
+        if not statistics.is_whole:
+            faulty.append(name)
+    if faulty:
+        names = ", ".join(faulty)
+        raise UserError(f"{names}: not whole, see above; restore what is named there, or prepare with --skip-bad")
+
+
+def _check_all(params: Params, note: Path | None) -> None:
+    from rsis.data.sources import NOTE, look, render
+
+    statuses = [look(name, params.dataset(name), paths.raw_folder(name)) for name in params.default.datasets]
+    for line in render(statuses):
         typer.echo(line)
-    if not statistics.is_whole:
-        raise UserError(f"{dataset}: not whole, see above; restore what is named there, or prepare with --skip-bad")
+    broken = [status.dataset for status in statuses if status.state == "broken"]
+    if note is not None:  # a stage: the one that brings the data says what is broken, or mends it
+        with atomic_path(note) as temporary:
+            temporary.write_text(NOTE)
+    elif broken:
+        raise UserError(f"{', '.join(broken)}: broken, see above; restore what is named there, or download it again")
 
 
 @app.command()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 REPORTS = Path("reports")
 STATE = Path("state")
+# Says to DVC that the table of `rsis check --all` was shown; a download that fails removes it.
+SOURCES_NOTE = STATE / "sources.txt"
 
 
 def raw_folder(dataset: str) -> Path:

@@ -75,6 +75,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = begin(tmp_path_factory.mktemp("dvc") / "project", TINY)
     output = project.run("dvc", "repro")
     assert project.ran(output) == set(STAGES)
+    assert output.startswith("Running stage 'sources':\n")
     project.commit("Run the demo")
     return project
 
@@ -116,6 +117,52 @@ def test_scores_of_a_clone_stand_beside_those_that_were_committed(project: Proje
     assert set(diff) == {"metrics/demo.json"}  # that of the other run stays as it was committed
     assert diff["metrics/demo.json"]["cvppp/dic"].keys() >= {"old", "new", "diff"}
     assert "metrics/late.json:cvppp/sbd" in copy.run_without_warning("dvc", "exp", "show", "--csv")
+
+
+@pytest.mark.pipeline
+def test_a_bare_repro_begins_with_what_is_missing_and_goes_on_with_the_rest(tmp_path: Path) -> None:
+    """Neither the form of CVPPP nor the account of Cityscapes: everything else is made, and the end names them."""
+    content = YAML(typ="safe").load(TINY)
+    real = YAML(typ="safe").load(REPOSITORY / "params.yaml")["datasets"]
+    content["datasets"] = {"cvppp": real["cvppp"], "cityscapes": real["cityscapes"], **content["datasets"]}
+    demo = content["runs"]["demo"]
+    content["runs"] |= {name: demo | {"dataset": name} for name in ("cvppp", "cityscapes")}
+    content["default"] = {
+        "datasets": ["cvppp", "cityscapes", "plants"],
+        "runs": {"cvppp": "cvppp", "cityscapes": "cityscapes", "demo": "plants"},
+    }
+    buffer = io.StringIO()
+    YAML().dump(content, buffer)
+    project = begin(tmp_path / "project", buffer.getvalue())
+    for name in ("CVPPP_DIR", "CITYSCAPES_DIR", "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"):
+        project.environment.pop(name, None)
+    project.environment["XDG_DATA_HOME"] = str(tmp_path / "share")
+
+    done = project.attempt("dvc", "repro", "--keep-going")
+    assert done.returncode != 0
+    head, rest = done.stdout.split("\n\n", 1)
+    table = head.splitlines()
+    assert table[0] == "Running stage 'sources':"
+    assert table[3].startswith(
+        "cvppp       missing    data/cvppp: no such folder; fill in and sign the form at https://"
+    )
+    assert table[4].startswith("cityscapes  missing    needs an account: register at https://")
+    assert table[5] == "plants      generated  8 pictures of 48 x 48 pixels"
+    assert project.ran(rest) == set(STAGES)
+    (end,) = (line for line in done.stderr.splitlines() if line.startswith("ERROR: "))
+    assert "'download@cvppp'" in end
+    assert "'download@cityscapes'" in end
+    for line in ("data/cvppp: no such folder; fill in and sign", "Cityscapes: no credentials; register at https://"):
+        assert len([said for said in done.stderr.splitlines() if line in said]) == 1
+    assert (project.folder / "metrics/demo.json").is_file()
+
+    again = project.attempt("dvc", "repro", "--keep-going")
+    assert again.returncode != 0
+    assert again.stdout.startswith("Running stage 'sources':")
+    assert project.ran(again.stdout) == set()
+    one = project.run("dvc", "repro", "score@demo")
+    assert "sources" not in one
+    assert "Data and pipelines are up to date" in one
 
 
 @pytest.mark.pipeline
@@ -177,7 +224,8 @@ def test_a_threshold_does_not_train_again(project: Project) -> None:
 
 def test_the_graph_has_every_stage_of_the_command_line() -> None:
     stages = YAML().load(REPOSITORY / "dvc.yaml")["stages"]
-    assert {stage.split("@")[0] for stage in STAGES} == set(stages)
+    assert {stage.split("@")[0] for stage in STAGES} | {"sources"} == set(stages)
+    assert stages.pop("sources")["cmd"].startswith("rsis check --all ")
     for name, stage in stages.items():
         variable = "${item}" if name in ("download", "prepare") else "${key}"
         assert stage["do"]["cmd"] == f"rsis {name} {variable}"
