@@ -20,7 +20,6 @@ from rsis.config import Params, load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
 from rsis.errors import UserError
-from rsis.files import atomic_path
 from rsis.lock import held
 
 app = typer.Typer(
@@ -89,6 +88,7 @@ def check(
 
 def _check_all(params: Params, note: Path | None) -> None:
     from rsis.data.sources import NOTE, look, render
+    from rsis.files import atomic_path
 
     statuses = [look(name, params.dataset(name), paths.raw_folder(name)) for name in params.default.datasets]
     for line in render(statuses):
