@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from rsis.config import load_params
 
 REPOSITORY = Path(__file__).parents[2]
-OF_FORMAT = {"cvppp": "tiny", "voc": "scenes", "cityscapes": "streets"}
+OF_FORMAT = {"cvppp": "tiny", "coco": "tiny", "voc": "scenes", "cityscapes": "streets"}
 
 
 def definitions() -> dict[str, dict[str, Any]]:
