@@ -38,14 +38,9 @@ lint: .venv/.installed
 
 check: lint test
 
-# One run from its data to its report, without DVC: make run RUN=dsb2018 DATASET=dsb2018
+# One run from its data to its report, without DVC: make run RUN=dsb2018
 run: .venv/.installed
-	rsis download $(DATASET)
-	rsis prepare $(DATASET)
-	rsis train $(RUN)
-	rsis predict $(RUN)
-	rsis score $(RUN)
-	rsis report $(RUN)
+	rsis run $(RUN)
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -12,15 +12,24 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, DatasetNames, ParamsFile, RunName, Workers
+from rsis.cli_arguments import (
+    DEFAULT_PARAMS,
+    DatasetName,
+    DatasetNames,
+    EveryDataset,
+    NoteFile,
+    ParamsFile,
+    RunName,
+    Workers,
+)
+from rsis.cli_check import check_all, check_each
 from rsis.cli_own_data import own_data
-from rsis.cli_results import results
+from rsis.cli_results import report, results
+from rsis.cli_run import run_stages
 from rsis.cli_tool import tool
-from rsis.config import Params, load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
 from rsis.errors import UserError
-from rsis.lock import held
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +47,9 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     Generated data is made; a folder of yours is read where it is and never changed. Either way
     data/raw/DATASET/MANIFEST.json lists every file with its size and SHA-256.
     """
+    from rsis.config import load_params
     from rsis.data.download import download as run_download
+    from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     try:
@@ -54,10 +65,8 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
 def check(
     datasets: DatasetNames = None,
     params: ParamsFile = DEFAULT_PARAMS,
-    every: Annotated[
-        bool, typer.Option("--all", help="A line for each data set of `default`, without a picture.")
-    ] = False,
-    note: Annotated[Path | None, typer.Option(help="With --all, for DVC: a file to write when it was shown.")] = None,
+    every: EveryDataset = False,
+    note: NoteFile = None,
     workers: Workers = None,
 ) -> None:
     """Count what data sets hold, and name what is missing or broken; a folder of yours needs no download first.
@@ -66,39 +75,12 @@ def check(
     `default` stands: there, generated here, to fetch, missing (and how to get it) or broken. Exit code 2 when anything
     that is here is broken.
     """
-    from rsis.data.check import check as run_check
-    from rsis.data.check_table import render
-
-    loaded = load_params(params)
     if every == bool(datasets):
         raise UserError("check: name data sets, or give --all for those of default; expected one of the two")
     if every:
-        _check_all(loaded, note)
-    faulty = []
-    for name in datasets or ():
-        statistics = run_check(name, loaded.dataset(name), paths.raw_folder(name), workers)
-        for line in render(statistics):
-            typer.echo(line)
-        if not statistics.is_whole:
-            faulty.append(name)
-    if faulty:
-        names = ", ".join(faulty)
-        raise UserError(f"{names}: not whole, see above; restore what is named there, or prepare with --skip-bad")
-
-
-def _check_all(params: Params, note: Path | None) -> None:
-    from rsis.data.sources import NOTE, look, render
-    from rsis.files import atomic_path
-
-    statuses = [look(name, params.dataset(name), paths.raw_folder(name)) for name in params.default.datasets]
-    for line in render(statuses):
-        typer.echo(line)
-    broken = [status.dataset for status in statuses if status.state == "broken"]
-    if note is not None:  # a stage: the one that brings the data says what is broken, or mends it
-        with atomic_path(note) as temporary:
-            temporary.write_text(NOTE)
-    elif broken:
-        raise UserError(f"{', '.join(broken)}: broken, see above; restore what is named there, or download it again")
+        check_all(params, note)
+    else:
+        check_each(params, datasets or (), workers)
 
 
 @app.command()
@@ -109,7 +91,9 @@ def prepare(
     workers: Workers = None,
 ) -> None:
     """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
+    from rsis.config import load_params
     from rsis.data.prepare import prepare as run_prepare
+    from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     with held(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
@@ -139,6 +123,7 @@ def train(
     nothing until parameters, data or code change. While it trains, SIGTERM and SIGUSR1 end it after the step it is
     at, with exit code 75. While another process trains the same run, it waits.
     """
+    from rsis.config import load_params
     from rsis.train.processes import rank
     from rsis.train.run import TrainPaths
     from rsis.train.run import train as run_train
@@ -161,6 +146,8 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
+    from rsis.config import load_params
+    from rsis.lock import held
     from rsis.predict import predict as run_predict
 
     section = load_params(params).run(run)
@@ -194,9 +181,11 @@ def score(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
+    from rsis.config import load_params
     from rsis.eval.run import score_run
     from rsis.eval.scores import write_scores
     from rsis.files import check_replaceable
+    from rsis.lock import held
     from rsis.manifest import read_manifest
 
     loaded = load_params(params)
@@ -212,6 +201,17 @@ def score(
         write_scores(scores, metrics or paths.metrics_file(run), folder)
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{run} {key} {value:.4f}")
+
+
+@app.command("run")
+def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Take a run from its data to its scores: download, prepare, train, predict, score and report.
+
+    Each stage is also a command of its own. Interrupted and started again, it goes on: data that was brought and a
+    training that ended are not done again. The report is left out where what it needs is not installed.
+    """
+    stages = (download, prepare, train, predict, score, report)
+    run_stages(run, params, {stage.__name__: stage for stage in stages})
 
 
 app.add_typer(results)

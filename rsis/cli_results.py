@@ -10,10 +10,8 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName
-from rsis.config import load_params
-from rsis.lock import held
-from rsis.section import Split
+from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName, Split
+from rsis.extras import require
 
 results = typer.Typer()
 
@@ -33,6 +31,7 @@ def submit(
     Cityscapes: the test server's text files and masks.
     VOC and COCO: results as COCO JSON.
     """
+    from rsis.config import load_params
     from rsis.manifest import read_manifest
     from rsis.submit import submit as run_submit
 
@@ -63,6 +62,8 @@ def report(
 
     A name under `comparisons` stands for its runs, and a run with `seeds` for one run of each.
     """
+    require("report", "matplotlib", "jinja2")
+    from rsis.config import load_params
     from rsis.manifest import read_manifest
     from rsis.report.experiments import Experiment
     from rsis.report.page import RunInputs
@@ -75,6 +76,7 @@ def report(
     runs = [run for item in names for run in loaded.compared.get(item, (item,))]
     states: tuple[Experiment, ...] = ()
     if compared:
+        require("report --experiments", "dvc")
         from rsis.report.dvc_revisions import load_experiments
 
         states = load_experiments(compared, Path())
@@ -109,10 +111,13 @@ def analyze(
     Kendall's tau with right-to-left, bottom-to-top, large-to-small and the activation of each encoder block before
     and after training, beside the paper's; how consecutive objects move; heat maps. Tables, figures and a page.
     """
+    require("analyze", "matplotlib", "jinja2")
     from rich.console import Console
     from rich.table import Table
 
     from rsis.analysis.run import analyze as run_analyze
+    from rsis.config import load_params
+    from rsis.lock import held
 
     section = load_params(params).run(run)
     if split is not None:
@@ -149,6 +154,7 @@ def status(
     stopped: it goes on when it is started again.
     waiting: there is nothing yet.
     """
+    from rsis.config import load_params
     from rsis.status import render, status_of
 
     found = status_of(load_params(params), runs or ())
@@ -170,7 +176,9 @@ def commit(
 
     The way back: after `dvc repro`, `dvc pull` or `dvc checkout`, `snakemake --touch` tells Snakemake what is there.
     """
+    require("commit", "dvc", "snakemake")
     from rsis.commit import commit as run_commit
+    from rsis.config import load_params
 
     stages = run_commit(load_params(params), runs or ())
     typer.echo(f"dvc.lock: {len(stages)} stages recorded; git add dvc.lock metrics, and commit")

@@ -43,7 +43,7 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert set(params.runs) - set(params.default.runs) == {"nuclei_full"}
+    assert set(params.runs) - set(params.default.runs) == {"nuclei_full", *params.comparisons["seeds"]}
     assert "nuclei_full" not in params.default.datasets
 
 

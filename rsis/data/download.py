@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rsis import paths
-from rsis.data.cityscapes_session import find_packages, log_in
 from rsis.data.cvppp import CvpppReader
 from rsis.data.fetch import fetch
 from rsis.data.first_download import FirstDownloads
@@ -22,6 +21,7 @@ from rsis.data.readers import on_lost, open_split
 from rsis.data.unpack import unpack
 from rsis.dataset_config import AnyDataset, CvpppDataset
 from rsis.errors import UserError
+from rsis.extras import require
 from rsis.files import atomic_folder, check_replaceable, sha256_of
 from rsis.manifest import Manifest, read_manifest, verify, write_manifest
 from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
@@ -46,8 +46,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
 
     Raises:
         UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
-            be fetched or unpacked, the source and format do not fit, or `folder` holds files that rsis did not
-            write.
+            be fetched or unpacked, the format's package is not installed, the source and format do not fit, or
+            `folder` holds files that rsis did not write.
     """
     folder = folder.resolve()
     source = dataset.source
@@ -56,6 +56,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         raise UserError(
             f"datasets.{name}: format is {dataset.format}, a source of kind {source.kind} makes {made}; correct one"
         )
+    if dataset.format == "cityscapes":
+        require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
     if isinstance(source, FolderSource):
         return _use_folder(name, dataset, source, folder)
     if isinstance(source, CityscapesSource):
@@ -184,6 +186,8 @@ def _fetch_archives(dataset: str, source: ArchiveSource, archives: Path, checksu
 
 def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
     """Fetch the packages that are not there; those put there by hand are checked as they are unpacked."""
+    from rsis.data.cityscapes_session import find_packages, log_in
+
     missing = [name for name in source.packages if not (archives / name).is_file()]
     if missing:
         with log_in(source.server) as session:

@@ -16,16 +16,18 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from rsis.data.check import differences
-from rsis.data.cityscapes_session import PASSWORD, REGISTER, USERNAME, find_credentials
 from rsis.data.download import archives_of, explain_missing_folder
 from rsis.data.lsc_hdf5 import find_lsc_files
 from rsis.data.readers import on_lost, open_split
-from rsis.dataset_config import AnyDataset, CvpppDataset
+from rsis.dataset_config import AnyDataset, CityscapesDataset, CvpppDataset
 from rsis.errors import UserError
+from rsis.extras import EXTRA_OF, missing_of
 from rsis.manifest import NAME, read_manifest
 from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
 
 NOTE = "`rsis check --all` was shown\n"  # always the same, since DVC records what its stage wrote
+_CITYSCAPES = "cityscapesscripts"
+_INSTALL = f'{_CITYSCAPES} is missing; pip install "rsis[{EXTRA_OF[_CITYSCAPES]}]"'
 State = Literal["there", "generated", "to fetch", "missing", "broken"]
 
 
@@ -116,6 +118,8 @@ def _count(dataset: AnyDataset, root: Path) -> str:
     Raises:
         UserError: A split does not open.
     """
+    if isinstance(dataset, CityscapesDataset) and missing_of(_CITYSCAPES):
+        return f"in {_shown(root)}, not counted: {_INSTALL}"
     lost = on_lost(dataset, lambda *_: None, skip_bad=dataset.skip_bad)
     counts = {split: len(open_split(dataset, root, split, lost).image_ids) for split in dataset.splits}
     return f"{', '.join(f'{split} {count}' for split, count in counts.items())} images in {_shown(root)}"
@@ -131,6 +135,10 @@ def _archives(source: ArchiveSource, folder: Path) -> str:
 def _cityscapes(name: str, source: CityscapesSource, folder: Path) -> tuple[State, str]:
     if all((folder / package).is_file() for package in source.packages):
         return "to fetch", f"fetched before, to be unpacked from {_shown(folder)}"
+    if missing_of(_CITYSCAPES):
+        return "missing", _INSTALL
+    from rsis.data.cityscapes_session import PASSWORD, REGISTER, USERNAME, find_credentials
+
     try:
         where = find_credentials()[0]
     except UserError:

@@ -5,7 +5,7 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
     state/<run>/events.log                 when and where it began, went on, was stopped and ended; only grows
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
-    state/<run>/<key>/history/             dvclive's plots so far
+    state/<run>/<key>/history/             figures of the epochs so far
     state/<run>/<key>/alive.json           where it is, every few seconds
     state/<run>/<key>/model.safetensors    the result, once finished
 

@@ -198,5 +198,9 @@ def test_the_command_takes_names_or_all(here: Path) -> None:
         assert done.stderr.startswith("rsis: check: name data sets, or give --all")
     assert "no data set 'x'" in rsis(here, "check", "x").stderr
     assert rsis(here, "download", "plants").returncode == 0
-    both = rsis(here, "check", "plants", "plants").stdout
-    assert both.count("per image, mean") == 2
+    text = TINY.replace(
+        "runs:", TINY[TINY.index("  plants:") : TINY.index("runs:")].replace("plants:", "more:") + "runs:", 1
+    )
+    Path("params.yaml").write_text(text)
+    assert rsis(here, "download", "more").returncode == 0
+    assert rsis(here, "check", "plants", "more").stdout.count("per image, mean") == 2
