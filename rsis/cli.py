@@ -12,7 +12,17 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
+from rsis.cli_arguments import (
+    DEFAULT_PARAMS,
+    DatasetName,
+    DatasetNames,
+    EveryDataset,
+    NoteFile,
+    ParamsFile,
+    RunName,
+    Workers,
+)
+from rsis.cli_check import check_all, check_each
 from rsis.cli_own_data import own_data
 from rsis.cli_results import report, results
 from rsis.cli_run import run_stages
@@ -42,26 +52,35 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
-    with held(paths.lock_file("download", dataset), f"download of {dataset}"):
-        manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    try:
+        with held(paths.lock_file("download", dataset), f"download of {dataset}"):
+            manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    except UserError:
+        paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
+        raise
     typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
 
 
 @app.command()
-def check(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS, workers: Workers = None) -> None:
-    """Count what a data set holds, and name what is missing or broken; a folder of yours needs no download first.
+def check(
+    datasets: DatasetNames = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+    every: EveryDataset = False,
+    note: NoteFile = None,
+    workers: Workers = None,
+) -> None:
+    """Count what data sets hold, and name what is missing or broken; a folder of yours needs no download first.
 
-    Per split: images, objects per image, sizes, objects of each class. Exit code 2 when anything is missing.
+    Per split: images, objects per image, sizes, objects of each class. With --all instead where each data set of
+    `default` stands: there, generated here, to fetch, missing (and how to get it) or broken. Exit code 2 when anything
+    that is here is broken.
     """
-    from rsis.config import load_params
-    from rsis.data.check import check as run_check
-    from rsis.data.check_table import render
-
-    statistics = run_check(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset), workers)
-    for line in render(statistics):
-        typer.echo(line)
-    if not statistics.is_whole:
-        raise UserError(f"{dataset}: not whole, see above; restore what is named there, or prepare with --skip-bad")
+    if every == bool(datasets):
+        raise UserError("check: name data sets, or give --all for those of default; expected one of the two")
+    if every:
+        check_all(params, note)
+    else:
+        check_each(params, datasets or (), workers)
 
 
 @app.command()

@@ -43,7 +43,8 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert set(params.runs) - set(params.default.runs) == set(params.comparisons["seeds"])
+    assert set(params.runs) - set(params.default.runs) == {"nuclei_full", *params.comparisons["seeds"]}
+    assert "nuclei_full" not in params.default.datasets
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,12 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ),
         ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has nuclei, plants"),
         ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
+        (
+            "runs.cvppp.train.num_steps",
+            5,
+            "num_steps 5 does not exceed curriculum.stop_after 5, so the objectness would never be trained; "
+            "lower curriculum.stop_after",
+        ),
         ("runs.demo.train.optimizer", "adamw", "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.lr_kernels", None, "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),

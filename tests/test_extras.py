@@ -17,7 +17,9 @@ from test_layers import MODULES, imports_of
 
 from rsis.cli import main
 from rsis.config import load_params
+from rsis.data.download import download
 from rsis.data.readers import open_split
+from rsis.data.sources import look
 from rsis.errors import UserError
 from rsis.eval.run import score_run
 from rsis.eval.truths import load_ground_truth
@@ -34,7 +36,7 @@ STREETS = """
 runs:"""
 CORE = (
     "predictor", "predict_images", "own_data.write", "own_data.recognize", "data.download", "data.prepare",
-    "data.check", "train.run", "predict", "eval.run", "status", "submit", "export", "model.original",
+    "data.check", "data.sources", "train.run", "predict", "eval.run", "status", "submit", "export", "model.original",
 )  # fmt: skip
 
 PARTS = ("markupsafe", "urllib3")  # of jinja2, of requests
@@ -127,6 +129,22 @@ def test_streets_are_neither_read_nor_scored_without_their_package(
             open_it(dataset, tmp_path, "train")
     with pytest.raises(UserError, match=r"scorer cityscapes: cityscapesscripts is missing; .*rsis\[workflow\]"):
         score_run(tmp_path / "none.json", dataset, tmp_path, ScoreSection(scorers=("coco", "cityscapes")))
+
+
+def test_where_cityscapes_stands_is_said_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = 'cityscapesscripts is missing; pip install "rsis[workflow]"'
+    (tmp_path / "params.yaml").write_text(TINY.replace("\nruns:", STREETS))
+    streets = load_params(tmp_path / "params.yaml").dataset("streets")
+    monkeypatch.chdir(tmp_path)
+    download("streets", streets, Path("data/raw/streets"))
+    monkeypatch.setitem(sys.modules, "cityscapesscripts", None)
+    found = look("streets", streets, Path("data/raw/streets"))
+    assert (found.state, found.text) == ("there", f"in data/raw/streets, not counted: {lacking}")
+    monkeypatch.delenv("CITYSCAPES_DIR", raising=False)
+    real = look(
+        "cityscapes", load_params(REPOSITORY / "params.yaml").dataset("cityscapes"), Path("data/raw/cityscapes")
+    )
+    assert (real.state, real.text) == ("missing", lacking)
 
 
 def test_a_failing_import_of_ours_is_not_taken_for_a_missing_package(

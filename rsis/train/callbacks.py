@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from rsis.data.loader import EpochSampler
 from rsis.files import atomic_path, write_json
-from rsis.train.curriculum import ScheduleState, advance
+from rsis.train.curriculum import ScheduleState, advance, is_validated
 from rsis.train.figures import FigureFiles
 from rsis.train.module import TrainingModule
 from rsis.train.progress import Progress
@@ -40,6 +40,9 @@ class Schedule(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the schedule in force and seed what is random within the epoch."""
         assert isinstance(pl_module, TrainingModule)
+        # Lightning asks at the end of each epoch; the last one is validated too, whatever validate_every divides
+        last = pl_module.current_epoch + 1 == pl_module.section.epochs
+        trainer.check_val_every_n_epoch = 1 if last else pl_module.section.validate_every
         pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: seeded by epoch it does not care when the run began
         torch.manual_seed(
@@ -58,7 +61,7 @@ class Schedule(pl.Callback):
         """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
         assert isinstance(pl_module, TrainingModule)
         before = pl_module.schedule
-        validated = _validated(trainer, before.epoch)
+        validated = is_validated(before.epoch, pl_module.section)
         loss = float(trainer.callback_metrics["val/total"]) if validated else None
         after = advance(before, loss, pl_module.section)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
@@ -118,7 +121,8 @@ class History(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         state = pl_module.schedule
         row = {key: float(value) for key, value in trainer.callback_metrics.items() if "/" in key}
-        if not _validated(trainer, state.epoch):  # Lightning still has the figures of the last validation
+        if not is_validated(trainer.current_epoch, pl_module.section):
+            # Lightning still has the figures of the last validation
             row = {key: value for key, value in row.items() if not key.startswith("val/")}
         row["schedule/num_steps"] = state.num_steps
         row["schedule/class_in_force"] = float(state.use_class)
@@ -179,9 +183,3 @@ class SignOfLife(pl.Callback):
         )
         write_json(self.path, asdict(progress))
         self._last = time.monotonic()
-
-
-def _validated(trainer: pl.Trainer, epoch: int) -> bool:
-    """Whether the epoch ends with a validation."""
-    every = trainer.check_val_every_n_epoch
-    return every is not None and (epoch + 1) % every == 0
