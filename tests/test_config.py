@@ -94,6 +94,15 @@ def test_a_fault_names_key_found_and_remedy(tmp_path: Path, text: str, path: str
     assert str(file) in str(caught.value)
 
 
+@pytest.mark.parametrize("run", ["demo", "nuclei", "demo_streets"])
+@pytest.mark.parametrize(("key", "value"), [("epochs", 1), ("epochs", 2), ("num_steps", 5), ("batch_size", 2)])
+def test_one_change_makes_a_smaller_training(tmp_path: Path, text: str, run: str, key: str, value: int) -> None:
+    """As `dvc exp run -S` makes it: no other key has to change with it."""
+    file = tmp_path / "params.yaml"
+    file.write_text(change(text, f"runs.{run}.train.{key}", value))
+    assert getattr(load_params(file).run(run).train, key) == value
+
+
 def test_a_file_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no such file; run in the folder that holds params\.yaml"):
         load_params(tmp_path / "params.yaml")
