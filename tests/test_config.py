@@ -78,6 +78,7 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ("runs.demo.train.devices", 3, "batch_size 8 cannot be shared evenly by 3 devices on 1 nodes"),
         ("runs.demo.train.seed", -1, "runs.demo.train.seed: found -1; input should be greater than or equal to 0"),
         ("runs.demo.seeds", [0, 1], "default.runs.demo: DVC has no stage for each of its seeds"),
+        ("runs.nuclei_full.seeds", [1, 1], "runs: nuclei_full-seed1 stands for two of them"),
         ("comparisons.demo", ["demo"], "comparisons.demo: there is a run of that name"),
         ("datasets.nuclei.source.path", "data/processed/x", "source.path: found 'data/processed/x', but rsis writes"),
         ("datasets.nuclei.source.path", "data", "source.path: found 'data', but rsis writes data/raw and replaces"),
