@@ -34,8 +34,8 @@ def copy_of_plan(folder: Path, seconds: dict[str, float]) -> Path:
 
 def test_it_says_what_runs_for_how_long_and_how_to_go_on(tmp_path: Path) -> None:
     lines = plan(copy_of_plan(tmp_path, {"one": 215, "two": 95}), "one", "two", "three")
-    assert lines[1].split() == "one on data of one, about 4 min".split()
-    assert lines[2].split() == "two on data of two, about 2 min".split()
+    assert lines[1].split() == ["one", "on", "data", "of", "one,", "about", "4", "min"]
+    assert lines[2].split() == ["two", "on", "data", "of", "two,", "about", "2", "min"]
     assert lines[3].split()[:3] == ["three", "(no", "reference:"]
     assert "together about 6 min" in lines[4]
     assert "M, 2 threads" in lines[5]
