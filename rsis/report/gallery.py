@@ -39,10 +39,12 @@ class GalleryItem:
 
 
 def choose(image_ids: Sequence[str], count: int = 10) -> list[str]:
-    """Return at most `count` ids (2 or more), evenly spaced over the sorted ids, the first and the last included."""
+    """Return at most `count` ids, evenly spaced over the sorted ids, with the first and the last; of one the middle."""
     ids = sorted(image_ids)
     if len(ids) <= count:
         return ids
+    if count == 1:
+        return [ids[len(ids) // 2]]
     return [ids[i * (len(ids) - 1) // (count - 1)] for i in range(count)]
 
 

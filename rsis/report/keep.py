@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rsis import paths
 from rsis.config import Params
 from rsis.cores import describe_machine
 from rsis.files import read_json
@@ -21,9 +22,10 @@ def keep_as_reference(
     """Write the folder of reference results and the tables of `PAGES`.
 
     Args:
-        params: The configuration, which names the runs with other seeds; those that were scored are taken along.
+        params: The configuration. It names the runs with other seeds, and those of `default`; what was trained and
+            scored of both is taken along.
         name: Of the report.
-        inputs: The runs to keep.
+        inputs: The runs to keep and to report.
         inputs_of: Says where the files of a run are.
         folder: Of the reference results.
 
@@ -31,16 +33,21 @@ def keep_as_reference(
         UserError: Something of a run is missing or malformed, or a file cannot be written.
     """
     runs: dict[str, tuple[Training, ...]] = {}
-    for item in inputs:
-        seeds = [inputs_of(run) for run in seeds_of(params, item.run)]
-        scored = [seed for seed in seeds if seed.metrics_path.is_file()]
-        runs[item.run] = tuple(_training(each) for each in (item, *scored))
+    others = [run for run in params.default.runs if run not in {item.run for item in inputs} and _is_scored(run)]
+    for item in (*inputs, *map(inputs_of, others)):
+        seeds = [inputs_of(run) for run in seeds_of(params, item.run) if _is_scored(run)]
+        runs[item.run] = tuple(_training(each) for each in (item, *seeds))
     reference = Reference(runs)
     write_reference(name, inputs, folder, reference)
     for page in PAGES:
         if page.is_file():
             put_tables(page, reference)
     return reference
+
+
+def _is_scored(run: str) -> bool:
+    """Whether a run was trained and scored here; figures alone may be those of the repository."""
+    return paths.metrics_file(run).is_file() and paths.predictions_file(run).is_file()
 
 
 def _training(item: RunInputs) -> Training:

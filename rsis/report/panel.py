@@ -6,7 +6,7 @@ width of a phone, and a palette image of some ten kilobytes.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -63,6 +63,19 @@ class Picture:
     alt: str
     caption: str
     size: tuple[int, int]
+
+
+def smaller(image: Picture) -> Picture:
+    """Return a picture of three quarters of the width and height, and fewer colours: half the bytes, still legible."""
+    with Image.open(io.BytesIO(image.data)) as whole:
+        size = (3 * whole.width // 4, 3 * whole.height // 4)
+        shrunk = whole.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    if image.name.endswith(".png"):
+        shrunk.quantize(16, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
+    else:
+        shrunk.save(file, format="JPEG", quality=60, optimize=True)
+    return replace(image, data=file.getvalue(), size=(shrunk.height, shrunk.width))
 
 
 def panel(title: str, x: str, y: str, height: float = 2.75) -> tuple[Figure, Axes]:

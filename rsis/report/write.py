@@ -17,7 +17,7 @@ from rsis.report.comparison import compare
 from rsis.report.experiments import Experiment, tabulate
 from rsis.report.long_table import long_table
 from rsis.report.page import RunInputs, load_run, run_page
-from rsis.report.panel import Picture
+from rsis.report.panel import Picture, smaller
 from rsis.report.published import Published, load_published
 from rsis.report.reference import NAME as RESULTS
 from rsis.report.reference import Reference, write_results
@@ -86,10 +86,10 @@ def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, refere
     Raises:
         UserError: See `write_report`.
     """
-    rendered = _render(name, inputs, None, (), 2)
+    rendered = _render(name, inputs, None, (), 1)
     with atomic_folder(folder) as temporary:
         (temporary / name).mkdir()
-        for picture in rendered.pictures:
+        for picture in map(smaller, rendered.pictures):
             (temporary / name / picture.name).write_bytes(picture.data)
         (temporary / f"{name}.md").write_text(rendered.texts["md"], encoding="utf-8")
         command = f"{_command(name, [item.run for item in inputs], [])} --reference"

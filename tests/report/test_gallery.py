@@ -46,6 +46,7 @@ def image(tmp_path: Path) -> Path:
 @given(st.integers(0, 200))
 def test_choice_is_evenly_spaced(count: int) -> None:
     ids = [f"image{i:03d}" for i in range(count)]
+    assert choose(ids[::-1], 1) == ids[count // 2 : count // 2 + 1]
     chosen = choose(ids[::-1])
     assert len(chosen) == min(count, 10)
     assert chosen == sorted(set(chosen))

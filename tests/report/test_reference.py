@@ -122,13 +122,13 @@ def test_a_page_gets_the_table_between_its_marks_and_nothing_else(tmp_path: Path
 
 def test_runs_are_kept_with_their_seeds_report_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    inputs = {name: make_run(tmp_path, name) for name in ("mine", "mine_seeds-seed0")}
-    inputs["mine_seeds-seed1"] = replace(inputs["mine"], run="mine_seeds-seed1", metrics_path=tmp_path / "none.json")
+    inputs = {name: make_run(tmp_path, name) for name in ("mine", "mine_seeds-seed0", "mine_seeds-seed1")}
+    inputs["mine_seeds-seed1"].predictions_path.unlink()  # its figures came with git
     (tmp_path / "README.md").write_text(PAGE)
     folder = tmp_path / "reports/reference"
     for _ in range(2):  # the second takes the place of the first
         reference = keep.keep_as_reference(params(), "all", [inputs["mine"]], inputs.__getitem__, folder)
-    assert [item.run for item in reference.runs["mine"]] == ["mine", "mine_seeds-seed0"]  # the third was not scored
+    assert [item.run for item in reference.runs["mine"]] == ["mine", "mine_seeds-seed0"]
     assert read_reference(folder) == reference
     assert table_of(reference) in (tmp_path / "README.md").read_text()
     text = (folder / "README.md").read_text()
@@ -138,6 +138,16 @@ def test_runs_are_kept_with_their_seeds_report_and_tables(tmp_path: Path, monkey
     report = (folder / "all.md").read_text()
     linked = {part.split(")")[0] for part in report.split("](")[1:]}
     assert linked == {f"all/{path.name}" for path in (folder / "all").iterdir()}
+
+
+def test_runs_of_the_default_that_were_scored_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = {name: make_run(tmp_path, name, dataset=data) for name, data in (("mine", "tiny"), ("other", "scenes"))}
+    built = DefaultSection(datasets=("tiny", "scenes"), runs={"mine": "tiny", "other": "scenes"})
+    chosen = params().model_copy(update={"default": built})
+    reference = keep.keep_as_reference(chosen, "all", [inputs["mine"]], inputs.__getitem__, tmp_path / "reference")
+    assert list(reference.runs) == ["mine", "other"]
+    assert "scenes" not in (tmp_path / "reference/all.md").read_text()
 
 
 def test_a_history_that_says_too_little_is_one_line(tmp_path: Path) -> None:
