@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from golden import Case, find_cases, original_name, relative, require
+from golden_cases import Case, find_cases, original_name, relative
 
 from rsis.data.hdf5 import PreparedSample
 from rsis.data.loader import collate
@@ -14,10 +14,11 @@ from rsis.structures import Batch, Losses, RSISOutput
 
 CASES = find_cases("train")
 # The original's own float32 differed from its float64 by 1.8e-4 of a loss of iteration 1 (relative) and by 1e-6 of a
-# score (its README). Twice that for the losses, since rounding also depends on the machine (2.7e-4 seen with AVX-512).
+# score (tests/golden/README.md). Twice that for the losses, since rounding also depends on the machine (2.7e-4 seen
+# with AVX-512).
 FLOAT32_LOSSES = 3.6e-4
 FLOAT32_SCORES = 1e-6
-# Its README: these steps went through an old Adam or a duplicated parameter list and are no exact target.
+# The same page: these steps went through an old Adam or a duplicated parameter list and are no exact target.
 LATER_LOSSES = {"sgd": 1e-9, "adam": 2e-3}
 
 
@@ -54,9 +55,8 @@ def as_row(losses: Losses) -> np.ndarray:
 
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
-def test_targets_are_the_originals(case: Case | None) -> None:
+def test_targets_are_the_originals(case: Case) -> None:
     """From instance and class map to targets; where the original lost an object we keep it."""
-    case = require(case)
     arrays, expected = case.arrays, batch_of(case)
     samples = []
     for instances, classes in zip(arrays["ins"].astype(np.int32), arrays["seg"], strict=True):
@@ -86,8 +86,7 @@ def test_targets_are_the_originals(case: Case | None) -> None:
 
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
-def test_first_iteration_agrees_with_the_original(case: Case | None) -> None:
-    case = require(case)
+def test_first_iteration_agrees_with_the_original(case: Case) -> None:
     arrays, batch = case.arrays, batch_of(case)
     network = case.network().train(case["mode"] == "train")
     output, losses, assigned = run(case, network, batch)
@@ -134,8 +133,7 @@ def check_statistics(network: RSIS, arrays: np.lib.npyio.NpzFile) -> None:
 
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
-def test_cost_matrix_and_losses_in_float32(case: Case | None) -> None:
-    case = require(case)
+def test_cost_matrix_and_losses_in_float32(case: Case) -> None:
     arrays, batch = case.arrays, batch_of(case, torch.float32)
     network = case.network(torch.float32).train(case["mode"] == "train")
     with torch.no_grad():
@@ -154,8 +152,7 @@ def test_cost_matrix_and_losses_in_float32(case: Case | None) -> None:
 
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
-def test_optimiser_steps_agree_with_the_original(case: Case | None) -> None:
-    case = require(case)
+def test_optimiser_steps_agree_with_the_original(case: Case) -> None:
     if case["mode"] != "train":
         return
     arrays, batch = case.arrays, batch_of(case)
