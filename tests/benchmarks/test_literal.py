@@ -86,8 +86,9 @@ def test_outputs_losses_and_gradients_are_ours(name: str, training: bool) -> Non
         torch.testing.assert_close(other, parameter.grad, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("weight", [1.0, 2.0, 25.0])
 @pytest.mark.parametrize("slots", [2, 7])
-def test_losses_are_ours_with_fewer_and_with_more_objects_than_steps(slots: int) -> None:
+def test_losses_are_ours_with_fewer_and_with_more_objects_than_steps(slots: int, weight: float) -> None:
     ours, literal = both(SMALL)
     batch = make_batch((64, 64), 4, slots, CPU)
     empty = batch.num_instances.clone()
@@ -96,10 +97,13 @@ def test_losses_are_ours_with_fewer_and_with_more_objects_than_steps(slots: int)
     masks[1] = False
     batch = type(batch)(batch.images, masks, batch.class_ids, empty, batch.valid)
     output = ours.eval()(normalize(batch.images, torch.float64), 4)
-    criterion = Criterion(OBJECTIVE.class_weight, OBJECTIVE.stop_weight, OBJECTIVE.stop_balance)
+    objective = OBJECTIVE.model_copy(update={"mask_weight": weight})
+    criterion = Criterion(
+        objective.class_weight, objective.stop_weight, objective.stop_balance, mask_weight=objective.mask_weight
+    )
     found, _ = criterion(output, mask_probs(output, (64, 64)), batch, use_class=True, use_stop=False)
     plain = literal.eval()(normalized(batch.images, torch.float64), 4)
-    expected = literal_losses(plain, (64, 64), batch, OBJECTIVE, use_class=True, use_stop=False)
+    expected = literal_losses(plain, (64, 64), batch, objective, use_class=True, use_stop=False)
     for term in ("total", "mask", "class_", "stop"):
         torch.testing.assert_close(getattr(expected, term), getattr(found, term), rtol=1e-9, atol=1e-9)
 

@@ -42,7 +42,9 @@ def steps_of(case: Case, batch: Batch) -> int:
 
 
 def run(case: Case, network: RSIS, batch: Batch) -> tuple[RSISOutput, Losses, torch.Tensor]:
-    criterion = Criterion(case["class_weight"], case["stop_weight"], case["stop_balance_weight"])
+    criterion = Criterion(
+        case["class_weight"], case["stop_weight"], case["stop_balance_weight"], mask_weight=case["iou_weight"]
+    )
     output = network(batch.images, steps_of(case, batch))
     probs = mask_probs(output, (case["H"], case["W"]))
     losses, assigned = criterion(output, probs, batch, use_class=case["use_class_loss"], use_stop=case["use_stop_loss"])
@@ -138,14 +140,19 @@ def test_cost_matrix_and_losses_in_float32(case: Case) -> None:
     network = case.network(torch.float32).train(case["mode"] == "train")
     with torch.no_grad():
         output, losses, assigned = run(case, network, batch)
-        costs = 1 - soft_iou(mask_probs(output, (case["H"], case["W"])), batch.target_masks)  # [B, T, N]
+        overlaps = soft_iou(mask_probs(output, (case["H"], case["W"])), batch.target_masks)  # [B, T, N]
     np.testing.assert_allclose(as_row(losses), arrays["losses_f64"][0], rtol=FLOAT32_LOSSES)
-    eligible = arrays["scores_f64"] < 10  # [B, N, T]: 10 marks what may not be matched
+    costs = case["iou_weight"] * (1 - overlaps)
+    real = arrays["sw_mask"] > 0  # [B, N]
+    eligible = real[:, :, None] & real[:, None, : arrays["scores_f64"].shape[2]]  # [B, N, T]
+    assert (arrays["scores_f64"][~eligible] == 10).all()  # what may not be matched
     run_steps = np.arange(eligible.shape[2]) < case["steps_run"]
     ours = np.ones(eligible.shape)
     ours[:, : costs.shape[2], : costs.shape[1]] = costs.transpose(1, 2).numpy()
     compare = eligible & run_steps
-    np.testing.assert_allclose(ours[compare], arrays["scores_f64"][compare], rtol=0, atol=20 * FLOAT32_SCORES)
+    np.testing.assert_allclose(
+        ours[compare], arrays["scores_f64"][compare], rtol=0, atol=case["iou_weight"] * 20 * FLOAT32_SCORES
+    )
     valid = arrays["perm_valid"] & (arrays["gap_to_second_best"] > 1e-5)[:, None]
     assert np.array_equal(assigned.numpy()[valid], arrays["perm"][0][valid])
 
