@@ -8,6 +8,10 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 # the certificates of the machine, for those behind a proxy
 export UV_SYSTEM_CERTS := 1
+# uv wants to write there, or no cache
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export UV_NO_CACHE := 1
+endif
 BIN = .venv/bin
 DEMO_RUNS = demo demo_scenes demo_streets
 export PATH := $(CURDIR)/$(BIN):$(PATH)
