@@ -157,17 +157,20 @@ def score(
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
     from rsis.eval.run import score_run
     from rsis.eval.scores import write_scores
+    from rsis.files import check_replaceable
     from rsis.manifest import read_manifest
 
     loaded = load_params(params)
     section = loaded.run(run)
+    folder = details or paths.scores_folder(run)
+    check_replaceable(folder)  # before minutes of scoring
     manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
     with held(paths.lock_file("score", run), f"scoring of {run}"):
         scores = score_run(predictions or paths.predictions_file(run), dataset, manifest.root, section.score, manifest)
-        write_scores(scores, metrics or paths.metrics_file(run), details or paths.scores_folder(run))
+        write_scores(scores, metrics or paths.metrics_file(run), folder)
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{run} {key} {value:.4f}")
 

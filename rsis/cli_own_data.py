@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rsis import paths
 from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
 
@@ -44,8 +45,14 @@ def init(
         raise UserError(f"--name: found {title!r}; expected letters, digits, _ and - alone")
     if not class_name.strip() or not class_name.isprintable():
         raise UserError(f"--class-name: found {class_name!r}; expected a name")
+    output = paths.output_beside(folder)
     if Path.cwd().resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{folder}: the folder you are in is part of it; run in another, beside {folder.resolve()}")
+    if output is not None:
+        raise UserError(
+            f"{folder}: rsis writes {output} and replaces what stands there; move your pictures to a folder of another "
+            f"place or name, such as {title}-pictures, and name that"
+        )
     if not dry_run:
         check_name(params, title)  # before minutes of looking
     recognized = recognize(folder)

@@ -1,4 +1,11 @@
-"""Writing files so that a reader finds the old one or the new one, never half of one; reading checked JSON."""
+"""Writing files so that a reader finds the old one or the new one, never half of one; reading checked JSON.
+
+A folder that is written whole carries a mark, `.rsis-folder.json`, that lists what rsis put there:
+
+    {"files": ["objects.csv", "per_image.csv"], "made_by": "rsis"}
+
+Only a folder that is absent, empty, or holds nothing but what its mark lists is ever replaced.
+"""
 
 import contextlib
 import hashlib
@@ -15,6 +22,9 @@ from pydantic import TypeAdapter, ValidationError
 from rsis.errors import UserError
 
 Value = TypeVar("Value")
+MARK = ".rsis-folder.json"
+# what looking at a folder leaves in it
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".directory"})
 
 
 @contextlib.contextmanager
@@ -46,26 +56,86 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place when the block ends well.
+    """Give a temporary folder beside `path` that takes its place, with a mark in it, when the block ends well.
+
+    Of a link the folder it points to is replaced, not the link.
 
     Raises:
-        UserError: The folder cannot be made, the disk is full or not writable.
+        UserError: `path` holds something that rsis did not put there (see `check_replaceable`), the folder cannot
+            be made, the disk is full or not writable.
     """
+    check_replaceable(path)
+    path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
         raise _cannot_write(path, error) from error
+    old = temporary.with_name(f"{temporary.name}.old")
     try:
         yield temporary
+        write_json(temporary / MARK, {"made_by": "rsis", "files": sorted(_files_in(temporary))})
         temporary.chmod(0o777 & ~_umask())
+        check_replaceable(path)  # again: the block may have taken hours
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(old)
         temporary.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a folder that holds anything but what rsis wrote into it as a whole.
+
+    A folder may be replaced when it is absent, is empty, or carries a mark that lists all its files. What file
+    managers and notebooks leave behind (`LITTER`) does not count.
+
+    Raises:
+        UserError: Names the first foreign file, or says that `path` is a file or the working folder.
+    """
+    where = path.resolve()
+    remedy = "name another folder, or move that away, then run again"
+    try:
+        if not where.exists():
+            return
+        if not where.is_dir():
+            raise UserError(f"{path}: is a file; expected a folder to write; name another, or move it away")
+        if Path.cwd().resolve().is_relative_to(where):
+            raise UserError(f"{path}: the folder you are in is part of it and would be replaced; name another folder")
+        listed = _listed_in(where)
+        for root, folders, files in os.walk(where):
+            here = Path(root)
+            links = [name for name in folders if (here / name).is_symlink()]
+            empty = [root] if here != where and not folders and not files else []
+            for entry in sorted([*empty, *(str(here / name) for name in (*files, *links) if name not in LITTER)]):
+                if (name := Path(entry).relative_to(where).as_posix()) not in listed:
+                    raise UserError(f"{path}: holds {name}, which rsis did not write there; {remedy}")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); make it readable, or {remedy}") from error
+
+
+def _listed_in(folder: Path) -> set[str]:
+    """Return what the folder's mark lists, the mark included; nothing without a mark that can be read."""
+    try:
+        mark = json.loads((folder / MARK).read_bytes())
+        return {MARK, *mark["files"]} if mark["made_by"] == "rsis" else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _files_in(folder: Path) -> Iterator[str]:
+    """Yield the paths of files, links and empty folders, relative to the folder, with forward slashes."""
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        names = [*files, *(name for name in folders if (here / name).is_symlink())]
+        if not folders and not files and here != folder:
+            yield here.relative_to(folder).as_posix()
+        yield from ((here / name).relative_to(folder).as_posix() for name in names)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -13,10 +13,11 @@ It stands in `data/raw/NAME` and says where the data is and what it was. For two
       "source": {"kind": "plants", "seed": 1}
     }
 
-`root` is "." for data that lies beside the manifest, else the absolute path of the user's folder.
+`root` is "." for data that lies beside the manifest. For a folder of the user's it is a path relative to the manifest
+where the folder lies in the project (so that the project may be moved), else an absolute one.
 `source` repeats the data set's source section of params.yaml. `files` is sorted by path; a path is
-relative to the root and has forward slashes. Hidden files and folders, and MANIFEST.json itself, are
-not listed.
+relative to the root and has forward slashes. Hidden files and folders, what file managers leave behind, READMEs and
+MANIFEST.json itself are not listed: a corrected README makes no other data set.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from rsis.errors import UserError
-from rsis.files import read_json, sha256_of, write_json
+from rsis.files import LITTER, read_json, sha256_of, write_json
 
 NAME = "MANIFEST.json"
 SCHEMA_VERSION: Final = 1
@@ -104,12 +105,20 @@ def write_manifest(folder: Path, dataset: str, root: Path, source: Mapping[str, 
     content = _Content(
         schema_version=SCHEMA_VERSION,
         dataset=dataset,
-        root="." if root == folder else str(root),
+        root=_root_from(folder, root),
         source=dict(source or {}),
         files=files,
     )
     write_json(folder / NAME, asdict(content))
     return Manifest(dataset, root, files, content.source)
+
+
+def _root_from(folder: Path, root: Path) -> str:
+    """Return how the manifest in `folder` names the root."""
+    project = Path.cwd().resolve()
+    if root == folder or (folder.is_relative_to(project) and root.is_relative_to(project)):
+        return Path(os.path.relpath(root, folder)).as_posix()
+    return str(root)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -186,8 +195,13 @@ def _list_files(root: Path) -> list[str]:
                 kept.append(name)
         folders[:] = kept
         paths = (Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith("."))
-        found.extend(path for path in paths if path != NAME)
+        found.extend(path for path in paths if path != NAME and not _is_beside_the_point(path))
     return sorted(found)
+
+
+def _is_beside_the_point(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name in LITTER or name.upper().partition(".")[0] == "README"
 
 
 def _raise(error: OSError) -> None:

@@ -1,9 +1,29 @@
 """Where each stage puts what it makes, relative to the folder that holds params.yaml."""
 
+import os
 from pathlib import Path
 
+# all folders that the stages write into
+OUTPUTS = tuple(
+    map(Path, ("data/raw", "data/processed", "models", "history", "predictions", "metrics", "scores", "reports",
+               "analysis", "submissions", "state", "logs"))
+)  # fmt: skip
 REPORTS = Path("reports")
 STATE = Path("state")
+
+
+def output_beside(folder: Path) -> Path | None:
+    """Return the first of `OUTPUTS` that a folder of the user's lies in, is, or contains; None if it is clear of all.
+
+    Args:
+        folder: Absolute, or relative to the working folder; need not exist.
+    """
+    where = Path(os.path.realpath(folder))
+    for output in OUTPUTS:
+        taken = Path(os.path.realpath(output))
+        if where.is_relative_to(taken) or taken.is_relative_to(where):
+            return output
+    return None
 
 
 def raw_folder(dataset: str) -> Path:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from rsis import paths
 from rsis.section import Count, Epoch, Section, Size
 
 
@@ -62,6 +63,20 @@ class StreetSource(_Source):
     objects: tuple[Count, Count]
 
 
+def _is_outside(folder: str) -> str:
+    """Refuse a folder that a stage writes into, since DVC and the stages replace those as a whole."""
+    output = paths.output_beside(Path(folder).expanduser())
+    if output is not None:
+        raise ValueError(
+            f"found {folder!r}, but rsis writes {output} and replaces what stands there; move your files to a folder "
+            "of another place or name, then correct the path"
+        )
+    return folder
+
+
+OwnFolder = Annotated[str, AfterValidator(_is_outside)]
+
+
 class FolderSource(_Source):
     """A folder of the user's that is read where it stands and never changed.
 
@@ -71,7 +86,7 @@ class FolderSource(_Source):
     """
 
     kind: Literal["folder"]
-    path: str
+    path: OwnFolder
     env: str | None = None
     obtain: str | None = None
 
@@ -129,7 +144,7 @@ class CityscapesSource(_Source):
     """
 
     kind: Literal["cityscapes"]
-    path: str | None = None
+    path: OwnFolder | None = None
     env: str | None = None
     packages: Annotated[tuple[FileName, ...], Field(min_length=1)]
     server: Address = "https://www.cityscapes-dataset.com"

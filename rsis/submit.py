@@ -18,12 +18,12 @@ the class's place in VOC's own order, 1 (aeroplane) to 20 (tvmonitor).
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from rsis.data.lsc_submission import is_lsc_submission, write_lsc_submission
+from rsis.data.lsc_submission import write_lsc_submission
 from rsis.dataset_config import AnyDataset, CityscapesDataset, CocoDataset, CocoSplit, CvpppDataset
 from rsis.errors import UserError
 from rsis.eval.coco_file import Category, Picture
@@ -32,7 +32,7 @@ from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.run import check_images, check_sizes
 from rsis.eval.submission import write_cityscapes_submission
 from rsis.eval.truths import load_ground_truth
-from rsis.files import atomic_folder, read_json
+from rsis.files import atomic_folder, check_replaceable, read_json
 from rsis.run_config import RunSection, ScoreSection
 
 RESULTS_NAME = "results.json"
@@ -51,12 +51,13 @@ def submit(name: str, run: RunSection, dataset: AnyDataset, root: Path, predicti
         dataset: The section of its data set.
         root: Folder of the raw data, which says what images and classes there are.
         predictions_path: What `rsis predict` wrote, for any split of the data set.
-        folder: Is made; it may be there when it holds nothing but a submission of this form.
+        folder: Is made; an earlier submission there is replaced.
 
     Raises:
         UserError: The predictions are missing or malformed, or of another run, data set, images, sizes or
             classes; `folder` holds other files or cannot be written.
     """
+    check_replaceable(folder)  # before minutes of work
     predictions = _read(name, run, predictions_path)
     truth = load_ground_truth(dataset, root, predictions.split)
     check_images(predictions_path, predictions, truth, dataset.skip_bad)
@@ -107,7 +108,6 @@ def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: C
 
 
 def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, rules: ScoreSection) -> None:
-    _refuse_others(folder, is_lsc_submission)
     with atomic_folder(folder) as temporary:
         maps = ((image.image_id, instance_map_of(image, rules.overlap)) for image in predictions.images)
         write_lsc_submission(temporary, Path(split_folder).name, maps)
@@ -128,7 +128,6 @@ def _write_results(
     category_ids: Sequence[int | str],
 ) -> None:
     """Write results.json, in the order of the prediction file; `category_ids` has those of classes 1..K-1."""
-    _refuse_others(folder, RESULTS_NAME.__eq__)
     with (
         atomic_folder(folder) as temporary,
         (temporary / RESULTS_NAME).open("w", encoding="utf-8") as file,
@@ -146,21 +145,3 @@ def _write_results(
                 file.write(separator + json.dumps(result))
                 separator = ",\n"
         file.write("\n]\n")
-
-
-def _refuse_others(folder: Path, is_ours: Callable[[str], bool]) -> None:
-    """Raise UserError when the folder holds a file that its submission does not, or is none.
-
-    Args:
-        folder: Perhaps not there.
-        is_ours: Told a file's path within the folder, with forward slashes.
-    """
-    inside = folder.rglob("*") if folder.is_dir() else [folder] if folder.exists() else []
-    for path in inside:
-        if path.is_dir() and not path.is_symlink():
-            continue
-        if path == folder or not is_ours(path.relative_to(folder).as_posix()):
-            raise UserError(
-                f"{path}: not part of a submission of this form, which would replace its folder; "
-                "name another folder with --out"
-            )

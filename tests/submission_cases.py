@@ -71,7 +71,7 @@ def coco(root: Path) -> tuple[CocoDataset, Path]:
     document = {"images": pictures, "categories": categories, "annotations": annotations}
     (root / "truth.json").write_text(json.dumps(document))
     save(root / "mine.json", images, ("bolt", "nut"))  # the classes' order of the reader, not of the file
-    source = {"kind": "folder", "path": "."}
+    source = {"kind": "folder", "path": "pictures"}
     splits = {"test": {"annotations": "truth.json", "images": "."}}
     section = {"format": "coco", "source": source, "size": (8, 8), "splits": splits}
     return CocoDataset.model_validate(section), root / "mine.json"

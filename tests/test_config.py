@@ -43,8 +43,7 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert set(params.runs) - set(params.default.runs) == {"dsb2018"}
-    assert "dsb2018" not in params.default.datasets
+    assert set(params.runs) - set(params.default.runs) == set()
 
 
 @pytest.mark.parametrize(
@@ -60,20 +59,22 @@ def test_the_repositorys_own_file_is_valid() -> None:
             "resnet20",
             "runs.demo.model.backbone: found 'resnet20'; input should be 'resnet18'",
         ),
-        ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has plants, scenes"),
+        ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has nuclei, plants"),
         ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
         ("runs.demo.train.optimizer", "adamw", "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.lr_kernels", None, "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),
         ("datasets.plants.size", [96], "datasets.plants.size.1: missing; add it"),
         ("datasets.plants.source.kind", "url", "datasets.plants.source"),
-        ("default.runs", {"demo": "dsb2018"}, "default.runs.demo: no run of that name on data set 'dsb2018'"),
-        ("default.datasets", [], "default.datasets: plants is missing"),
+        ("default.runs", {"demo": "nuclei"}, "default.runs.demo: no run of that name on data set 'nuclei'"),
+        ("default.datasets", ["nuclei"], "default.datasets: plants is missing"),
         ("runs.demo.train.devices", 3, "batch_size 8 cannot be shared evenly by 3 devices on 1 nodes"),
         ("runs.demo.train.seed", -1, "runs.demo.train.seed: found -1; input should be greater than or equal to 0"),
         ("runs.demo.seeds", [0, 1], "default.runs.demo: DVC has no stage for each of its seeds"),
-        ("runs.dsb2018.seeds", [1, 1], "runs: dsb2018-seed1 stands for two of them"),
         ("comparisons.demo", ["demo"], "comparisons.demo: there is a run of that name"),
+        ("datasets.nuclei.source.path", "data/processed/x", "source.path: found 'data/processed/x', but rsis writes"),
+        ("datasets.nuclei.source.path", "data", "source.path: found 'data', but rsis writes data/raw and replaces"),
+        ("datasets.cityscapes.source.path", "./models/../state", "source.path: found './models/../state', but rsis"),
         ("comparisons.paper", ["nosuch"], "comparisons.paper: no run 'nosuch'"),
     ],
 )
@@ -101,7 +102,7 @@ def test_unknown_names_list_the_known_ones() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     with pytest.raises(UserError, match=r"no run 'dmo'; it has demo, demo_scenes"):
         params.run("dmo")
-    with pytest.raises(UserError, match=r"no data set 'x'; it has plants, scenes"):
+    with pytest.raises(UserError, match=r"no data set 'x'; it has nuclei, plants"):
         params.dataset("x")
 
 
@@ -171,15 +172,13 @@ def test_an_address_that_is_none_is_named_by_its_key(tmp_path: Path, url: str) -
 
 def test_a_run_with_seeds_stands_for_one_of_each(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(
-        text.replace("  dsb2018:                        # in no", "  dsb2018:\n    seeds: [3, 7]   # in no")
-    )
+    path.write_text(change(change(text, "default.runs", {}), "runs.nuclei.seeds", [3, 7]))
     params = load_params(path)
-    assert {"dsb2018-seed3", "dsb2018-seed7", "demo"} <= set(params.members)
-    assert "dsb2018" not in params.members
-    assert params.compared["dsb2018"] == ("dsb2018-seed3", "dsb2018-seed7")
-    assert params.run("dsb2018-seed7").train.seed == 7
-    assert params.run("dsb2018-seed7").seeds is None
-    assert params.origin("dsb2018-seed7") == ("dsb2018", 7)
-    with pytest.raises(UserError, match="run dsb2018 has several seeds; name one of dsb2018-seed3, dsb2018-seed7"):
-        params.run("dsb2018")
+    assert {"nuclei-seed3", "nuclei-seed7", "demo"} <= set(params.members)
+    assert "nuclei" not in params.members
+    assert params.compared["nuclei"] == ("nuclei-seed3", "nuclei-seed7")
+    assert params.run("nuclei-seed7").train.seed == 7
+    assert params.run("nuclei-seed7").seeds is None
+    assert params.origin("nuclei-seed7") == ("nuclei", 7)
+    with pytest.raises(UserError, match="run nuclei has several seeds; name one of nuclei-seed3, nuclei-seed7"):
+        params.run("nuclei")

@@ -1,12 +1,14 @@
 """Atomic writing: the old file or the new one."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rsis.errors import UserError
-from rsis.files import atomic_folder, atomic_path, sha256_of, write_json
+from rsis.files import MARK, atomic_folder, atomic_path, check_replaceable, sha256_of, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -29,12 +31,104 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     for name in ("a", "b"):
         with atomic_folder(target) as temporary:
             (temporary / name).write_text(name)
-    assert [path.name for path in target.iterdir()] == ["b"]
+    assert {path.name for path in target.iterdir()} == {"b", MARK}
     with pytest.raises(ZeroDivisionError), atomic_folder(target) as temporary:
         (temporary / "c").write_text("c")
         raise ZeroDivisionError
-    assert [path.name for path in target.iterdir()] == ["b"]
+    assert {path.name for path in target.iterdir()} == {"b", MARK}
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def everything_in(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def make(folder: Path) -> None:
+    with atomic_folder(folder) as temporary:
+        (temporary / "sub").mkdir()
+        (temporary / "sub" / "table.csv").write_text("1")
+        (temporary / "nothing").mkdir()
+
+
+@pytest.mark.parametrize("foreign", ["thesis.txt", "sub/thesis.txt", "notes/", ".git/config", "sub/link", "README"])
+def test_a_folder_with_anything_foreign_is_refused(tmp_path: Path, foreign: str) -> None:
+    target = tmp_path / "folder"
+    make(target)
+    make(target)
+    path = target / foreign
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if foreign.endswith("/"):
+        path.mkdir()
+    elif foreign.endswith("link"):
+        path.symlink_to(tmp_path)
+    else:
+        path.write_text("mine")
+    before = everything_in(tmp_path)
+    with pytest.raises(UserError, match=rf"folder: holds {foreign.rstrip('/')}, which rsis did not write there; name"):
+        make(target)
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("mark", [None, "", "[]", "{}", '{"made_by": "rsis"}', '{"made_by": "me", "files": ["a.txt"]}'])
+def test_a_folder_without_a_mark_of_ours_is_refused(tmp_path: Path, mark: str | None) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "a.txt").write_text("mine")
+    if mark is not None:
+        (target / MARK).write_text(mark)
+    before = everything_in(tmp_path)
+    with pytest.raises(UserError, match="which rsis did not write there"):
+        make(target)
+    assert everything_in(tmp_path) == before
+
+
+def test_what_comes_in_while_the_new_folder_is_made_stays(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    make(target)
+    with pytest.raises(UserError, match=r"holds thesis\.txt"), atomic_folder(target) as temporary:
+        (temporary / "table.csv").write_text("2")
+        (target / "thesis.txt").write_text("mine")
+    assert (target / "thesis.txt").read_text() == "mine"
+    assert (target / "sub" / "table.csv").is_file()
+
+
+def test_what_looking_at_a_folder_leaves_in_it_does_not_count(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    make(target)
+    (target / ".DS_Store").touch()
+    (target / "sub" / "Thumbs.db").touch()
+    make(target)
+    assert not (target / ".DS_Store").exists()
+
+
+def test_neither_the_working_folder_nor_one_above_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    (tmp_path / "link").symlink_to("a")
+    for name in (".", "..", "../link", str(tmp_path)):
+        with pytest.raises(UserError, match="the folder you are in is part of it"):
+            make(Path(name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "link"]
+
+
+def test_of_a_link_the_folder_behind_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    make(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "sub" / "table.csv").is_file()
+    (tmp_path / "disk" / "mine").touch()
+    with pytest.raises(UserError, match="holds mine"):
+        make(tmp_path / "link")
+
+
+def test_a_copied_folder_is_still_ours_and_equal_content_gives_an_equal_mark(tmp_path: Path) -> None:
+    make(tmp_path / "folder")
+    shutil.copytree(tmp_path / "folder", tmp_path / "copy")
+    make(tmp_path / "copy")
+    assert everything_in(tmp_path / "folder") == everything_in(tmp_path / "copy")
+    assert json.loads((tmp_path / "copy" / MARK).read_text())["files"] == ["nothing", "sub/table.csv"]
+    check_replaceable(tmp_path / "copy")
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from rsis.eval.prediction_file import ImagePrediction, InstancePrediction
 from rsis.eval.run import score_run
 from rsis.eval.submission import write_cityscapes_submission
 from rsis.eval.truths import load_ground_truth
+from rsis.files import MARK
 from rsis.masks import encode_rle
 from rsis.submit import submit
 
@@ -105,7 +106,7 @@ def test_pycocotools_reads_the_results_and_agrees_with_the_scorer(
     submit("mine", run, dataset, tmp_path, path, tmp_path / "new/sent")
     expected = score_run(path, dataset, tmp_path, run.score).metrics["coco/AP"]
     assert 0 < expected < 1
-    assert [item.name for item in (tmp_path / "new/sent").iterdir()] == ["results.json"]
+    assert {item.name for item in (tmp_path / "new/sent").iterdir()} == {"results.json", MARK}
     assert pycocotools_ap(tmp_path / "truth.json", tmp_path / "new/sent/results.json") == pytest.approx(expected)
 
 
@@ -146,14 +147,14 @@ def test_cityscapes_is_its_own_writers_folder(tmp_path: Path) -> None:
     instances = noisy(rng, np.stack([ids == 26000, ids == 24000]), 8)
     image = ImagePrediction("aachen_000000_000019", (30, 40), instances)
     predictions = save(tmp_path / "mine.json", [image], tuple(LABEL_IDS))
-    source = {"kind": "folder", "path": "."}
+    source = {"kind": "folder", "path": "pictures"}
     section = {"format": "cityscapes", "source": source, "size": (8, 8), "splits": {"test": {"folder": "val"}}}
     run = with_rules("cityscapes", classes="best")
     dataset = CityscapesDataset.model_validate(section)
     submit("mine", run, dataset, tmp_path, tmp_path / "mine.json", tmp_path / "sent")
     write_cityscapes_submission(predictions, tmp_path / "expected", run.score)
     assert contents(tmp_path / "sent") == contents(tmp_path / "expected")
-    assert len(contents(tmp_path / "sent")) == 3
+    assert len(contents(tmp_path / "sent")) == 3 + 1  # and the mark of the folder
 
 
 @pytest.mark.parametrize("write", [coco, voc])
@@ -174,7 +175,7 @@ def test_plants_replace_an_earlier_submission_and_nothing_else(tmp_path: Path, n
     assert contents(folder) == first
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("years of work")
-    with pytest.raises(UserError, match="not part of a submission"):
+    with pytest.raises(UserError, match=rf"holds {name}, which rsis did not write there"):
         submit("mine", RUN, PLANTS, raw, path, folder)
     assert contents(folder) == {**first, name: b"years of work"}
 
@@ -182,8 +183,8 @@ def test_plants_replace_an_earlier_submission_and_nothing_else(tmp_path: Path, n
 def test_results_replace_nothing_else(tmp_path: Path) -> None:
     dataset, path = coco(tmp_path)
     before = contents(tmp_path)
-    for folder in (tmp_path, path):  # other files, and no folder
-        with pytest.raises(UserError, match="not part of a submission"):
+    for folder, fault in ((tmp_path, "rsis did not write there"), (path, "is a file; expected a folder")):
+        with pytest.raises(UserError, match=fault):
             submit("mine", with_rules("coco"), dataset, tmp_path, path, folder)
     assert contents(tmp_path) == before
 

@@ -11,6 +11,7 @@ import numpy as np
 from submission_cases import contents, noisy
 
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile, write_predictions
+from rsis.files import MARK
 
 PARAMS = """
 datasets:
@@ -70,7 +71,7 @@ def test_the_command(tmp_path: Path) -> None:
     done = rsis(tmp_path, "submit", "demo")
     assert (done.returncode, done.stdout) == (0, "demo: submissions/demo\n"), done.stderr
     sent = contents(tmp_path / "submissions")
-    assert set(sent) == {"demo/submission.h5", *(f"demo/A1/{name}_label.png" for name in names)}
+    assert set(sent) == {"demo/submission.h5", f"demo/{MARK}", *(f"demo/A1/{name}_label.png" for name in names)}
 
     (tmp_path / "predictions/demo.json").rename(tmp_path / "other.json")
     again = rsis(tmp_path, "submit", "demo", "--predictions", "other.json", "--out", "elsewhere")

@@ -22,7 +22,7 @@ CATEGORIES = (3, 12, 3)
 
 def configuration(voc: str = VOC, sbdataset: str | None = SBDATASET, **splits: dict[str, Any]) -> VocDataset:
     """A data set section with these splits."""
-    content = {"format": "voc", "source": {"kind": "folder", "path": "."}, "size": (8, 8)}
+    content = {"format": "voc", "source": {"kind": "folder", "path": "pictures"}, "size": (8, 8)}
     return VocDataset.model_validate({**content, "voc": voc, "sbdataset": sbdataset, "splits": splits})
 
 

@@ -20,7 +20,7 @@ from rsis.analysis.figures import heat_figure, pair_figure, tau_figure
 from rsis.analysis.order import PATTERNS, Emission, consecutive_pairs, summary, taus
 from rsis.data.hdf5 import PreparedSplit
 from rsis.errors import UserError
-from rsis.files import atomic_folder
+from rsis.files import atomic_folder, check_replaceable
 from rsis.model.checkpoint import load_checkpoint
 from rsis.report.published import Published, load_published
 from rsis.report.render import render
@@ -39,7 +39,7 @@ def analyze(
         run: Its section of params.yaml.
         processed: Folder with the prepared splits; the run's own split of `predict` is analysed.
         checkpoint: The trained network.
-        folder: Where everything goes; replaced.
+        folder: Where everything goes; an earlier analysis there is replaced.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -47,8 +47,9 @@ def analyze(
 
     Raises:
         UserError: The checkpoint or the split is missing or damaged, they do not fit each other, or no image has
-            two predicted objects.
+            two predicted objects; or `folder` holds what rsis did not write.
     """
+    check_replaceable(folder)  # before minutes of analysis
     split = PreparedSplit(processed / f"{run.predict.split}.h5")
     network, info = load_checkpoint(checkpoint, expected=run.model)
     if info.size != split.size or info.class_names != split.class_names:

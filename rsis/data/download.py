@@ -5,7 +5,6 @@ so before it runs a stage again) is unpacked from there and not fetched a second
 deleted at any time to save space.
 """
 
-import contextlib
 import logging
 import shutil
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsis import paths
 from rsis.data.cityscapes_session import find_packages, log_in
 from rsis.data.cvppp import CvpppReader
 from rsis.data.fetch import fetch
@@ -21,8 +21,8 @@ from rsis.data.readers import on_lost, open_split
 from rsis.data.unpack import unpack
 from rsis.dataset_config import AnyDataset, CvpppDataset
 from rsis.errors import UserError
-from rsis.files import atomic_folder, sha256_of
-from rsis.manifest import NAME, Manifest, read_manifest, verify, write_manifest
+from rsis.files import atomic_folder, check_replaceable, sha256_of
+from rsis.manifest import Manifest, read_manifest, verify, write_manifest
 from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
 
 _FORMAT_OF = {"plants": "cvppp", "scenes": "voc", "streets": "cityscapes", "cityscapes": "cityscapes"}
@@ -45,8 +45,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
 
     Raises:
         UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
-            be fetched or unpacked, the source and format do not fit, or `folder` holds files that are not a
-            former download's.
+            be fetched or unpacked, the source and format do not fit, or `folder` holds files that rsis did not
+            write.
     """
     folder = folder.resolve()
     source = dataset.source
@@ -114,7 +114,7 @@ def _make(
     kept = _unchanged(folder, folder, record)
     if kept is not None:
         return kept
-    _check_replaceable(folder)
+    check_replaceable(folder)  # before hours of fetching
     with atomic_folder(folder) as temporary:
         fill(temporary)
         check_complete(dataset, temporary)
@@ -147,14 +147,16 @@ def _use_folder(name: str, dataset: AnyDataset, source: FolderSource, folder: Pa
 
 def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest:
     """Check the user's folder and record its files; they are read where they lie."""
+    if root.is_relative_to(folder) or paths.output_beside(root) is not None:  # an environment variable may name it
+        raise UserError(
+            f"{root}: your data lies where rsis writes, and would be replaced; move it elsewhere and correct "
+            f"datasets.{name}.source"
+        )
     check_complete(dataset, root)
     record = dataset.source.model_dump(mode="json")
     kept = _unchanged(folder, root, record)
     if kept is not None:
         return kept
-    if root == folder:
-        return write_manifest(folder, name, root, record)
-    _check_replaceable(folder)
     with atomic_folder(folder) as temporary:
         manifest = write_manifest(temporary, name, root, record)
     _log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
@@ -198,18 +200,3 @@ def _unchanged(folder: Path, root: Path, record: dict[str, Any]) -> Manifest | N
     except UserError:  # whatever is wrong with it, it is made anew
         return None
     return manifest
-
-
-def _check_replaceable(folder: Path) -> None:
-    """Refuse to replace a folder that holds anything but a former download."""
-    if not folder.exists() or (folder.is_dir() and {path.name for path in folder.iterdir()} <= {NAME}):
-        return
-    with contextlib.suppress(UserError):
-        manifest = read_manifest(folder)
-        source = manifest.source
-        ours = source.get("kind") in ("plants", "scenes", "streets", "archives")
-        # of these two kinds it may also be the user's own folder
-        ours = ours or "hdf5" in source or (source.get("kind") == "cityscapes" and "server" not in source)
-        if manifest.root == folder and ours:
-            return
-    raise UserError(f"{folder}: holds files that `rsis download` did not make; move them away, then run again")

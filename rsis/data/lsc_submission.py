@@ -71,11 +71,6 @@ def to_labels(instance_map: np.ndarray) -> np.ndarray:
     return labels.astype(np.uint8 if labels.max() <= 255 else np.uint16)
 
 
-def is_lsc_submission(name: str) -> bool:
-    """Tell whether a submission may hold a file of that name, relative to its folder, with forward slashes."""
-    return _FILE.fullmatch(name) is not None
-
-
 def _check_name(what: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UserError(

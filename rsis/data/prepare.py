@@ -6,7 +6,7 @@ from pathlib import Path
 from rsis.data.hdf5_writer import SplitOrigin, SplitSummary, write_split
 from rsis.data.readers import on_lost, open_split
 from rsis.dataset_config import AnyDataset
-from rsis.files import atomic_folder
+from rsis.files import atomic_folder, check_replaceable
 from rsis.manifest import read_manifest, verify
 
 _log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ def prepare(
         UserError: The raw tree differs from its manifest, a split has no readable image, an image is broken or lacks
             a file and is not left out, or the files cannot be written.
     """
+    check_replaceable(processed_folder)  # before minutes of reading
     manifest = read_manifest(raw_folder)
     verify(manifest)
     summaries: dict[str, SplitSummary] = {}

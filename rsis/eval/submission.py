@@ -27,7 +27,6 @@ from rsis.masks import decode_rle
 from rsis.run_config import ScoreSection
 
 _CITYSCAPES_ID = re.compile(r"[^\s/\\_.][^\s/\\_]*_[0-9]+_[0-9]+")
-_CITYSCAPES_FILE = re.compile(rf"{_CITYSCAPES_ID.pattern}(\.txt|_[0-9]+\.png)")
 
 
 def write_cityscapes_submission(predictions: PredictionFile, folder: Path, rules: ScoreSection) -> None:
@@ -35,7 +34,7 @@ def write_cityscapes_submission(predictions: PredictionFile, folder: Path, rules
 
     Args:
         predictions: Of a model with Cityscapes' classes.
-        folder: Is made; it may be there when it holds nothing but a submission.
+        folder: Is made; an earlier submission there is replaced.
         rules: Whether a mask counts for every class or for its best one.
 
     Raises:
@@ -49,22 +48,9 @@ def write_cityscapes_submission(predictions: PredictionFile, folder: Path, rules
                 f"image {image.image_id!r} is not named <city>_<sequence>_<frame>; the Cityscapes server takes "
                 "no other; predict a split of Cityscapes"
             )
-    strange = _first_strange(folder)
-    if strange is not None:
-        raise UserError(f"{strange}: not part of a submission, which would replace its folder; name another folder")
     with atomic_folder(folder) as temporary:
         for image in predictions.images:
             _write_cityscapes_image(image, temporary, labels_of, rules)
-
-
-def _first_strange(folder: Path) -> Path | None:
-    """Return something in the folder that no submission writes."""
-    if not folder.exists():
-        return None
-    if not folder.is_dir():
-        return folder
-    strange = (path for path in sorted(folder.iterdir()) if not _CITYSCAPES_FILE.fullmatch(path.name))
-    return next(strange, None)
 
 
 def _write_cityscapes_image(

@@ -3,13 +3,14 @@
 Equal inputs give equal bytes: nothing of the moment of writing is in them.
 """
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsis.errors import UserError
-from rsis.files import atomic_folder, atomic_path
+from rsis.files import MARK, atomic_folder, atomic_path, check_replaceable
 from rsis.report.ablation import ablations
 from rsis.report.breakdown import breakdown
 from rsis.report.comparison import compare
@@ -20,6 +21,7 @@ from rsis.report.published import Published, load_published
 from rsis.report.render import render
 from rsis.report.seeds import seed_tables
 
+RESERVED = ("readme", "reference")  # what stands in reports/ beside the reports, in lower case
 MANY_RUNS = 4  # from these on a gallery shows fewer images of each
 
 
@@ -45,16 +47,17 @@ def write_report(
     Everything is rendered before the first file is written.
 
     Args:
-        name: Name of the report.
+        name: Name of the report: letters, digits, "_", "-" and ".".
         inputs: Runs, in the order they are to appear, of any data sets.
         folder: Where the report goes.
         published: The literature's numbers; by default those of the package.
         experiments: DVC experiments to compare, the one first that the others are compared with.
 
     Raises:
-        UserError: There is neither a run nor an experiment, an input is missing or wrong, inputs of a run do
-            not belong together, or a file cannot be written.
+        UserError: There is neither a run nor an experiment, the name cannot be used or belongs to files that are no
+            report, an input is missing or wrong, inputs of a run do not belong together, or a file cannot be written.
     """
+    paths = _places(name, folder)
     if not inputs and not experiments:
         raise UserError(f"report {name}: no run to report; name at least one of params.yaml's runs")
     loaded = [load_run(item) for item in inputs]
@@ -69,13 +72,27 @@ def write_report(
     context |= {"experiments": tabulate(experiments), "command": command, "seeds": seeds}
     texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
     texts["csv"] = long_table(comparisons, experiments, seeds).to_csv(index=False, lineterminator="\n")
-    paths = ReportPaths(folder / f"{name}.md", folder / f"{name}.html", folder / f"{name}.csv", folder / name)
     with atomic_folder(paths.figures) as temporary:
         for picture in (*figures, *(picture for page in pages for picture in page.pictures)):
             (temporary / picture.name).write_bytes(picture.data)
     for path in (paths.markdown, paths.html, paths.csv):
         with atomic_path(path) as temporary:
             temporary.write_text(texts[path.suffix[1:]], encoding="utf-8")
+    return paths
+
+
+def _places(name: str, folder: Path) -> ReportPaths:
+    """Return where a report of that name goes, after checking that no other files stand there."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise UserError(f"report --name: found {name!r}; expected letters, digits, _, - and . alone, and no folder")
+    if name.lower() in RESERVED:
+        raise UserError(f"report --name: {name} is kept for the reference results; take another")
+    paths = ReportPaths(folder / f"{name}.md", folder / f"{name}.html", folder / f"{name}.csv", folder / name)
+    check_replaceable(paths.figures)
+    if not (paths.figures / MARK).is_file():
+        for path in (paths.markdown, paths.html, paths.csv):
+            if path.exists():
+                raise UserError(f"{path}: is there and belongs to no report; take another --name, or move it away")
     return paths
 
 

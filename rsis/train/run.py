@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.loader import EpochSampler, Share, make_loader
 from rsis.errors import StoppedError, UserError
-from rsis.files import atomic_folder, atomic_path
+from rsis.files import atomic_folder, atomic_path, check_replaceable
 from rsis.lock import held
 from rsis.model.checkpoint import read_info
 from rsis.model.rsis import RSIS
@@ -122,6 +122,7 @@ def _lead(
     fresh: bool,
 ) -> None:
     """Find out where the run stands, train it from there and publish the result."""
+    check_replaceable(paths.history)  # before hours of training
     training = _training(name, run, paths)
     state = training.state
     if fresh:

@@ -13,6 +13,7 @@ from rsis.analysis.run import analyze, beside_paper
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.errors import UserError
+from rsis.files import MARK
 from rsis.model.checkpoint import CheckpointInfo, save_checkpoint
 from rsis.model.rsis import RSIS, normalize
 from rsis.report.published import load_published
@@ -60,7 +61,7 @@ def test_everything_is_written_and_agrees(project: Path, tmp_path: Path) -> None
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
         *("order.csv", "images.csv", "pairs.csv", "index.md", "index.html"),
-        *("tau.png", "pairs.png", "activations.png"),
+        *("tau.png", "pairs.png", "activations.png", MARK),
     }
     for page in ("index.md", "index.html"):
         text = (tmp_path / "out" / page).read_text()

@@ -187,7 +187,7 @@ def test_open_split_gives_this_reader(tmp_path: Path) -> None:
     dataset = CityscapesDataset.model_validate(
         {
             "format": "cityscapes",
-            "source": {"kind": "folder", "path": "."},
+            "source": {"kind": "folder", "path": "pictures"},
             "size": (8, 16),
             "splits": {"val": {"folder": "val"}},
         }

@@ -137,7 +137,7 @@ def test_open_split_knows_its_splits(tmp_path: Path) -> None:
     dataset = CvpppDataset.model_validate(
         {
             "format": "cvppp",
-            "source": {"kind": "folder", "path": "."},
+            "source": {"kind": "folder", "path": "pictures"},
             "size": (8, 8),
             "splits": {"train": {"folder": "A1", "take": (0, 1)}},
         }

@@ -14,6 +14,7 @@ from rsis.data.download import download
 from rsis.data.readers import open_split
 from rsis.dataset_config import CityscapesDataset, CocoDataset, VocDataset
 from rsis.errors import UserError
+from rsis.files import MARK
 from rsis.manifest import read_manifest, verify
 
 
@@ -52,7 +53,7 @@ def test_folder_is_recorded_where_it_stands(own: Path, tmp_path: Path) -> None:
     dataset, before = plant_section({"kind": "folder", "path": str(own)}), snapshot(own)
     manifest = download("mine", dataset, tmp_path / "raw" / "mine")
     assert manifest.root == own.resolve()
-    assert [path.name for path in (tmp_path / "raw" / "mine").iterdir()] == ["MANIFEST.json"]
+    assert {path.name for path in (tmp_path / "raw" / "mine").iterdir()} == {"MANIFEST.json", MARK}
     assert snapshot(own) == before
     recorded = snapshot(tmp_path / "raw")
     assert download("mine", dataset, tmp_path / "raw" / "mine") == manifest
@@ -75,21 +76,19 @@ def test_environment_variable_replaces_the_path(own: Path, tmp_path: Path, monke
     assert "\n" not in str(caught.value)
 
 
-def test_data_may_lie_in_the_raw_folder_itself(own: Path) -> None:
-    dataset = plant_section({"kind": "folder", "path": str(own)})
-    manifest = download("own", dataset, own)
-    assert json.loads((own / "MANIFEST.json").read_text())["root"] == "."
-    assert download("own", dataset, own) == manifest
+def test_data_in_the_raw_folder_itself_is_refused(own: Path) -> None:
+    """DVC would remove it before it runs the stage."""
+    before = snapshot(own)
+    with pytest.raises(UserError, match=r"your data lies where rsis writes.*; move it elsewhere and correct datasets"):
+        download("own", plant_section({"kind": "folder", "path": str(own)}), own)
+    assert snapshot(own) == before
 
 
 def test_foreign_files_are_never_replaced(own: Path) -> None:
     before = snapshot(own)
-    with pytest.raises(UserError, match="did not make; move them away"):
+    with pytest.raises(UserError, match="which rsis did not write there"):
         download("own", plant_section(PLANTS), own)
     assert snapshot(own) == before
-    download("own", plant_section({"kind": "folder", "path": str(own)}), own)  # recorded, yet the user's
-    with pytest.raises(UserError, match="did not make; move them away"):
-        download("own", plant_section(PLANTS), own)
     assert before.items() <= snapshot(own).items()
 
 

@@ -137,7 +137,7 @@ def test_cityscapes_folder_is_used_where_it_stands(
     with pytest.raises(UserError, match=f"{CITY}_gtFine_instanceIds.png|gtFine"):
         download("cityscapes", dataset, tmp_path / "raw" / "cityscapes")
     own = dataset.model_copy(update={"source": dataset.source.model_copy(update={"env": None})})
-    with pytest.raises(UserError, match="did not make; move them away"):  # the user's, though data/raw holds it
+    with pytest.raises(UserError, match=r"holds mine\.txt, which rsis did not write there"):
         (tmp_path / "raw" / "cityscapes" / "mine.txt").write_text("notes")
         download("cityscapes", own, tmp_path / "raw" / "cityscapes")
 

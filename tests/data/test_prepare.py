@@ -59,7 +59,7 @@ def _break(raw: Path, plant: str) -> None:
 
 def test_every_split_is_written(raw: Path, processed: Path) -> None:
     summaries = _prepare(raw, processed)
-    assert sorted(path.name for path in processed.iterdir()) == ["test.h5", "train.h5", "val.h5"]
+    assert sorted(path.name for path in processed.glob("*.h5")) == ["test.h5", "train.h5", "val.h5"]
     assert {name: summary.images for name, summary in summaries.items()} == {"train": 3, "val": 2, "test": 2}
     for name, summary in summaries.items():
         split, reader = PreparedSplit(processed / f"{name}.h5"), open_split(_dataset(), raw, name)
@@ -77,9 +77,12 @@ def test_every_split_is_written(raw: Path, processed: Path) -> None:
 def test_preparing_again_replaces_the_folder_with_the_same_bytes(raw: Path, processed: Path) -> None:
     _prepare(raw, processed)
     first = {path.name: sha256_of(path) for path in processed.iterdir()}
-    (processed / "left-over.h5").write_bytes(b"")
     _prepare(raw, processed)
     assert {path.name: sha256_of(path) for path in processed.iterdir()} == first
+    (processed / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match=r"plants: holds thesis\.txt, which rsis did not write there"):
+        _prepare(raw, processed)
+    assert (processed / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_changed_raw_tree_is_refused(raw: Path, processed: Path) -> None:

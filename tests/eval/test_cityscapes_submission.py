@@ -13,6 +13,7 @@ from rsis.eval.cityscapes import score_cityscapes
 from rsis.eval.cityscapes_truth import LABEL_IDS, CityscapesTruth
 from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 from rsis.eval.submission import write_cityscapes_submission
+from rsis.files import MARK
 from rsis.masks import decode_rle, encode_rle
 from rsis.run_config import ScoreSection
 
@@ -74,7 +75,7 @@ def test_files_lines_and_masks(tmp_path: Path) -> None:
                 assert picture.mode == "L"
                 np.testing.assert_array_equal(np.asarray(picture), np.where(decode_rle(item.rle), 255, 0))
             named.add(Path(path).name)
-    assert {path.name for path in folder.iterdir()} == named | {f"{image_id}.txt" for image_id in IMAGES}
+    assert {path.name for path in folder.iterdir()} == named | {MARK} | {f"{image_id}.txt" for image_id in IMAGES}
     assert (folder / f"{IMAGES[-1]}.txt").read_text() == ""
 
 
@@ -85,7 +86,7 @@ def test_replaces_an_earlier_submission_and_nothing_else(tmp_path: Path) -> None
     write_cityscapes_submission(predictions, folder, RULES["best"])
     assert not (folder / f"{IMAGES[0]}_40.png").exists()
     (folder / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match=r"thesis\.tex: not part of a submission"):
+    with pytest.raises(UserError, match=r"holds thesis\.tex, which rsis did not write there"):
         write_cityscapes_submission(predictions, folder, RULES["best"])
     assert (folder / "thesis.tex").read_text() == "years of work"
     assert (folder / f"{IMAGES[0]}.txt").is_file()

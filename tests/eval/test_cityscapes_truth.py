@@ -172,7 +172,7 @@ def test_load_ground_truth_gives_this_truth(tmp_path: Path) -> None:
         json.dumps(
             {
                 "format": "cityscapes",
-                "source": {"kind": "folder", "path": "."},
+                "source": {"kind": "folder", "path": "pictures"},
                 "size": [8, 16],
                 "splits": {"val": {"folder": "val"}},
             }

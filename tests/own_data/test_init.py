@@ -97,13 +97,13 @@ def test_a_dry_run_writes_nothing_and_an_absent_file_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_coco(tmp_path / "data/all.json", tmp_path / "data/images", NAMES)
-    assert rsis(monkeypatch, "init", "data", "--name", "things", "--dry-run") == 0
+    write_coco(tmp_path / "mine/all.json", tmp_path / "mine/images", NAMES)
+    assert rsis(monkeypatch, "init", "mine", "--name", "things", "--dry-run") == 0
     assert "    format: coco\n" in capsys.readouterr().out
     assert not (tmp_path / "params.yaml").exists()
-    assert rsis(monkeypatch, "init", "data", "--name", "things") == 0
+    assert rsis(monkeypatch, "init", "mine", "--name", "things") == 0
     assert load_params(tmp_path / "params.yaml").run("things").score.scorers == ("coco",)
-    assert rsis(monkeypatch, "init", "data", "--name", "no/name") == 2
+    assert rsis(monkeypatch, "init", "mine", "--name", "no/name") == 2
 
 
 def test_no_other_byte_of_a_file_changes_whatever_ends_its_lines(

@@ -13,6 +13,7 @@ from made_up_run import DIGEST, make_run
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.files import atomic_folder
 from rsis.report.experiments import Experiment
 from rsis.report.page import RunInputs
 from rsis.report.quantities import MINUS
@@ -137,7 +138,7 @@ def test_what_every_form_says(folder: Path, suffix: str) -> None:
 def test_markdown_links_the_pictures_there_are(folder: Path) -> None:
     text = (folder / "first.md").read_text(encoding="utf-8")
     linked = {part.split(")")[0] for part in text.split("](")[1:]}
-    assert linked == {f"first/{path.name}" for path in (folder / "first").iterdir()}
+    assert linked == {f"first/{path.name}" for path in (folder / "first").glob("*.*g")}
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
     for table in tables:  # every row has as many cells as its header
         assert len({line.replace("\\|", "").count("|") for line in table.strip().splitlines()}) == 1
@@ -155,16 +156,35 @@ def test_equal_inputs_give_equal_bytes(inputs: RunInputs, tmp_path: Path, monkey
         }
         for name in ("one", "two")
     )
-    assert len(one) == 3 + PICTURES
+    assert len(one) == 3 + PICTURES + 1  # and the mark of the folder of pictures
     assert one == two
 
 
 def test_a_new_report_leaves_no_old_picture(inputs: RunInputs, tmp_path: Path) -> None:
-    (tmp_path / "first").mkdir()
-    (tmp_path / "first" / "old.png").write_bytes(b"")
+    with atomic_folder(tmp_path / "first") as temporary:
+        (temporary / "old.png").write_bytes(b"")
     paths = write_report("first", [inputs], tmp_path)
     assert not (paths.figures / "old.png").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "first.csv", "first.html", "first.md"]
+
+
+@pytest.mark.parametrize("foreign", ["first.md", "first.html", "first.csv", "first/thesis.txt"])
+def test_a_report_replaces_reports_alone(inputs: RunInputs, tmp_path: Path, foreign: str) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / foreign).write_text("years of work")
+    with pytest.raises(UserError, match=r"belongs to no report|which rsis did not write there"):
+        write_report("first", [inputs], tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "first"] == (
+        [tmp_path / foreign] if "/" not in foreign else []
+    )
+    assert (tmp_path / foreign).read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["../first", "a/b", "/tmp/first", "..", ".", "", "README", "reference", "a b"])
+def test_a_report_stays_in_its_folder(inputs: RunInputs, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="report --name: "):
+        write_report(name, [inputs], tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
 
 
 def test_two_runs_in_one_report(tmp_path: Path) -> None:
