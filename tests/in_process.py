@@ -8,16 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from rsis.cli import main
 
 
 def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What the installed command does in a folder: its exit code and what it prints, as `test_cli.rsis` gives them."""
+    """What the installed command does in a folder, in one thread: its exit code and what it prints."""
     output, errors = io.StringIO(), io.StringIO()
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers, level, threads = root.handlers, root.level, torch.get_num_threads()
     root.handlers = []  # pytest's would keep the command from setting up its own
+    torch.set_num_threads(1)
     try:
         with (
             pytest.MonkeyPatch.context() as patch,
@@ -31,4 +33,5 @@ def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             main()
     finally:
         root.handlers, root.level = handlers, level
+        torch.set_num_threads(threads)
     return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), output.getvalue(), errors.getvalue())
