@@ -1,4 +1,5 @@
-# make demo   trains on generated plants, scores and writes a report
+# make demo   trains, scores and reports: first on real pictures, then on drawn ones in the benchmarks' formats
+#             make demo RUNS=demo_nuclei for one run of params.yaml
 # make test   runs every test
 # make docs   builds the documentation into site/
 # make bench  measures time and memory: make bench BENCH='--quick --only training inference'
@@ -13,16 +14,17 @@ ifneq ($(shell test -w "$$HOME" && echo yes),yes)
 export UV_NO_CACHE := 1
 endif
 BIN = .venv/bin
-DEMO_RUNS = demo demo_scenes demo_streets
+DEMO_RUNS = demo_nuclei demo demo_scenes demo_streets
+RUNS = $(DEMO_RUNS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test docs bench check lint run lock clean
 
-demo: .venv/.installed
-	dvc repro $(DEMO_RUNS:%=score@%)
-	rsis report demos
-	@dvc metrics show $(DEMO_RUNS:%=metrics/%.json)
-	@echo "report: $(CURDIR)/reports/demos.html"
+demo:
+	@$(PYTHON) workflow/plan.py $(RUNS)
+	@$(MAKE) --no-print-directory .venv/.installed
+	dvc repro $(RUNS:%=score@%)
+	rsis report $(if $(filter-out $(RUNS),$(DEMO_RUNS)),$(RUNS),demos)
 
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.
 test: .venv/.installed
@@ -42,14 +44,9 @@ lint: .venv/.installed
 
 check: lint test
 
-# One run from its data to its report, without DVC: make run RUN=dsb2018 DATASET=dsb2018
+# One run from its data to its report, without DVC: make run RUN=nuclei
 run: .venv/.installed
-	rsis download $(DATASET)
-	rsis prepare $(DATASET)
-	rsis train $(RUN)
-	rsis predict $(RUN)
-	rsis score $(RUN)
-	rsis report $(RUN)
+	rsis run $(RUN)
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

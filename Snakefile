@@ -28,6 +28,10 @@ localrules:
     comparison,
 
 
+onstart:
+    show_sources(workflow.dag)
+
+
 rule all:
     default_target: True
     input:

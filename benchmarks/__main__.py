@@ -25,6 +25,7 @@ from rsis.cores import available_cores
 from rsis.errors import UserError
 
 SUBJECTS = (
+    "startup",
     "training",
     "inference",
     "objective",

@@ -2,16 +2,12 @@
 
 import platform
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import rsis
-from rsis.cores import available_cores
-
-# what decides which matrix instructions torch can use, by their names in /proc/cpuinfo
-_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
+from rsis.cores import available_cores, processor
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,10 @@ class Machine:
 
 def describe(device: torch.device) -> Machine:
     """Look at the machine."""
-    info = _cpuinfo()
-    present = set(info.get("flags", info.get("Features", "")).split())
+    name, flags = processor()
     return Machine(
-        processor=info.get("model name", platform.processor() or platform.machine()),
-        flags=tuple(flag for flag in _FLAGS if flag in present),
+        processor=name,
+        flags=flags,
         cores=available_cores(),
         threads=torch.get_num_threads(),
         torch_capability=torch.backends.cpu.get_cpu_capability(),
@@ -60,13 +55,3 @@ def describe(device: torch.device) -> Machine:
         torch=torch.__version__,
         rsis=rsis.__version__,
     )
-
-
-def _cpuinfo() -> dict[str, str]:
-    """Return the entries of the first processor in /proc/cpuinfo; none where there is no such file."""
-    path = Path("/proc/cpuinfo")
-    if not path.exists():
-        return {}
-    first = path.read_text().split("\n\n")[0]
-    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}

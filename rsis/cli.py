@@ -12,15 +12,24 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, DatasetName, ParamsFile, RunName, Workers
+from rsis.cli_arguments import (
+    DEFAULT_PARAMS,
+    DatasetName,
+    DatasetNames,
+    EveryDataset,
+    NoteFile,
+    ParamsFile,
+    RunName,
+    Workers,
+)
+from rsis.cli_check import check_all, check_each
 from rsis.cli_own_data import own_data
-from rsis.cli_results import results
+from rsis.cli_results import report, results
+from rsis.cli_run import run_stages
 from rsis.cli_tool import tool
-from rsis.config import load_params
 from rsis.console import fail, set_up_logging
 from rsis.cores import available_cores
 from rsis.errors import UserError
-from rsis.lock import held
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,28 +47,40 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     Generated data is made; a folder of yours is read where it is and never changed. Either way
     data/raw/DATASET/MANIFEST.json lists every file with its size and SHA-256.
     """
+    from rsis.config import load_params
     from rsis.data.download import download as run_download
+    from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
-    with held(paths.lock_file("download", dataset), f"download of {dataset}"):
-        manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    try:
+        with held(paths.lock_file("download", dataset), f"download of {dataset}"):
+            manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    except UserError:
+        paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
+        raise
     typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
 
 
 @app.command()
-def check(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS, workers: Workers = None) -> None:
-    """Count what a data set holds, and name what is missing or broken; a folder of yours needs no download first.
+def check(
+    datasets: DatasetNames = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+    every: EveryDataset = False,
+    note: NoteFile = None,
+    workers: Workers = None,
+) -> None:
+    """Count what data sets hold, and name what is missing or broken; a folder of yours needs no download first.
 
-    Per split: images, objects per image, sizes, objects of each class. Exit code 2 when anything is missing.
+    Per split: images, objects per image, sizes, objects of each class. With --all instead where each data set of
+    `default` stands: there, generated here, to fetch, missing (and how to get it) or broken. Exit code 2 when anything
+    that is here is broken.
     """
-    from rsis.data.check import check as run_check
-    from rsis.data.check_table import render
-
-    statistics = run_check(dataset, load_params(params).dataset(dataset), paths.raw_folder(dataset), workers)
-    for line in render(statistics):
-        typer.echo(line)
-    if not statistics.is_whole:
-        raise UserError(f"{dataset}: not whole, see above; restore what is named there, or prepare with --skip-bad")
+    if every == bool(datasets):
+        raise UserError("check: name data sets, or give --all for those of default; expected one of the two")
+    if every:
+        check_all(params, note)
+    else:
+        check_each(params, datasets or (), workers)
 
 
 @app.command()
@@ -70,7 +91,9 @@ def prepare(
     workers: Workers = None,
 ) -> None:
     """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
+    from rsis.config import load_params
     from rsis.data.prepare import prepare as run_prepare
+    from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     with held(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
@@ -100,6 +123,7 @@ def train(
     nothing until parameters, data or code change. While it trains, SIGTERM and SIGUSR1 end it after the step it is
     at, with exit code 75. While another process trains the same run, it waits.
     """
+    from rsis.config import load_params
     from rsis.train.processes import rank
     from rsis.train.run import TrainPaths
     from rsis.train.run import train as run_train
@@ -122,6 +146,8 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
+    from rsis.config import load_params
+    from rsis.lock import held
     from rsis.predict import predict as run_predict
 
     section = load_params(params).run(run)
@@ -155,9 +181,11 @@ def score(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
+    from rsis.config import load_params
     from rsis.eval.run import score_run
     from rsis.eval.scores import write_scores
     from rsis.files import check_replaceable
+    from rsis.lock import held
     from rsis.manifest import read_manifest
 
     loaded = load_params(params)
@@ -173,6 +201,17 @@ def score(
         write_scores(scores, metrics or paths.metrics_file(run), folder)
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{run} {key} {value:.4f}")
+
+
+@app.command("run")
+def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Take a run from its data to its scores: download, prepare, train, predict, score and report.
+
+    Each stage is also a command of its own. Interrupted and started again, it goes on: data that was brought and a
+    training that ended are not done again. The report is left out where what it needs is not installed.
+    """
+    stages = (download, prepare, train, predict, score, report)
+    run_stages(run, params, {stage.__name__: stage for stage in stages})
 
 
 app.add_typer(results)

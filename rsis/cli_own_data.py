@@ -3,16 +3,16 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from rsis import paths
 from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 own_data = typer.Typer()
 _SHOWN = 5  # files that cannot be used that are named
@@ -32,6 +32,7 @@ def init(
     Your files are read where they are and never changed.
     """
     from pydantic import TypeAdapter
+    from rich.console import Console
 
     from rsis.dataset_config import AnyDataset, Dataset
     from rsis.own_data.findings import inspect
@@ -77,6 +78,7 @@ def init(
         return
     add_entries(params, title, *entries)
     typer.echo(f"{params}: data set and run {title}; change what you like, then")
+    typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
     for command in ("download", "prepare", "train", "predict", "score", "report"):
         typer.echo(f"  rsis {command} {title}")
 
@@ -94,9 +96,11 @@ def _place(folder: Path) -> Path:
     return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
-def _table(folder: Path, form: str, findings: object, chosen: object) -> Table:
+def _table(folder: Path, form: str, findings: object, chosen: object) -> "Table":
     """Say what was found and what follows from it."""
     import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
 
     from rsis.own_data.findings import Findings
     from rsis.own_data.suggest import Suggestion

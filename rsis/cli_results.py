@@ -10,10 +10,9 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName
-from rsis.config import load_params
-from rsis.lock import held
-from rsis.section import Split
+from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName, Split
+from rsis.console import print_table
+from rsis.extras import require
 
 results = typer.Typer()
 
@@ -33,6 +32,7 @@ def submit(
     Cityscapes: the test server's text files and masks.
     VOC and COCO: results as COCO JSON.
     """
+    from rsis.config import load_params
     from rsis.manifest import read_manifest
     from rsis.submit import submit as run_submit
 
@@ -58,14 +58,23 @@ def report(
         list[str] | None,
         typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
     ] = None,
+    as_reference: Annotated[
+        bool, typer.Option("--reference", help="Keep the figures in reports/reference and in the README's tables.")
+    ] = False,
 ) -> None:
     """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery.
 
-    A name under `comparisons` stands for its runs, and a run with `seeds` for one run of each.
+    A name under `comparisons` stands for its runs, and a run with `seeds` for one run of each. Prints the runs' figures
+    beside the reference results that came with the project.
     """
+    require("report", "matplotlib", "jinja2")
+    from rsis.config import load_params
     from rsis.manifest import read_manifest
     from rsis.report.experiments import Experiment
-    from rsis.report.page import RunInputs
+    from rsis.report.keep import keep_as_reference
+    from rsis.report.page import RunInputs, load_run
+    from rsis.report.reference import read_reference, rows_of
+    from rsis.report.reference_text import beside
     from rsis.report.write import write_report
 
     loaded = load_params(params)
@@ -75,25 +84,32 @@ def report(
     runs = [run for item in names for run in loaded.compared.get(item, (item,))]
     states: tuple[Experiment, ...] = ()
     if compared:
+        require("report --experiments", "dvc")
         from rsis.report.dvc_revisions import load_experiments
 
         states = load_experiments(compared, Path())
-    inputs: list[RunInputs] = []
-    for run in runs:
+
+    def inputs_of(run: str) -> RunInputs:
         section = loaded.run(run)
-        inputs.append(
-            RunInputs(
-                run=run,
-                metrics_path=paths.metrics_file(run),
-                scores_folder=paths.scores_folder(run),
-                history_folder=paths.history_folder(run),
-                predictions_path=paths.predictions_file(run),
-                dataset_config=loaded.dataset(section.dataset),
-                raw_root=read_manifest(paths.raw_folder(section.dataset)).root,
-                run_config=section,
-            )
+        return RunInputs(
+            run=run,
+            metrics_path=paths.metrics_file(run),
+            scores_folder=paths.scores_folder(run),
+            history_folder=paths.history_folder(run),
+            predictions_path=paths.predictions_file(run),
+            dataset_config=loaded.dataset(section.dataset),
+            raw_root=read_manifest(paths.raw_folder(section.dataset)).root,
+            run_config=section,
         )
-    written = write_report(name or [*names, "experiments"][0], inputs, paths.REPORTS, experiments=states)
+
+    inputs = [inputs_of(run) for run in runs]
+    title = name or [*names, "experiments"][0]
+    written = write_report(title, inputs, paths.REPORTS, experiments=states)
+    if as_reference:
+        known = keep_as_reference(loaded, title, inputs, inputs_of, paths.REFERENCE)
+    else:
+        known = read_reference(paths.REFERENCE)
+    print_table(*beside(rows_of(known, [load_run(item)[0] for item in inputs])))
     typer.echo(f"report: {written.html}")
 
 
@@ -109,10 +125,10 @@ def analyze(
     Kendall's tau with right-to-left, bottom-to-top, large-to-small and the activation of each encoder block before
     and after training, beside the paper's; how consecutive objects move; heat maps. Tables, figures and a page.
     """
-    from rich.console import Console
-    from rich.table import Table
-
+    require("analyze", "matplotlib", "jinja2")
     from rsis.analysis.run import analyze as run_analyze
+    from rsis.config import load_params
+    from rsis.lock import held
 
     section = load_params(params).run(run)
     if split is not None:
@@ -128,11 +144,7 @@ def analyze(
             folder,
             progress=sys.stderr.isatty(),
         )
-    table = Table(*heading)
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.print(table, crop=False) if console.is_terminal else Console(width=240).print(table)
+    print_table(heading, rows)
     typer.echo(f"{run}: {folder / 'index.html'}")
 
 
@@ -149,6 +161,7 @@ def status(
     stopped: it goes on when it is started again.
     waiting: there is nothing yet.
     """
+    from rsis.config import load_params
     from rsis.status import render, status_of
 
     found = status_of(load_params(params), runs or ())
@@ -170,7 +183,9 @@ def commit(
 
     The way back: after `dvc repro`, `dvc pull` or `dvc checkout`, `snakemake --touch` tells Snakemake what is there.
     """
+    require("commit", "dvc", "snakemake")
     from rsis.commit import commit as run_commit
+    from rsis.config import load_params
 
     stages = run_commit(load_params(params), runs or ())
     typer.echo(f"dvc.lock: {len(stages)} stages recorded; git add dvc.lock metrics, and commit")

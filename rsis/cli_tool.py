@@ -12,6 +12,7 @@ from rsis import paths
 from rsis.allocator import keep_freed_memory
 from rsis.cli_arguments import Checkpoint
 from rsis.errors import UserError
+from rsis.extras import require
 
 tool = typer.Typer()
 Format = Literal["onnx", "torchscript"]
@@ -134,10 +135,7 @@ def demo_app(
 
     It runs on this machine until Ctrl-C; no picture leaves it.
     """
-    import importlib.util
-
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError('demo-app: gradio is missing; pip install "rsis[app]"')
+    require("demo-app", "gradio")
     from rsis.demo_server import serve
     from rsis.predictor import RSIS
 

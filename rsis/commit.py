@@ -16,6 +16,7 @@ from dvc.repo import Repo
 
 from rsis import paths
 from rsis.config import Params
+from rsis.data.sources import NOTE as SOURCES_NOTE
 from rsis.errors import UserError
 from rsis.status import status_of
 
@@ -66,6 +67,10 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
     datasets = dict.fromkeys(params.default.runs[run] for run in runs)
     stages = [f"{stage}@{dataset}" for dataset in datasets for stage in ("download", "prepare")]
     stages += [f"{stage}@{run}" for run in runs for stage in _RUN_STAGES]
+    if set(datasets) == set(params.default.datasets):  # nothing is missing that `dvc repro` should begin with
+        (folder / paths.SOURCES_NOTE).parent.mkdir(exist_ok=True)
+        (folder / paths.SOURCES_NOTE).write_text(SOURCES_NOTE)
+        stages.insert(0, "sources")
     try:
         with Repo(str(folder)) as repo:
             for stage in stages:

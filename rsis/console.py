@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from rich.console import Console
@@ -24,6 +25,18 @@ def set_up_logging() -> None:
     # nothing a user can act on
     warnings.filterwarnings("ignore", message="The `srun` command is available")
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
+
+
+def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on standard output, whole, however narrow the terminal is."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*heading)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console()
+    console.print(table, crop=False) if console.is_terminal else Console(width=240).print(table)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

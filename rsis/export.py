@@ -10,7 +10,6 @@ One input and three outputs, any batch size and image size:
 Normalisation is inside; resizing to the network's size, thresholds and the end of the sequence are the caller's.
 """
 
-import importlib.util
 import json
 import logging
 import warnings
@@ -25,6 +24,7 @@ import torch
 from torch import nn
 
 from rsis.errors import UserError
+from rsis.extras import require
 from rsis.files import atomic_path
 from rsis.model.checkpoint import CheckpointInfo, load_checkpoint
 from rsis.model.rsis import RSIS, mask_probs, normalize
@@ -88,8 +88,8 @@ def export(
         UserError: The checkpoint cannot be read, what ONNX needs is not installed, or the outputs differ; no file is
             left then.
     """
-    if kind == "onnx" and not all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript")):
-        raise UserError('--format onnx: onnx, onnxruntime or onnxscript is missing; pip install "rsis[export]"')
+    if kind == "onnx":
+        require("export --format onnx", "onnx", "onnxruntime", "onnxscript")
     network, info = load_checkpoint(checkpoint)
     num_steps = steps or int(info.predict["num_steps"])
     model = Exportable(network, num_steps).eval().requires_grad_(False)

@@ -1,9 +1,7 @@
 """Numbered, coloured objects painted over a picture; the same in reports, results and on the web page."""
 
 import functools
-from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt
@@ -96,5 +94,5 @@ def _write_number(draw: ImageDraw.ImageDraw, mask: np.ndarray, number: int) -> N
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf"), size)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)  # the font that Pillow has with it: the same on every machine

@@ -9,7 +9,10 @@ OUTPUTS = tuple(
                "analysis", "submissions", "state", "logs"))
 )  # fmt: skip
 REPORTS = Path("reports")
+REFERENCE = REPORTS / "reference"
 STATE = Path("state")
+# Says to DVC that the table of `rsis check --all` was shown; a download that fails removes it.
+SOURCES_NOTE = STATE / "sources.txt"
 
 
 def output_beside(folder: Path) -> Path | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from rsis.extras import require
 from rsis.masks import encode_rle
 from rsis.overlay import enlarge, paint
 
@@ -100,7 +101,11 @@ class ImageResult:
 
         Args:
             axes: Where; None makes a figure of its own.
+
+        Raises:
+            UserError: matplotlib is not installed.
         """
+        require("plot", "matplotlib")
         from matplotlib import pyplot
 
         if axes is None:

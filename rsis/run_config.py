@@ -124,8 +124,13 @@ class TrainSection(Section):
     def _numbers_agree(self) -> Self:
         if self.num_steps > self.max_instances:
             raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
-        if self.validate_every > self.epochs:
-            raise ValueError(f"validate_every {self.validate_every} exceeds epochs {self.epochs}; lower the former")
+        growth, objective = self.curriculum, self.objective
+        wants_stop = objective.stop_from_epoch is not None or objective.stop_patience is not None
+        if wants_stop and growth and growth.stop_after >= self.num_steps:
+            raise ValueError(
+                f"num_steps {self.num_steps} does not exceed curriculum.stop_after {growth.stop_after}, so the "
+                "objectness would never be trained; lower curriculum.stop_after"
+            )
         if self.batch_size % (self.devices * self.nodes):
             shares = f"{self.devices} devices on {self.nodes} nodes"
             raise ValueError(f"batch_size {self.batch_size} cannot be shared evenly by {shares}; make it a multiple")

@@ -115,13 +115,14 @@ class Archive(Section):
     Attributes:
         urls: The first that answers is used; mirrors follow.
         size: Bytes.
-        checksum: "md5:..." or "sha256:...", hexadecimal.
+        checksum: "md5:..." or "sha256:...", hexadecimal. None = that of the first download, which later ones must
+            have (`rsis.data.first_download`).
         unpack: Whether it is a tar or zip archive to unpack into the data set's folder; else it is put there.
     """
 
     urls: Annotated[tuple[Address, ...], Field(min_length=1)]
     size: Count | None = None
-    checksum: Annotated[str, Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+    checksum: Annotated[str, Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")] | None = None
     unpack: bool = True
 
 

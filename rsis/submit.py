@@ -30,7 +30,6 @@ from rsis.eval.coco_file import Category, Picture
 from rsis.eval.detections import detections_of, instance_map_of
 from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.run import check_images, check_sizes
-from rsis.eval.submission import write_cityscapes_submission
 from rsis.eval.truths import load_ground_truth
 from rsis.files import atomic_folder, check_replaceable, read_json
 from rsis.run_config import RunSection, ScoreSection
@@ -67,6 +66,8 @@ def submit(name: str, run: RunSection, dataset: AnyDataset, root: Path, predicti
         _refuse_known(name, predictions_path, predictions, dataset)
         _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
     elif isinstance(dataset, CityscapesDataset):
+        from rsis.eval.submission import write_cityscapes_submission  # its package is optional
+
         write_cityscapes_submission(predictions, folder, run.score)
     elif isinstance(dataset, CocoDataset):
         image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])

@@ -146,5 +146,6 @@ def write_history(root: Path, name: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame({"step": [0, 1, 2], path.stem: [3.0, 2.0, 1.0]}).to_csv(path, sep="\t", index=False)
     facts = {"epochs": 3, "seconds": 75.4, "parameters": 1234567, "device": "cpu", "threads": 2, "commit": "c0ffee"}
+    facts |= {"torch": "2.14.1"}
     (history / "run.json").write_text(json.dumps(facts))
     return history

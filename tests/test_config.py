@@ -43,7 +43,8 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert set(params.runs) - set(params.default.runs) == set()
+    assert set(params.runs) - set(params.default.runs) == {"nuclei_full", *params.comparisons["seeds"]}
+    assert "nuclei_full" not in params.default.datasets
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,12 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ),
         ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has nuclei, plants"),
         ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
+        (
+            "runs.cvppp.train.num_steps",
+            5,
+            "num_steps 5 does not exceed curriculum.stop_after 5, so the objectness would never be trained; "
+            "lower curriculum.stop_after",
+        ),
         ("runs.demo.train.optimizer", "adamw", "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.lr_kernels", None, "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),
@@ -71,6 +78,7 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ("runs.demo.train.devices", 3, "batch_size 8 cannot be shared evenly by 3 devices on 1 nodes"),
         ("runs.demo.train.seed", -1, "runs.demo.train.seed: found -1; input should be greater than or equal to 0"),
         ("runs.demo.seeds", [0, 1], "default.runs.demo: DVC has no stage for each of its seeds"),
+        ("runs.nuclei_full.seeds", [1, 1], "runs: nuclei_full-seed1 stands for two of them"),
         ("comparisons.demo", ["demo"], "comparisons.demo: there is a run of that name"),
         ("datasets.nuclei.source.path", "data/processed/x", "source.path: found 'data/processed/x', but rsis writes"),
         ("datasets.nuclei.source.path", "data", "source.path: found 'data', but rsis writes data/raw and replaces"),
@@ -85,6 +93,15 @@ def test_a_fault_names_key_found_and_remedy(tmp_path: Path, text: str, path: str
         load_params(file)
     assert "\n" not in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("run", ["demo", "nuclei", "demo_streets"])
+@pytest.mark.parametrize(("key", "value"), [("epochs", 1), ("epochs", 2), ("num_steps", 5), ("batch_size", 2)])
+def test_one_change_makes_a_smaller_training(tmp_path: Path, text: str, run: str, key: str, value: int) -> None:
+    """As `dvc exp run -S` makes it: no other key has to change with it."""
+    file = tmp_path / "params.yaml"
+    file.write_text(change(text, f"runs.{run}.train.{key}", value))
+    assert getattr(load_params(file).run(run).train, key) == value
 
 
 def test_a_file_that_is_missing_or_no_yaml(tmp_path: Path) -> None:

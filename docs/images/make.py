@@ -1,7 +1,7 @@
 """The documentation's pictures, made from trained runs.
 
     python docs/images/make.py sequence models/demo.safetensors PICTURE docs/images/demo.jpg
-    python docs/images/make.py hundred models/dsb2018.safetensors ../shared/data/dsb2018/test docs/images/hundred.jpg
+    python docs/images/make.py hundred models/nuclei.safetensors examples/nuclei/test docs/images/hundred.jpg
 
 `sequence` shows a picture and its objects appearing in predicted order. `hundred` puts pictures of equal size together
 to one with a hundred nuclei or more, predicts it whole and in tiles, and prints how many are found.

@@ -120,7 +120,7 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
             splits.append(_count(reader, name, split, workers or available_cores()))
         recorded = manifest.files if manifest else {}  # named once, below
         missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
-    missing += _differences(manifest) if manifest else ()
+    missing += differences(manifest) if manifest else ()
     if not missing:
         try:
             check_complete(dataset, root)
@@ -147,8 +147,8 @@ def _find(dataset: AnyDataset, raw_folder: Path) -> tuple[Manifest | None, Path]
     return manifest, manifest.root
 
 
-def _differences(manifest: Manifest) -> Iterator[str]:
-    """Yield a line for each recorded file that is gone or has another size."""
+def differences(manifest: Manifest) -> Iterator[str]:
+    """Yield a line for each recorded file that is gone or has another size; no file is read."""
     for path, record in manifest.files.items():
         try:
             size = (manifest.root / path).stat().st_size

@@ -48,7 +48,7 @@ def log_in(server: str) -> requests.Session:
     Raises:
         UserError: There are no credentials or they are wrong, or the server does not answer.
     """
-    where, credentials = _find_credentials()
+    where, credentials = find_credentials()
     address = urlsplit(server)
     if address.scheme != "https" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise UserError(f"{server}: would send the password in the clear; use an https address as source.server")
@@ -104,8 +104,12 @@ def find_packages(session: requests.Session, server: str, names: Sequence[str]) 
     return found
 
 
-def _find_credentials() -> tuple[str, dict[str, str]]:
-    """Return where the credentials stand, for messages, and the credentials."""
+def find_credentials() -> tuple[str, dict[str, str]]:
+    """Return where the credentials stand, for messages, and the credentials.
+
+    Raises:
+        UserError: There are none, or one of the two is missing; says what to do.
+    """
     username, password = os.environ.get(USERNAME), os.environ.get(PASSWORD)
     if username and password:
         return f"{USERNAME} and {PASSWORD}", {"username": username, "password": password}

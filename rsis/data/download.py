@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from rsis import paths
-from rsis.data.cityscapes_session import find_packages, log_in
 from rsis.data.cvppp import CvpppReader
 from rsis.data.fetch import fetch
+from rsis.data.first_download import FirstDownloads
 from rsis.data.lsc_hdf5 import extract_lsc, find_lsc_files
 from rsis.data.readers import on_lost, open_split
 from rsis.data.unpack import unpack
 from rsis.dataset_config import AnyDataset, CvpppDataset
 from rsis.errors import UserError
+from rsis.extras import require
 from rsis.files import atomic_folder, check_replaceable, sha256_of
 from rsis.manifest import Manifest, read_manifest, verify, write_manifest
 from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
@@ -45,8 +46,8 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
 
     Raises:
         UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
-            be fetched or unpacked, the source and format do not fit, or `folder` holds files that rsis did not
-            write.
+            be fetched or unpacked, the format's package is not installed, the source and format do not fit, or
+            `folder` holds files that rsis did not write.
     """
     folder = folder.resolve()
     source = dataset.source
@@ -55,26 +56,37 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         raise UserError(
             f"datasets.{name}: format is {dataset.format}, a source of kind {source.kind} makes {made}; correct one"
         )
+    if dataset.format == "cityscapes":
+        require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
     if isinstance(source, FolderSource):
         return _use_folder(name, dataset, source, folder)
     if isinstance(source, CityscapesSource):
         there = source.resolve()
         if there is not None:
             if not there.is_dir():
-                key = f"datasets.{name}.source.path" + (
-                    f" or the environment variable {source.env}" if source.env else ""
-                )
-                raise UserError(f"{there}: no such folder; correct {key}, or remove it to fetch the packages")
+                raise UserError(explain_missing_folder(name, source, there))
             return _adopt(name, dataset, there.resolve(), folder)
         # who mentions which server or folder must not matter: the packages are the same
         record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}
-        return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, _archives(folder)))
+        return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
     if isinstance(source, ArchiveSource):
         record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
-        return _make(name, dataset, folder, record, partial(_fetch_archives, source, _archives(folder)))
+        fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
+        return _make(name, dataset, folder, record, fill)
     generate, version = _generator(source)
     record = {**source.model_dump(mode="json"), "generator": version}
     return _make(name, dataset, folder, record, generate)
+
+
+def explain_missing_folder(name: str, source: FolderSource | CityscapesSource, folder: Path) -> str:
+    """Say in one line that a folder of the user's is not there, and what to do about it."""
+    key = f"datasets.{name}.source.path"
+    if isinstance(source, CityscapesSource):
+        variable = f" or the environment variable {source.env}" if source.env else ""
+        return f"{folder}: no such folder; correct {key}{variable}, or remove it to fetch the packages"
+    obtain = " ".join((source.obtain or f"the data set {name} was to be there").split()).rstrip(".;")
+    variable = f" or set the environment variable {source.env}" if source.env else ""
+    return f"{folder}: no such folder; {obtain}; put it there, or correct {key}{variable}"
 
 
 def check_complete(dataset: AnyDataset, root: Path) -> None:
@@ -127,11 +139,7 @@ def _use_folder(name: str, dataset: AnyDataset, source: FolderSource, folder: Pa
     """Take the user's folder as it is, or write out the HDF5 files that it holds."""
     root = source.resolve().resolve()
     if not root.is_dir():
-        change = f"datasets.{name}.source.path" + (
-            f" or set the environment variable {source.env}" if source.env else ""
-        )
-        obtain = " ".join((source.obtain or f"the data set {name} was to be there").split()).rstrip(".;")
-        raise UserError(f"{root}: no such folder; {obtain}; put it there, or correct {change}")
+        raise UserError(explain_missing_folder(name, source, root))
     if isinstance(dataset, CvpppDataset):
         wanted = sorted({split.folder for split in dataset.splits.values()})
         files = find_lsc_files(root)
@@ -163,19 +171,23 @@ def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest
     return manifest
 
 
-def _fetch_archives(source: ArchiveSource, archives: Path, target: Path) -> None:
+def _fetch_archives(dataset: str, source: ArchiveSource, archives: Path, checksums: Path, target: Path) -> None:
+    first = FirstDownloads(checksums, dataset)
     for name, archive in source.files.items():
-        fetch(archive, archives / name)
+        fetch(first.complete(name, archive), archives / name, remedy=first.remedy(name, archive))
     for name, archive in source.files.items():
         if archive.unpack:
             _log.info("unpacking %s", archives / name)
             unpack(archives / name, target)
         else:
             shutil.copyfile(archives / name, target / name)
+    first.record(source, archives)
 
 
 def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
     """Fetch the packages that are not there; those put there by hand are checked as they are unpacked."""
+    from rsis.data.cityscapes_session import find_packages, log_in
+
     missing = [name for name in source.packages if not (archives / name).is_file()]
     if missing:
         with log_in(source.server) as session:
@@ -186,8 +198,13 @@ def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) ->
         unpack(archives / name, target)
 
 
-def _archives(folder: Path) -> Path:
+def archives_of(folder: Path) -> Path:
+    """Return where the archives of the data set in `folder` are kept once they are fetched."""
     return folder.parent / ".archives" / folder.name
+
+
+def _checksums(folder: Path) -> Path:
+    return folder.parent / ".checksums" / f"{folder.name}.json"
 
 
 def _unchanged(folder: Path, root: Path, record: dict[str, Any]) -> Manifest | None:

@@ -55,7 +55,7 @@ def open_session() -> requests.Session:
     return session
 
 
-def fetch(archive: Archive, target: Path, session: requests.Session | None = None) -> None:
+def fetch(archive: Archive, target: Path, session: requests.Session | None = None, *, remedy: str = "") -> None:
     """Bring a file to `target`, unless it is there and has the right bytes.
 
     An interrupted transfer leaves `<name>.part`, and the next call goes on from it, at any of the addresses.
@@ -66,6 +66,7 @@ def fetch(archive: Archive, target: Path, session: requests.Session | None = Non
         archive: Addresses, checksum, and size if known.
         target: Where the file goes; its folder is made.
         session: Is used when given, for pages that want a login; else a new one.
+        remedy: Ends the message about wrong bytes: what else could be done.
 
     Raises:
         UserError: No address gives the file, it arrives with wrong bytes each time, or it cannot be written.
@@ -80,7 +81,7 @@ def fetch(archive: Archive, target: Path, session: requests.Session | None = Non
             target.unlink()
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.nullcontext(session) if session is not None else open_session() as web:
-            _fetch_verified(web, archive, part, target)
+            _fetch_verified(web, archive, part, target, remedy)
     except OSError as error:
         raise UserError(
             f"{part}: cannot write ({error.strerror or error}); free the space or fix the permission, then run "
@@ -88,7 +89,7 @@ def fetch(archive: Archive, target: Path, session: requests.Session | None = Non
         ) from error
 
 
-def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target: Path) -> None:
+def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target: Path, remedy: str) -> None:
     urls = list(archive.urls)
     last = max(2, len(urls))
     for attempt in range(1, last + 1):
@@ -103,7 +104,7 @@ def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target:
             _log.warning("%s; removed, fetching it again", found)
         urls.remove(url)
         urls.append(url)
-    raise UserError(f"{found}; so {last} times now; removed, {_by_hand(target)}")
+    raise UserError(f"{found}; so {last} times now; removed, {_by_hand(target)}{remedy}")
 
 
 def _receive_from_any(web: requests.Session, urls: list[str], archive: Archive, part: Path, target: Path) -> str:
@@ -210,6 +211,8 @@ def _find_fault(archive: Archive, path: Path) -> str | None:
     size = path.stat().st_size
     if archive.size is not None and size != archive.size:
         return f"{size} bytes, expected {archive.size}"
+    if archive.checksum is None:
+        return None
     algorithm, expected = archive.checksum.split(":")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import cast
 
-from rsis.data.cityscapes import CityscapesReader
 from rsis.data.coco import CocoReader
 from rsis.data.cvppp import CvpppReader
 from rsis.data.own import MapsReader, MasksReader
@@ -11,6 +10,7 @@ from rsis.data.samples import OnMissing, SampleReader, refuse
 from rsis.data.voc import VocReader
 from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
 from rsis.errors import UserError
+from rsis.extras import require
 from rsis.section import Split
 
 
@@ -38,7 +38,8 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         on_missing: Told of each file of an image that is not there.
 
     Raises:
-        UserError: The data set has no such split, or the split's files are missing or contradict each other.
+        UserError: The data set has no such split, the split's files are missing or contradict each other, or the
+            package that reads the format is not installed.
     """
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
@@ -56,4 +57,7 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
     if isinstance(dataset, MasksDataset):
         return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
+    require("format cityscapes", "cityscapesscripts")
+    from rsis.data.cityscapes import CityscapesReader
+
     return CityscapesReader(root, dataset.splits[name], on_missing)

@@ -8,7 +8,6 @@ import pandas as pd
 
 from rsis.dataset_config import AnyDataset
 from rsis.errors import UserError
-from rsis.eval.cityscapes import score_cityscapes
 from rsis.eval.coco import score_coco
 from rsis.eval.cvppp import score_cvppp
 from rsis.eval.detections import without_ignored
@@ -19,6 +18,7 @@ from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
 from rsis.eval.truths import load_ground_truth
 from rsis.eval.voc import score_voc
+from rsis.extras import require
 from rsis.manifest import Manifest
 from rsis.run_config import ScoreSection
 
@@ -49,9 +49,11 @@ def score_run(
 
     Raises:
         UserError: Predictions or annotations are missing or malformed, or are not of the same images,
-            sizes and classes. With `dataset.skip_bad` images may lack a prediction: the preparation left
-            them out. They are not scored, and the protocol names them.
+            sizes and classes, or a scorer's package is not installed. With `dataset.skip_bad` images may lack a
+            prediction: the preparation left them out. They are not scored, and the protocol names them.
     """
+    if "cityscapes" in section.scorers:
+        require("scorer cityscapes", "cityscapesscripts")
     predictions = read_predictions(predictions_path)
     truth = load_ground_truth(dataset, root, predictions.split, manifest)
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
@@ -62,7 +64,7 @@ def score_run(
         predictions = without_ignored(predictions, truth)
     results: dict[str, ScorerResult] = {
         # the official scorer forgives what is ignored by itself, and reads more of the annotations than objects
-        name: score_cityscapes(as_predicted, raw, section)
+        name: _score_cityscapes(as_predicted, raw, section)
         if name == "cityscapes"
         else _SCORERS[name](predictions, truth, section)
         for name in section.scorers
@@ -96,6 +98,12 @@ def score_run(
         judge_masks(predictions, truth),
         judge_steps(as_predicted, truth),
     )
+
+
+def _score_cityscapes(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
+    from rsis.eval.cityscapes import score_cityscapes
+
+    return score_cityscapes(predictions, truth, rules)
 
 
 def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from rsis.dataset_config import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
 from rsis.errors import UserError
-from rsis.eval.cityscapes_truth import CityscapesTruth
 from rsis.eval.coco_truth import CocoTruth
 from rsis.eval.cvppp_truth import CvpppTruth
 from rsis.eval.ground_truth import GroundTruth
 from rsis.eval.own_truth import MapsTruth, MasksTruth
 from rsis.eval.voc_truth import VocTruth
+from rsis.extras import require
 from rsis.manifest import Manifest
 from rsis.section import Split
 
@@ -24,7 +24,8 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
         manifest: Of the raw data; files that only the right bytes make safe to parse are compared with it.
 
     Raises:
-        UserError: The split is not configured; a folder or file is missing, empty or not of its format.
+        UserError: The split is not configured; a folder or file is missing, empty or not of its format; the
+            package that reads the format is not installed.
             The same can come later from the methods of the result, which read one image each.
     """
     if split not in dataset.splits:
@@ -42,4 +43,7 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
         return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
     if isinstance(dataset, MasksDataset):
         return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+    require("format cityscapes", "cityscapesscripts")
+    from rsis.eval.cityscapes_truth import CityscapesTruth
+
     return CityscapesTruth(root, dataset.splits[split])

@@ -14,7 +14,7 @@ from rsis.own_data.findings import Findings
 from rsis.own_data.recognize import Recognized
 from rsis.own_data.suggest import Suggestion, run_numbers
 
-_EMPTY = """# What there is to train on, and what to train. RSIS's own params.yaml explains all keys.
+_EMPTY = """# What there is to train on, and what to train. Sizes are [height, width] in pixels, epochs count from 0.
 
 datasets:
 
@@ -56,31 +56,38 @@ def blocks(
     run = f"""  {name}:
     dataset: {name}
     model:
-      backbone: resnet18  # from scratch; with weights: IMAGENET1K_V1 it starts from ImageNet's
-      stride: 16
-      hidden_widths: [64, 32, 8, 4]
-      mask_gain: 5.0
+      backbone: resnet18  # or resnet34, resnet50, resnet101, vgg16
+      weights: null  # null: from scratch; IMAGENET1K_V1: from ImageNet (paper: with adam and an lr_encoder of 1e-6)
+      stride: 16  # of the deepest features: 32, 16 or 8; a smaller one sees smaller objects and takes longer
+      hidden_widths: [64, 32, 8, 4]  # channels of each ConvLSTM, deepest first
+      mask_gain: 5.0  # this and the bias make masks sharp from the beginning of a training from scratch
       mask_bias: -2.0
-      coordinates: polar
+      coordinates: polar  # what the network is told of a pixel's place: none, cartesian, polar or fourier
     train:
       epochs: {chosen.epochs}  # {reasons["epochs"]}
       batch_size: {chosen.batch_size}  # {reasons["batch_size"]}
       num_steps: {chosen.num_steps}  # {reasons["num_steps"]}
       max_instances: {chosen.num_steps}  # as many as there are steps; the largest are kept
-      optimizer: muon
-      lr: 2e-3
-      lr_encoder: 2e-3
-      lr_kernels: 0.02
-      lr_schedule: one_cycle
+      workers: 2  # processes that load pictures; 0: the training itself does
+      optimizer: muon  # or adam, adamw, sgd, these without lr_kernels
+      lr: 2e-3  # of decoder and skips
+      lr_encoder: 2e-3  # of the backbone
+      lr_kernels: 0.02  # of the decoder's and skips' kernels
+      lr_schedule: one_cycle  # or constant, cosine
       weight_decay: 0.01
-      clip_norm: 1.0
+      clip_norm: 1.0  # the largest norm of the gradient
+      # also rotation and shear (degrees), shift (share of the side), brightness and contrast (shares)
       augment: {{flip: true, flip_vertical: true, transpose: {str(height == width).lower()}, zoom: [0.8, 1.2]}}
+      # from which epoch classes, and the objectness with its weight, count beside the masks
       objective: {{class_from_epoch: 0, stop_weight: 0.3, stop_from_epoch: 0}}
+      # so many steps at first, and one more every so many epochs
       curriculum: {{start: {more["start"]}, every: {more["grow_every"]}, stop_after: 0}}
-      validate_every: {more["validate_every"]}
-      keep: last
+      validate_every: {more["validate_every"]}  # epochs
+      keep: last  # or best: the weights of the best validation
+    # exclusive: a pixel that two objects claim goes to the more probable. Also mask_threshold and
+    # objectness_threshold, each 0.5 if it is not given
     predict: {{split: {more["split"]}, num_steps: {chosen.num_steps}, exclusive: true}}
-    score: {{scorers: {more["scorers"]}}}
+    score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best Dice and counts; coco: AP
 """
     return "\n".join(lines) + "\n", run
 

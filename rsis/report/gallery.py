@@ -39,7 +39,7 @@ class GalleryItem:
 
 
 def choose(image_ids: Sequence[str], count: int = 10) -> list[str]:
-    """Return at most `count` ids, evenly spaced over the sorted ids, the first and the last included."""
+    """Return at most `count` ids (2 or more), evenly spaced over the sorted ids, the first and the last included."""
     ids = sorted(image_ids)
     if len(ids) <= count:
         return ids

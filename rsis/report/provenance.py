@@ -1,7 +1,6 @@
 """How a run was made: what a reader needs to make it again, or to doubt it."""
 
 import io
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,10 +11,9 @@ from ruamel.yaml import YAML
 
 from rsis.eval.prediction_file import PredictionFile
 from rsis.report.protocol import ScoredRun, by
+from rsis.revision import revision_of
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "pandas", "pycocotools", "pillow", "matplotlib")
-# What the pipeline itself writes does not make the code that wrote it another one.
-OUTPUTS = (":(exclude)reports", ":(exclude)metrics", ":(exclude)dvc.lock")
 
 ORIGINS = {
     "folder": "read from a folder of the user's",
@@ -113,11 +111,10 @@ def duration(seconds: float) -> str:
 
 def commit(folder: Path) -> str:
     """Return the git commit of a folder and whether its tracked files were changed; "-" outside git."""
-    head = _git(folder, "rev-parse", "HEAD")
-    if head is None:
+    found = revision_of(folder)
+    if found is None:
         return "-"
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *OUTPUTS)
-    return f"{head}, with uncommitted changes" if changed else head
+    return f"{found.commit}, with uncommitted changes" if found.changed else found.commit
 
 
 def libraries() -> str:
@@ -138,14 +135,6 @@ def _as_yaml(values: dict[str, Any]) -> str:
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None by its default
     writer.dump(values, text)
     return text.getvalue()
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _data(run: ScoredRun) -> str:

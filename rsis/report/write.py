@@ -17,7 +17,11 @@ from rsis.report.comparison import compare
 from rsis.report.experiments import Experiment, tabulate
 from rsis.report.long_table import long_table
 from rsis.report.page import RunInputs, load_run, run_page
+from rsis.report.panel import Picture
 from rsis.report.published import Published, load_published
+from rsis.report.reference import NAME as RESULTS
+from rsis.report.reference import Reference, write_results
+from rsis.report.reference_text import readme
 from rsis.report.render import render
 from rsis.report.seeds import seed_tables
 
@@ -60,10 +64,58 @@ def write_report(
     paths = _places(name, folder)
     if not inputs and not experiments:
         raise UserError(f"report {name}: no run to report; name at least one of params.yaml's runs")
+    rendered = _render(name, inputs, published, experiments, 10 if len(inputs) < MANY_RUNS else 4)
+    with atomic_folder(paths.figures) as temporary:
+        for picture in rendered.pictures:
+            (temporary / picture.name).write_bytes(picture.data)
+    for path in (paths.markdown, paths.html, paths.csv):
+        with atomic_path(path) as temporary:
+            temporary.write_text(rendered.texts[path.suffix[1:]], encoding="utf-8")
+    return paths
+
+
+def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, reference: Reference) -> None:
+    """Write a folder of reference results: README.md, results.json, and a small report as Markdown.
+
+    Args:
+        name: Of the report.
+        inputs: Its runs.
+        folder: What is written; earlier reference results there are replaced.
+        reference: All figures.
+
+    Raises:
+        UserError: See `write_report`.
+    """
+    rendered = _render(name, inputs, None, (), 2)
+    with atomic_folder(folder) as temporary:
+        (temporary / name).mkdir()
+        for picture in rendered.pictures:
+            (temporary / name / picture.name).write_bytes(picture.data)
+        (temporary / f"{name}.md").write_text(rendered.texts["md"], encoding="utf-8")
+        command = f"{_command(name, [item.run for item in inputs], [])} --reference"
+        (temporary / "README.md").write_text(readme(reference, name, command), encoding="utf-8")
+        write_results(temporary / RESULTS, reference)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A report before it is written: its texts by suffix, and the pictures that the Markdown links."""
+
+    texts: dict[str, str]
+    pictures: tuple[Picture, ...]
+
+
+def _render(
+    name: str,
+    inputs: Sequence[RunInputs],
+    published: Published | None,
+    experiments: Sequence[Experiment],
+    shown: int,
+) -> _Rendered:
+    """Make the whole content of a report; its gallery shows so many images of each run."""
     loaded = [load_run(item) for item in inputs]
     runs = [run for run, _ in loaded]
     command = _command(name, [item.run for item in inputs], [item.name for item in experiments[1:]])
-    shown = 10 if len(runs) < MANY_RUNS else 4
     pages = [run_page(command, item, *read, shown) for item, read in zip(inputs, loaded, strict=True)]
     numbers = published or load_published()
     comparisons = compare(runs, numbers) + ablations(runs, numbers)
@@ -72,13 +124,7 @@ def write_report(
     context |= {"experiments": tabulate(experiments), "command": command, "seeds": seeds}
     texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
     texts["csv"] = long_table(comparisons, experiments, seeds).to_csv(index=False, lineterminator="\n")
-    with atomic_folder(paths.figures) as temporary:
-        for picture in (*figures, *(picture for page in pages for picture in page.pictures)):
-            (temporary / picture.name).write_bytes(picture.data)
-    for path in (paths.markdown, paths.html, paths.csv):
-        with atomic_path(path) as temporary:
-            temporary.write_text(texts[path.suffix[1:]], encoding="utf-8")
-    return paths
+    return _Rendered(texts, (*figures, *(picture for page in pages for picture in page.pictures)))
 
 
 def _places(name: str, folder: Path) -> ReportPaths:

@@ -9,12 +9,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from dvclive.live import Live
 from safetensors.torch import save
 
 from rsis.data.loader import EpochSampler
 from rsis.files import atomic_path, write_json
-from rsis.train.curriculum import ScheduleState, advance
+from rsis.train.curriculum import ScheduleState, advance, is_validated
+from rsis.train.figures import FigureFiles
 from rsis.train.module import TrainingModule
 from rsis.train.progress import Progress
 
@@ -40,6 +40,9 @@ class Schedule(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the schedule in force and seed what is random within the epoch."""
         assert isinstance(pl_module, TrainingModule)
+        # Lightning asks at the end of each epoch; the last one is validated too, whatever validate_every divides
+        last = pl_module.current_epoch + 1 == pl_module.section.epochs
+        trainer.check_val_every_n_epoch = 1 if last else pl_module.section.validate_every
         pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: seeded by epoch it does not care when the run began
         torch.manual_seed(
@@ -58,7 +61,7 @@ class Schedule(pl.Callback):
         """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
         assert isinstance(pl_module, TrainingModule)
         before = pl_module.schedule
-        validated = _validated(trainer, before.epoch)
+        validated = is_validated(before.epoch, pl_module.section)
         loss = float(trainer.callback_metrics["val/total"]) if validated else None
         after = advance(before, loss, pl_module.section)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
@@ -86,13 +89,13 @@ class Schedule(pl.Callback):
 
 
 class History(pl.Callback):
-    """One row of figures an epoch, and the time all took, kept in the checkpoint; rows are dvclive's plots too.
+    """One row of figures an epoch, and the time all took, kept in the checkpoint; rows are files too, for DVC's plots.
 
     Rows that a killed process had written but not checkpointed are dropped at the start of the next one, so
     the files of a resumed run equal those of an uninterrupted one.
 
     Args:
-        folder: dvclive's folder; made anew at the start.
+        folder: Of the files (`FigureFiles`); made anew at the start.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -100,7 +103,7 @@ class History(pl.Callback):
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0  # spent on the epochs of `rows`, by all processes that worked on this training
         self._since = 0.0
-        self._live: Live | None = None
+        self._files: FigureFiles | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the rows of the epochs already done; of several processes, the first one writes."""
@@ -108,7 +111,8 @@ class History(pl.Callback):
         if not trainer.is_global_zero:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._live = Live(str(self.folder), save_dvc_exp=False, dvcyaml=None, report=None)
+        self.folder.mkdir(parents=True)
+        self._files = FigureFiles(self.folder)
         for row in self.rows:
             self._write(row)
 
@@ -117,7 +121,8 @@ class History(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         state = pl_module.schedule
         row = {key: float(value) for key, value in trainer.callback_metrics.items() if "/" in key}
-        if not _validated(trainer, state.epoch):  # Lightning still has the figures of the last validation
+        if not is_validated(trainer.current_epoch, pl_module.section):
+            # Lightning still has the figures of the last validation
             row = {key: value for key, value in row.items() if not key.startswith("val/")}
         row["schedule/num_steps"] = state.num_steps
         row["schedule/class_in_force"] = float(state.use_class)
@@ -129,11 +134,6 @@ class History(pl.Callback):
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close dvclive's files."""
-        if self._live is not None:
-            self._live.end()
-
     def state_dict(self) -> dict[str, Any]:
         """Return rows and time."""
         return {"rows": self.rows, "seconds": self.seconds}
@@ -143,12 +143,9 @@ class History(pl.Callback):
         self.rows, self.seconds = list(state_dict["rows"]), state_dict["seconds"]
 
     def _write(self, row: dict[str, float]) -> None:
-        assert self._live is not None
-        self._live.step = int(row["epoch"])
-        for name, value in row.items():
-            if name != "epoch" and math.isfinite(value):
-                self._live.log_metric(name, value)
-        self._live.make_summary()
+        assert self._files is not None
+        figures = {name: value for name, value in row.items() if name != "epoch" and math.isfinite(value)}
+        self._files.write(int(row["epoch"]), figures)
 
 
 class SignOfLife(pl.Callback):
@@ -186,9 +183,3 @@ class SignOfLife(pl.Callback):
         )
         write_json(self.path, asdict(progress))
         self._last = time.monotonic()
-
-
-def _validated(trainer: pl.Trainer, epoch: int) -> bool:
-    """Whether the epoch ends with a validation."""
-    every = trainer.check_val_every_n_epoch
-    return every is not None and (epoch + 1) % every == 0

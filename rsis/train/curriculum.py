@@ -73,6 +73,37 @@ def advance(state: ScheduleState, val_loss: float | None, section: TrainSection)
     return replace(after, finished=after.finished or after.epoch >= section.epochs)
 
 
+def is_validated(epoch: int, section: TrainSection) -> bool:
+    """Say whether an epoch, counted from 0, ends with a validation; the last one always does."""
+    return (epoch + 1) % section.validate_every == 0 or epoch + 1 == section.epochs
+
+
+def out_of_reach(section: TrainSection) -> list[str]:
+    """Say what a training asks for and cannot come to in so few epochs, a line each; none of a whole training.
+
+    A plateau comes at the soonest when no validation after the first one is better, so that is what is gone through.
+    """
+    state = first_state(section)
+    for epoch in range(section.epochs - 1):
+        state = advance(state, 1.0 if is_validated(epoch, section) else None, section)
+    objective, found = section.objective, []
+    if state.num_steps < section.num_steps:
+        found.append(
+            f"runs {state.num_steps} of {section.num_steps} steps in the last epoch at most: the curriculum grows too "
+            "slowly; raise curriculum.start, or lower num_steps"
+        )
+    for name, from_epoch, patience, in_force in (
+        ("class", objective.class_from_epoch, objective.class_patience, state.use_class),
+        ("stop", objective.stop_from_epoch, objective.stop_patience, state.use_stop),
+    ):
+        if not in_force and (from_epoch is not None or patience is not None):
+            what = {"class": "the classes", "stop": "the objectness"}[name]
+            found.append(f"never trains {what}; lower objective.{name}_from_epoch")
+    if not state.update_encoder:
+        found.append("never trains the backbone; lower encoder_from_epoch")
+    return [f"ends after {section.epochs} epochs and {fault}, or raise epochs" for fault in found]
+
+
 def _on_plateau(state: ScheduleState, section: TrainSection) -> ScheduleState:
     objective, growth = section.objective, section.curriculum
 

@@ -139,10 +139,14 @@ class TrainingModule(pl.LightningModule):
         scheduler: Any
         if section.lr_schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
+        elif total == 1:  # no room for a cycle, which ends at 0
+            return optimizer
         else:
             peaks = [group["lr"] for group in groups]
+            # a tenth of ten batches is one, and torch divides by the number of those before it
+            warm_up = 0.2 if total == 10 else 0.1
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, peaks, total_steps=total, pct_start=0.1, cycle_momentum=False
+                optimizer, peaks, total_steps=total, pct_start=warm_up, cycle_momentum=False
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 import rsis
+from rsis.cores import describe_machine
 from rsis.data.hdf5 import PreparedSplit
 from rsis.files import write_json
 from rsis.model.checkpoint import CheckpointInfo, save_checkpoint
+from rsis.revision import revision_of
 from rsis.run_config import RunSection
 from rsis.train.callbacks import History
 from rsis.train.module import TrainingModule
@@ -75,6 +76,7 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
         "nodes": module.section.nodes,
         "batch_size": module.section.batch_size,  # of all devices on all nodes together
         "threads": torch.get_num_threads(),
+        "machine": describe_machine(),
         "torch": torch.__version__,
         "rsis": rsis.__version__,
         "commit": _commit(),
@@ -83,10 +85,6 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
 
 
 def _commit() -> str | None:
-    """Return the git commit of the working folder, with "+changes" when it has uncommitted ones."""
-    try:
-        revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return revision.stdout.strip()[:12] + ("+changes" if changes.stdout.strip() else "")
+    """Return the git commit of the working folder, with "+changes" when tracked files differ from it."""
+    found = revision_of(Path.cwd())
+    return None if found is None else found.commit[:12] + ("+changes" if found.changed else "")

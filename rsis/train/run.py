@@ -5,7 +5,7 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
     state/<run>/events.log                 when and where it began, went on, was stopped and ended; only grows
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
-    state/<run>/<key>/history/             dvclive's plots so far
+    state/<run>/<key>/history/             figures of the epochs so far
     state/<run>/<key>/alive.json           where it is, every few seconds
     state/<run>/<key>/model.safetensors    the result, once finished
 
@@ -34,6 +34,7 @@ from rsis.model.rsis import RSIS
 from rsis.run_config import RunSection, TrainSection
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.checkpoint_io import AtomicCheckpointIO
+from rsis.train.curriculum import out_of_reach
 from rsis.train.key import run_key
 from rsis.train.module import TrainingModule
 from rsis.train.processes import (
@@ -138,6 +139,8 @@ def _lead(
         state.mkdir(parents=True, exist_ok=True)
         meeting.tell(_RESUME if last.is_file() else _BEGIN)
         note(state.parent, f"{'goes on' if last.is_file() else 'begins'}, key {training.key}")
+        for fault in out_of_reach(run.train):
+            _LOG.warning("%s: %s", name, fault)
         _fit(training, requests, progress=progress, resume=last if last.is_file() else None)
     with atomic_folder(paths.history) as temporary:
         shutil.copytree(state / "history", temporary, dirs_exist_ok=True)

@@ -26,6 +26,7 @@ from benchmarks.measure import (
 from benchmarks.results import ResultsError, Row, print_rows, read_results, write_results
 from benchmarks.roofline import count
 from benchmarks.scale import _params
+from benchmarks.startup import processor_seconds
 from benchmarks.training import OurTraining
 from benchmarks.variants import predict_variants, train_variants
 from rsis.config import load_params
@@ -168,6 +169,17 @@ def test_a_process_of_its_own_is_watched_and_its_failure_is_one_line(tmp_path: P
         run_stage("check", "nothing", tmp_path)
     with pytest.raises(MeasurementError, match="exit code 1"):
         run_child("nothing", {})
+
+
+def test_start_up_counts_the_processor_s_time_alone(quick: Settings) -> None:
+    (row,) = next(case for case in all_cases(quick) if case.name == "import rsis").measure()
+    assert row.baseline is not None
+    assert row.baseline.minimum > 0
+    assert row.ours.repetitions == quick.effort.least
+    busy = processor_seconds(["-c", "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep(1)"])
+    assert 0.5 <= busy < 1
+    with pytest.raises(MeasurementError, match="exit code 3"):
+        processor_seconds(["-c", "raise SystemExit(3)"])
 
 
 def test_data_sets_that_grow_differ_in_their_share_alone(tmp_path: Path) -> None:

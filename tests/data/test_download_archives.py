@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import logging
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -136,3 +138,73 @@ def test_bad_archive_leaves_the_old_data(own: Path, site: Site, tmp_path: Path, 
 def test_archive_names_are_plain_file_names(site: Site, name: str) -> None:
     with pytest.raises(ValueError, match="String should match pattern"):
         plant_section(_archives(site, **{name: b"x"}))
+
+
+def _without_checksum(site: Site, packed: bytes) -> dict[str, Any]:
+    source = _archives(site, plants=packed)
+    del source["files"]["plants"]["checksum"], source["files"]["plants"]["size"]
+    return source
+
+
+def test_first_download_is_recorded_and_shown(
+    own: Path, site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    packed = _pack(own)
+    source, folder = _without_checksum(site, packed), tmp_path / "raw" / "leaves"
+    record = tmp_path / "raw" / ".checksums" / "leaves.json"
+    checksum = f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    with caplog.at_level(logging.INFO):
+        manifest = download("leaves", plant_section(source), folder)
+    assert json.loads(record.read_text()) == {"plants": checksum}
+    (line,) = (message for message in caplog.messages if "recorded sha256" in message)
+    assert line.startswith(f"plants: recorded {checksum}; put it into params.yaml as checksum to ")
+    caplog.clear()
+    shutil.rmtree(folder)
+    shutil.rmtree(tmp_path / "raw" / ".archives")
+    with caplog.at_level(logging.INFO):
+        assert download("leaves", plant_section(source), folder) == manifest
+    assert site.requests.count("GET /plants") == 2
+    assert not [message for message in caplog.messages if "recorded sha256" in message]
+    source["files"]["plants"]["checksum"] = checksum  # as the line says
+    assert download("leaves", plant_section(source), folder).files == manifest.files
+    assert site.requests.count("GET /plants") == 2
+
+
+def test_a_later_download_that_differs_from_the_first_is_refused(own: Path, site: Site, tmp_path: Path) -> None:
+    source, folder = _without_checksum(site, _pack(own)), tmp_path / "raw" / "leaves"
+    record = tmp_path / "raw" / ".checksums" / "leaves.json"
+    first = download("leaves", plant_section(source), folder)
+    shutil.rmtree(folder)
+    shutil.rmtree(tmp_path / "raw" / ".archives")
+    (own / "training" / "A1" / "notes.txt").write_text("renewed")
+    site.pages["/plants"] = Page(_pack(own))
+    with pytest.raises(UserError, match=r"plants: corrupt as fetched .*; if its makers have renewed it, ") as caught:
+        download("leaves", plant_section(source), folder)
+    assert f"remove {record}, where the first download is recorded" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert not folder.exists()
+    record.unlink()
+    renewed = download("leaves", plant_section(source), folder)
+    assert set(renewed.files) - set(first.files) == {"training/A1/notes.txt"}
+
+
+def test_a_download_that_cannot_be_unpacked_is_not_the_first(own: Path, site: Site, tmp_path: Path) -> None:
+    """A body of unknown length that ends early looks whole until it is unpacked."""
+    packed = _pack(own)
+    source, folder = _without_checksum(site, packed), tmp_path / "raw" / "leaves"
+    site.pages["/plants"] = Page(packed[: len(packed) // 2], announce=False)
+    with pytest.raises(UserError, match="remove it and fetch it again"):
+        download("leaves", plant_section(source), folder)
+    assert not (tmp_path / "raw" / ".checksums").exists()
+    (tmp_path / "raw" / ".archives" / "leaves" / "plants").unlink()
+    site.pages["/plants"] = Page(packed)
+    verify(download("leaves", plant_section(source), folder))
+
+
+def test_a_broken_record_of_first_downloads_is_one_line(own: Path, site: Site, tmp_path: Path) -> None:
+    record = tmp_path / "raw" / ".checksums" / "leaves.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("[]")
+    with pytest.raises(UserError, match=r"leaves\.json: .*; remove it, and the next download counts as the first"):
+        download("leaves", plant_section(_without_checksum(site, _pack(own))), tmp_path / "raw" / "leaves")

@@ -1,13 +1,16 @@
 """The schedule as a pure function."""
 
 import math
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsis.config import load_params
 from rsis.run_config import CurriculumSection, ObjectiveSection, TrainSection
-from rsis.train.curriculum import ScheduleState, advance, first_state
+from rsis.train.curriculum import ScheduleState, advance, first_state, is_validated, out_of_reach
 
 
 def section(**changes: Any) -> TrainSection:
@@ -100,3 +103,47 @@ def test_nothing_ever_goes_back(losses: list[float | None], patience: int, growt
         assert before.use_stop <= after.use_stop
         assert after.epoch == before.epoch + 1
         assert after.finished == (after.finished or after.epoch >= 30)
+
+
+@given(st.integers(1, 40), st.integers(1, 60))
+def test_epochs_are_validated_at_their_distance_and_at_the_end(epochs: int, every: int) -> None:
+    train = section(epochs=epochs, validate_every=every)
+    validated = [epoch for epoch in range(epochs) if is_validated(epoch, train)]
+    assert validated == sorted({*range(every - 1, epochs, every), epochs - 1})
+
+
+def test_every_run_of_the_configuration_comes_to_all_it_asks_for() -> None:
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    assert {name: faults for name, run in params.runs.items() if (faults := out_of_reach(run.train))} == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"epochs": 1}, []),
+        ({"epochs": 3, "objective": ObjectiveSection(class_from_epoch=2)}, []),
+        (
+            {"epochs": 2, "objective": ObjectiveSection(class_from_epoch=2, stop_from_epoch=9, stop_patience=1)},
+            [
+                "ends after 2 epochs and never trains the classes; lower objective.class_from_epoch, or raise epochs",
+                "ends after 2 epochs and never trains the objectness; lower objective.stop_from_epoch, or raise epochs",
+            ],
+        ),
+        ({"epochs": 3, "objective": ObjectiveSection(stop_from_epoch=9, stop_patience=1)}, []),
+        ({"epochs": 4, "encoder_from_epoch": 3}, []),
+        (
+            {"epochs": 4, "encoder_from_epoch": 4},
+            ["ends after 4 epochs and never trains the backbone; lower encoder_from_epoch, or raise epochs"],
+        ),
+        ({"epochs": 9, "curriculum": CurriculumSection(start=2, every=1)}, []),
+        (
+            {"epochs": 8, "curriculum": CurriculumSection(start=2, every=1)},
+            [
+                "ends after 8 epochs and runs 9 of 10 steps in the last epoch at most: the curriculum grows too "
+                "slowly; raise curriculum.start, or lower num_steps, or raise epochs"
+            ],
+        ),
+    ],
+)
+def test_what_a_short_training_cannot_come_to(changes: dict[str, Any], expected: list[str]) -> None:
+    assert out_of_reach(section(**changes)) == expected

@@ -1,7 +1,9 @@
 """Training runs: resuming, finishing, learning, and what stops them."""
 
 import json
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,7 +97,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, processed: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"keep": "last", "average_decay": 0.5, "epochs": 2}, {"workers": 1, "epochs": 2}], ids=str
+    "changes",
+    [{}, {"keep": "last", "average_decay": 0.5, "epochs": 2}, {"workers": 1, "epochs": 2}, {"validate_every": 3}],
+    ids=str,
 )
 def test_resumed_run_equals_uninterrupted_bit_for_bit(
     tmp_path: Path,
@@ -110,8 +114,7 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(
         whole = paths_in(tmp_path / "whole", processed)
         train_quietly(run, whole)
     build = pl.Trainer.__init__
-    kills = (1, 3) if not changes else (1,)  # in the middle of epoch 1, and again in the middle of epoch 3
-    for epoch in kills:
+    for epoch in range(1, run.train.epochs, 2):  # killed in the middle of epoch 1, and again in the middle of epoch 3
 
         def with_killer(self: pl.Trainer, *args: Any, epoch: int = epoch, **kwargs: Any) -> None:
             build(self, *args, **{**kwargs, "callbacks": [*kwargs["callbacks"], KillAtEnd(epoch)]})
@@ -187,6 +190,60 @@ def test_epochs_without_validation_have_no_validation_figures(tmp_path: Path, pr
     train_quietly(run_with(validate_every=2), paths)
     rows = (paths.history / "plots/metrics/val/mask.tsv").read_text().splitlines()
     assert [row.split()[0] for row in rows] == ["step", "1", "3"]
+
+
+@pytest.mark.parametrize(("every", "validated"), [(3, [2, 3]), (9, [3]), (4, [3])])
+def test_the_last_epoch_is_always_validated(
+    tmp_path: Path, processed: Path, uninterrupted: TrainPaths, every: int, validated: list[int]
+) -> None:
+    """So a training can be shortened by `epochs` alone, and has weights to keep."""
+    run, paths = run_with(validate_every=every, objective={"stop_from_epoch": 0}), paths_in(tmp_path, processed)
+    train_quietly(run, paths)
+    rows = (paths.history / "plots/metrics/val/total.tsv").read_text().splitlines()[1:]
+    assert [int(row.split()[0]) for row in rows] == validated
+    assert read_info(paths.model).metrics["val/total"] == pytest.approx(float(rows[-1].split()[1]))
+    best = json.loads((paths.history / "run.json").read_text())["best_epoch"]
+    assert best in validated
+
+
+def test_a_validation_of_the_last_epoch_does_not_change_the_training(tmp_path: Path, processed: Path) -> None:
+    """Only the last epoch's differs, and with keep: last the weights do not."""
+    often, rarely = paths_in(tmp_path / "often", processed), paths_in(tmp_path / "rarely", processed)
+    plain = {"objective": {"stop_from_epoch": 0}, "keep": "last"}
+    train_quietly(run_with(**plain), often)
+    train_quietly(run_with(validate_every=7, **plain), rarely)
+    first, second = (load_checkpoint(paths.model)[0].state_dict() for paths in (often, rarely))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(("epochs", "batch_size", "batches"), [(5, 3, 10), (1, 6, 1), (1, 2, 3)])
+def test_a_short_training_has_a_learning_rate(
+    tmp_path: Path, processed: Path, epochs: int, batch_size: int, batches: int
+) -> None:
+    """One cycle over ten batches has a warm-up of one batch, over one batch none."""
+    paths = paths_in(tmp_path, processed)
+    train_quietly(run_with(epochs=epochs, batch_size=batch_size), paths)
+    (last,) = paths.state.rglob("last.ckpt")
+    assert torch.load(last, weights_only=False)["global_step"] == batches
+    network, _ = load_checkpoint(paths.model)
+    pl.seed_everything(0, verbose=False)
+    assert not torch.equal(
+        network.decoder.mask_head.weight, type(network)(run_with().model, 3).decoder.mask_head.weight
+    )
+
+
+def test_what_a_short_training_cannot_reach_is_said(
+    tmp_path: Path, processed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        train_quietly(run_with(epochs=1, encoder_from_epoch=1), paths_in(tmp_path, processed))
+    said = [message for message in caplog.messages if message.startswith("demo: ends after 1 epochs and ")]
+    assert [re.sub(r".* epochs and (\w+( \w+){3}).*", r"\1", message) for message in said] == [
+        "runs 2 of 4",
+        "never trains the classes",
+        "never trains the objectness",
+        "never trains the backbone",
+    ]
 
 
 def test_checkpoint_describes_itself(uninterrupted: TrainPaths) -> None:

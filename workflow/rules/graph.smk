@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import yaml
@@ -9,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 from rsis.config import load_params
 from rsis.errors import UserError
+from rsis.paths import raw_folder
 
 # SLURM sends it to all of a job, this Snakemake within it too: whose death would be that of the training it runs.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -76,6 +78,24 @@ def tracked(*paths):
         return found
 
     return values
+
+
+def show_sources(dag):
+    """Say where each data set stands that is to be downloaded now, as a bare `dvc repro` does."""
+    from rsis.data.sources import (
+        look,
+        render,
+    )  # not for the jobs, which read this file too
+
+    jobs = [
+        job for job in dag.needrun_jobs() if job.rule.name in ("download", "generate")
+    ]
+    names = sorted(
+        (job.wildcards.dataset for job in jobs), key=list(PARAMS.datasets).index
+    )
+    statuses = [look(name, PARAMS.datasets[name], raw_folder(name)) for name in names]
+    for line in render(statuses) if statuses else []:
+        print(line, file=sys.stderr)
 
 
 def dataset_of(run):
