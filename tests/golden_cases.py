@@ -64,7 +64,11 @@ def find_cases(kind: str) -> list[Any]:
         for name, parameters in json.loads(manifest.read_text())["cases"].items():
             if parameters["kind"] == kind:
                 path = manifest.parent / parameters["file"]
-                cases.append(pytest.param(Case(name, parameters, path), id=f"{manifest.parent.name}-{name}"))
+                small = parameters["base_model"] == "resnet34" and parameters["H"] == 64
+                slow = () if small else (pytest.mark.slow,)
+                cases.append(
+                    pytest.param(Case(name, parameters, path), id=f"{manifest.parent.name}-{name}", marks=slow)
+                )
     assert cases, f"tests/golden has no cases of kind {kind}"
     return cases
 

@@ -20,6 +20,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.needs("linux")  # glibc's allocator
 def test_freed_memory_is_used_again_without_page_faults() -> None:
     faults = {

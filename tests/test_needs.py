@@ -7,6 +7,7 @@ import sys
 import pytest
 from reference_data import REPOSITORY
 
+pytestmark = pytest.mark.slow
 LINE = "3 tests need the sample of Pascal VOC 2007, which is not here"
 
 

@@ -77,6 +77,7 @@ def jobs_of_snakemake(project: Project) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_both_engines_have_one_graph(tmp_path: Path) -> None:
     """The repository's own parameters, with one run on two machines: all stages, and everything of each."""
     params = (REPOSITORY / "params.yaml").read_text().replace("batch_size: 28 ", "nodes: 2\n      batch_size: 28 ")
@@ -197,6 +198,7 @@ def test_another_executor_runs_the_same_snakefile(tmp_path: Path) -> None:
     assert "Nothing to be done" in project.run("snakemake", "-n", "data/processed/plants")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "options", "message"),
     [
@@ -215,6 +217,7 @@ def test_a_wrong_configuration_is_one_clear_error(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_seeds_and_comparisons_are_targets(tmp_path: Path) -> None:
     """A run with seeds is as many trainings; a report on it waits for all of them."""
     params = TINY.replace("    dataset: plants\n", "    dataset: plants\n    seeds: [0, 1, 2]\n")
@@ -228,6 +231,7 @@ def test_seeds_and_comparisons_are_targets(tmp_path: Path) -> None:
         assert len(re.findall(r"^rule comparison:", jobs, re.MULTILINE)) == 1
 
 
+@pytest.mark.slow
 def test_the_rules_are_formatted_and_lint_finds_only_what_is_meant() -> None:
     """The environment is that of requirements.lock, so no rule names a container or conda environment."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

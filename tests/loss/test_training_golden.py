@@ -133,6 +133,7 @@ def check_statistics(network: RSIS, arrays: np.lib.npyio.NpzFile) -> None:
         assert relative(ours[name].numpy(), arrays[key]) <= 1e-9, name
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
 def test_cost_matrix_and_losses_in_float32(case: Case) -> None:
@@ -157,6 +158,7 @@ def test_cost_matrix_and_losses_in_float32(case: Case) -> None:
     assert np.array_equal(assigned.numpy()[valid], arrays["perm"][0][valid])
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
 def test_optimiser_steps_agree_with_the_original(case: Case) -> None:

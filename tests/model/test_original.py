@@ -118,6 +118,7 @@ def write_original(folder: Path, network: RSIS, args: dict[str, Any], save: Any,
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize(("save", "prefix"), [(save_as_torch_02, "module."), (save_as_torch_1, ""), (torch.save, "")])
 def test_outputs_are_the_originals_own(tmp_path: Path, save: Any, prefix: str) -> None:

@@ -25,6 +25,7 @@ from rsis.structures import RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
 
+pytestmark = pytest.mark.slow
 RUN: dict[str, Any] = {
     "dataset": "plants",
     "model": {"backbone": "resnet18", "hidden_widths": (8, 4), "dropout": 0.2},
