@@ -1,6 +1,6 @@
 # make demo   trains, scores and reports: first on real pictures, then on drawn ones in the benchmarks' formats
 #             make demo RUNS=demo_nuclei for one run of params.yaml
-# make test   runs every test
+# make test   runs every test; make test FAST=1 those of two minutes, for work in progress
 # make docs   builds the documentation into site/
 # make bench  measures time and memory: make bench BENCH='--quick --only training inference'
 # All create .venv on the first call.
@@ -9,6 +9,10 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 # the certificates of the machine, for those behind a proxy
 export UV_SYSTEM_CERTS := 1
+# uv wants to write there, or no cache
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export UV_NO_CACHE := 1
+endif
 BIN = .venv/bin
 DEMO_RUNS = demo_nuclei demo demo_scenes demo_streets
 RUNS = $(DEMO_RUNS)
@@ -23,8 +27,10 @@ demo:
 	rsis report $(if $(filter-out $(RUNS),$(DEMO_RUNS)),$(RUNS),demos)
 
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.
+# FAST leaves out what trains, runs pipelines, opens a browser, starts a cluster, or takes long otherwise.
 test: .venv/.installed
-	OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder \
+		$(if $(FAST),-n 2 -m 'not (slow or learning or pipeline or browser or slurm)',-n 3)
 
 docs: .venv/.installed
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict

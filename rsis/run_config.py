@@ -56,9 +56,11 @@ class ObjectiveSection(Section):
     """Weights of the loss terms and when each starts (paper, section 3.3).
 
     A term starts at its epoch, or earlier when the validation loss has not improved for its patience;
-    an epoch of null means by patience alone, and null for both means never.
+    an epoch of null means by patience alone, and null for both means never. The mask term is always in force:
+    without it no mask is learnt.
     """
 
+    mask_weight: Positive = 1.0
     class_weight: NonNegative = 0.1
     class_from_epoch: Epoch | None = None
     class_patience: Count | None = None

@@ -1,17 +1,100 @@
-"""The order of the tests."""
+"""The order of the tests, what this machine lacks for some of them, and a home folder that is thrown away."""
 
+import os
+import shutil
+import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+from needs import line_of, missing_for
+from reference_data import check_golden_folder
 
 SLOW = {"learning": 1, "pipeline": 2, "slurm": 3}
+MISSING = pytest.StashKey[dict[str, int]]()  # how many tests are left out, by the name of what they need
+# what would lead programs to the user's own settings and caches
+PERSONAL = ("MPLCONFIGDIR", "TORCH_HOME", "HF_HOME", *(f"XDG_{name}_HOME" for name in ("CACHE", "CONFIG", "DATA")))
+
+# The same examples everywhere: of its own accord hypothesis takes other settings where CI is set.
+settings.register_profile("rsis", derandomize=True, deadline=None, database=None)
+settings.load_profile("rsis")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the variables; give the tests, and all that they start, an empty home folder."""
+    config.stash[MISSING] = {}
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist: its parent has done it
+        return
+    check_golden_folder()
+    home = Path(tempfile.mkdtemp(prefix="rsis-home-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    for name in PERSONAL:
+        os.environ.pop(name, None)
+    os.environ |= {"HOME": str(home), "DVC_SITE_CACHE_DIR": str(home / "dvc")}
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m: what they leave out needs nothing
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine cannot run, and put the rest in order."""
+    missing = missing_for(items)
+    config.stash[MISSING] = counts = {name: len(tests) for name, tests in missing.items()}
+    spread = hasattr(config, "workerinput")
+    if counts and requires_all():
+        if not spread:
+            raise pytest.UsageError(error_of(counts))
+        left_out = list(items)  # the parent says why
+    else:
+        left_out = list({id(item): item for tests in missing.values() for item in tests}.values())
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(map(id, left_out))
+        items[:] = [item for item in items if id(item) not in gone]
+    put_in_order(items, spread)
+
+
+def put_in_order(items: list[pytest.Item], spread: bool) -> None:
     """Files of fast tests first; spread over processes, that first which waits for a cluster: others fill the time."""
     slowest: dict[Path, int] = defaultdict(int)
     for item in items:
         slowest[item.path] = max(slowest[item.path], *(SLOW.get(mark.name, 0) for mark in item.iter_markers()), 0)
-    spread = hasattr(config, "workerinput")
     items.sort(key=lambda item: -(slowest[item.path] == SLOW["slurm"]) if spread else slowest[item.path])
+
+
+def requires_all() -> bool:
+    """Whether a missing thing is an error."""
+    return os.environ.get("RSIS_REQUIRE_ALL", "") not in ("", "0")
+
+
+def error_of(counts: dict[str, int]) -> str:
+    """What is said then."""
+    return "RSIS_REQUIRE_ALL is set, and " + "; ".join(line_of(*each) for each in counts.items())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts from a process of pytest-xdist to its parent; end the parent as an error ends."""
+    config = session.config
+    counts = config.stash[MISSING]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["missing"] = counts
+    elif counts and requires_all():
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of a process; all of them collect the same tests."""
+    node.config.stash[MISSING] |= getattr(node, "workeroutput", {}).get("missing", {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what is missing, a line for each thing."""
+    counts = config.stash[MISSING]
+    if counts and requires_all():
+        if config.getoption("numprocesses", None):  # else pytest has said it
+            terminalreporter.write_line(f"ERROR: {error_of(counts)}", red=True)
+        return
+    for each in counts.items():
+        terminalreporter.write_line(f"left out: {line_of(*each)}", yellow=True)

@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
-MISSING = "needs root and SLURM (Debian: apt install slurmctld slurmd slurm-client munge)"
 SYSTEM_CONFIGURATION = Path("/etc/slurm/slurm.conf")
 SYSTEM_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 def is_available() -> bool:
-    """Whether this machine can have a cluster."""
-    return os.geteuid() == 0 and all(shutil.which(program, path=SYSTEM_PATH) for program in PROGRAMS)
+    """Whether this machine can have a cluster: not where it belongs to one already."""
+    in_use = SYSTEM_CONFIGURATION.exists() and not SYSTEM_CONFIGURATION.is_symlink()
+    return os.geteuid() == 0 and not in_use and all(shutil.which(program, path=SYSTEM_PATH) for program in PROGRAMS)
 
 
 class Cluster:

@@ -20,7 +20,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+@pytest.mark.slow
+@pytest.mark.needs("linux")  # glibc's allocator
 def test_freed_memory_is_used_again_without_page_faults() -> None:
     faults = {
         how: int(subprocess.run([sys.executable, "-c", _FAULTS, how], check=True, capture_output=True).stdout)

@@ -1,5 +1,6 @@
 """The command line as a user meets it: one line and exit code 2 for what they can put right."""
 
+import contextlib
 import json
 import os
 import resource
@@ -7,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import in_process
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -44,25 +47,24 @@ default:
 """
 
 
-def rsis(folder: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the installed command; with `file_limit` no file may grow beyond so many bytes, as on a full disk."""
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        assert file_limit is not None
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-
+def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command."""
     command = [str(Path(sys.executable).with_name("rsis")), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit if file_limit else None,
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@contextlib.contextmanager
+def full_disk(limit: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def refused(result: subprocess.CompletedProcess[str], *parts: str) -> str:
@@ -95,7 +97,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("score", "demo"),
         ("report", "demo"),
     ):
-        result = rsis(folder, stage, name)
+        result = in_process.rsis(folder, stage, name)
         assert result.returncode == 0, result.stderr
     return folder
 
@@ -120,20 +122,23 @@ def test_every_stage_without_dvc(trained: Path) -> None:
 def test_running_a_stage_again_changes_nothing(project: Path) -> None:
     before = {name: (project / name).read_bytes() for name in files(project)}
     for stage, name in (("download", "plants"), ("prepare", "plants"), ("train", "demo"), ("predict", "demo")):
-        assert rsis(project, stage, name).returncode == 0
+        assert in_process.rsis(project, stage, name).returncode == 0
     assert {name: (project / name).read_bytes() for name in files(project)} == before
 
 
 @pytest.mark.pipeline
 def test_another_split_on_the_command_line(project: Path) -> None:
-    assert rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
-    result = rsis(
+    assert in_process.rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
+    result = in_process.rsis(
         project, "score", "demo", "--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val"
     )
     assert result.returncode == 0, result.stderr
     assert "cvppp/sbd" in result.stdout
     assert json.loads((project / "val/protocol.json").read_text())["split"] == "val"
-    refused(rsis(project, "predict", "demo", "--split", "dev"), "--split: found 'dev'; expected train, val or test")
+    refused(
+        in_process.rsis(project, "predict", "demo", "--split", "dev"),
+        "--split: found 'dev'; expected train, val or test",
+    )
 
 
 def test_help_explains_every_command() -> None:
@@ -141,21 +146,21 @@ def test_help_explains_every_command() -> None:
     assert overview.returncode == 0
     for command in ("download", "check", "prepare", "train", "predict", "score", "submit", "report"):
         assert command in overview.stdout
-        page = rsis(REPOSITORY, command, "--help")
+        page = in_process.rsis(REPOSITORY, command, "--help")
         assert page.returncode == 0
         assert "params.yaml" in page.stdout
-    assert "[default: predictions/RUN.json]" in rsis(REPOSITORY, "score", "--help").stdout
+    assert "[default: predictions/RUN.json]" in in_process.rsis(REPOSITORY, "score", "--help").stdout
 
 
 def test_wrong_arguments_and_names(project: Path) -> None:
-    assert rsis(project, "train").returncode == 2
-    assert "Traceback" not in rsis(project, "trian", "demo").stderr
-    refused(rsis(project, "train", "dmo"), "no run 'dmo'; it has demo")
-    refused(rsis(project, "download", "plnts"), "no data set 'plnts'; it has plants")
+    assert in_process.rsis(project, "train").returncode == 2
+    assert "Traceback" not in in_process.rsis(project, "trian", "demo").stderr
+    refused(in_process.rsis(project, "train", "dmo"), "no run 'dmo'; it has demo")
+    refused(in_process.rsis(project, "download", "plnts"), "no data set 'plnts'; it has plants")
 
 
 def test_outside_a_project(tmp_path: Path) -> None:
-    refused(rsis(tmp_path, "train", "demo"), "params.yaml: no such file")
+    refused(rsis(tmp_path, "download", "plants"), "params.yaml: no such file")
     assert files(tmp_path) == set()
 
 
@@ -176,7 +181,7 @@ def test_a_missing_input_names_the_command_that_makes_it(
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     shutil.rmtree(project / "state")
     before = files(project)
-    refused(rsis(project, stage, name), missing, remedy)
+    refused(in_process.rsis(project, stage, name), missing, remedy)
     assert files(project) == before
 
 
@@ -191,11 +196,11 @@ def test_truncated_image_and_skip_bad(project: Path) -> None:
     (project / "params.yaml").write_text(text)
     image = project / "mine/training/A1/plant002_rgb.png"
     image.write_bytes(image.read_bytes()[:200])
-    assert rsis(project, "download", "plants").returncode == 0
+    assert in_process.rsis(project, "download", "plants").returncode == 0
     old = (project / "data/processed/plants/train.h5").read_bytes()
-    refused(rsis(project, "prepare", "plants"), "plant002_rgb.png")
+    refused(in_process.rsis(project, "prepare", "plants"), "plant002_rgb.png")
     assert (project / "data/processed/plants/train.h5").read_bytes() == old
-    result = rsis(project, "prepare", "plants", "--skip-bad")
+    result = in_process.rsis(project, "prepare", "plants", "--skip-bad")
     assert result.returncode == 0, result.stderr
     assert "plants train: 3 images" in result.stdout
     assert "1 skipped" in result.stdout
@@ -205,19 +210,19 @@ def test_truncated_image_and_skip_bad(project: Path) -> None:
 def test_raw_files_changed_after_the_download(project: Path) -> None:
     label = next((project / "data/raw/plants/training/A1").glob("*_label.png"))
     label.write_bytes(label.read_bytes() + b"x")
-    refused(rsis(project, "prepare", "plants"), label.name, "rsis download")
+    refused(in_process.rsis(project, "prepare", "plants"), label.name, "rsis download")
 
 
 def test_damaged_hdf5_and_another_schema(project: Path) -> None:
     split = project / "data/processed/plants/train.h5"
     content = split.read_bytes()
     split.write_bytes(content[: len(content) // 2])
-    refused(rsis(project, "train", "demo", "--fresh"), "train.h5", "rsis prepare")
+    refused(in_process.rsis(project, "train", "demo", "--fresh"), "train.h5", "rsis prepare")
 
 
 def test_checkpoint_of_another_architecture(project: Path) -> None:
     (project / "params.yaml").write_text(TINY.replace("hidden_widths: [8, 4]", "hidden_widths: [8, 8]"))
-    refused(rsis(project, "predict", "demo"), "another architecture", "model.hidden_widths")
+    refused(in_process.rsis(project, "predict", "demo"), "another architecture", "model.hidden_widths")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +236,9 @@ def test_checkpoint_of_another_architecture(project: Path) -> None:
 )
 def test_a_full_disk_keeps_the_old_file(project: Path, stage: str, name: str, output: str, limit: int) -> None:
     before, old = files(project), (project / output).read_bytes()
-    refused(rsis(project, stage, name, file_limit=limit))
+    with full_disk(limit):
+        result = in_process.rsis(project, stage, name)
+    refused(result)
     assert (project / output).read_bytes() == old
     assert files(project) == before
 
@@ -239,5 +246,7 @@ def test_a_full_disk_keeps_the_old_file(project: Path, stage: str, name: str, ou
 def test_a_full_disk_while_training(project: Path) -> None:
     shutil.rmtree(project / "state")
     (project / "models/demo.safetensors").unlink()
-    refused(rsis(project, "train", "demo", file_limit=1_000_000), "cannot write")
+    with full_disk(1_000_000):
+        result = in_process.rsis(project, "train", "demo")
+    refused(result, "cannot write")
     assert not (project / "models/demo.safetensors").exists()

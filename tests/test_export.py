@@ -35,6 +35,7 @@ def metadata(path: Path) -> dict[str, str]:
     return {key: value.decode() if isinstance(value, bytes) else value for key, value in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
 def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_path: Path, kind: Format) -> None:
     path = tmp_path / f"small.{'onnx' if kind == 'onnx' else 'pt'}"

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden import GOLDEN, relative
+from golden_cases import relative
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
+from reference_data import golden_files
 
 from rsis.masks import (
     RLE,
@@ -30,7 +31,7 @@ from rsis.model.decoder import upsample
 shapes = st.tuples(st.integers(1, 9), st.integers(1, 9))
 maps = shapes.flatmap(lambda shape: arrays(np.int32, shape, elements=st.integers(0, 5)))
 masks = shapes.flatmap(lambda shape: arrays(np.bool_, shape))
-EXTRAS = sorted(GOLDEN.rglob("extra_resize.npz"))
+EXTRAS = golden_files("extra_resize.npz")
 
 
 @given(maps)
@@ -128,10 +129,6 @@ def test_resizing_a_map_invents_no_label() -> None:
     labels = np.arange(12, dtype=np.int32).reshape(3, 4)
     assert set(resize_map(labels, (7, 5)).ravel().tolist()) <= set(range(12))
     assert np.array_equal(resize_map(labels, (3, 4)), labels)
-
-
-def test_golden_folder_is_there() -> None:
-    assert GOLDEN.is_dir(), f"no golden numbers at {GOLDEN}: put them there or name their folder in RSIS_GOLDEN"
 
 
 @pytest.mark.golden

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from in_process import rsis
 from PIL import Image
-from test_cli import TINY, rsis
+from test_cli import TINY
 
 from rsis.config import load_params
 from rsis.lock import held

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from submission_cases import contents, noisy
 
 from rsis.eval.prediction_file import ImagePrediction, PredictionFile, write_predictions
@@ -51,6 +52,7 @@ def rsis(folder: Path, *arguments: str, file_limit: int | None = None) -> subpro
     )
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS)
     assert rsis(tmp_path, "download", "plants").returncode == 0

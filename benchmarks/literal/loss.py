@@ -8,7 +8,7 @@ from benchmarks.literal.munkres import assign
 from rsis.run_config import ObjectiveSection
 from rsis.structures import Batch, Losses, RSISOutput
 
-_NEVER = 10.0  # cost of a pair that may not be: above any 1 - soft IoU
+_NEVER = 10.0  # cost of a pair that may not be: above any 1 - soft IoU; times the weight where that is above 1
 
 
 def soft_iou(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -40,30 +40,31 @@ def losses(
     targets = batch.target_masks.flatten(2).to(output.mask_logits.dtype)  # [B, N, H*W]
     num_images, num_slots, pixels = targets.shape
     num_steps = output.mask_logits.shape[1]
-    costs = np.full((num_images, num_slots, num_steps), _NEVER)
+    weight = objective.mask_weight
+    costs = np.empty((num_images, num_slots, num_steps))
     masks = []
     for step in range(num_steps):
         logits = F.interpolate(output.mask_logits[:, step : step + 1], size, mode="bilinear", align_corners=True)
         pred = torch.sigmoid(logits).flatten(1)  # [B, H*W]
         masks.append(pred)
         repeated = pred.detach().unsqueeze(1).repeat(1, num_slots, 1)  # [B, N, H*W]
-        cost = 1 - soft_iou(repeated.view(-1, pixels), targets.view(-1, pixels))
+        cost = weight * (1 - soft_iou(repeated.view(-1, pixels), targets.view(-1, pixels)))
         costs[:, :, step] = cost.view(num_images, num_slots).double().cpu().numpy()
-    order = _order(costs, batch.num_instances.tolist())
+    order = _order(costs, batch.num_instances.tolist(), never=_NEVER * max(1.0, weight))
     target, target_classes, matched = _permuted(targets, batch.class_ids, order)
     return _sum_up(
         output, torch.stack(masks, dim=1), (target, target_classes, matched), batch, objective, use_class, use_stop
     )
 
 
-def _order(costs: np.ndarray, num_instances: list[int]) -> np.ndarray:
-    """Return int64 [B, T], the object of each step or -1, of costs [B, N, T]."""
+def _order(costs: np.ndarray, num_instances: list[int], never: float) -> np.ndarray:
+    """Return int64 [B, T], the object of each step or -1, of costs [B, N, T]; `never` is above all of them."""
     num_images, _, num_steps = costs.shape
     order = np.full((num_images, num_steps), -1)
     for image, count in enumerate(num_instances):
         table = costs[image].copy()
-        table[count:] = _NEVER
-        table[:, count:] = _NEVER
+        table[count:] = never
+        table[:, count:] = never
         for slot, step in assign(table.tolist()):
             if slot < count and step < count:
                 order[image, step] = slot
@@ -112,7 +113,7 @@ def _sum_up(
     each = F.binary_cross_entropy_with_logits(output.objectness_logits, present, reduction="none")
     each = torch.where(present > 0, (1 - objective.stop_balance) * each, objective.stop_balance * each)
     stop = each[counted].mean()
-    total = mask
+    total = objective.mask_weight * mask
     if use_class:
         total = total + objective.class_weight * class_
     if use_stop:

@@ -18,7 +18,7 @@ def at_least_one(count: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Criterion:
-    """L = L_mask + lambda * L_class + gamma * L_stop (paper, equation 5).
+    """L = mask_weight * L_mask + lambda * L_class + gamma * L_stop (paper, equation 5, with mask_weight 1).
 
     Attributes:
         class_weight: lambda; the schedule may hold the term back.
@@ -29,6 +29,9 @@ class Criterion:
             version; its weight is not known).
         matching: Whether steps are matched with objects at the least cost (the paper); false makes step t answer
             for object t of the batch, whatever it predicts.
+        mask_weight: Above 0 (paper: 1). It scales all costs of the matching alike, so the matching does not depend
+            on it. (Released code: a pair that may not be costs 10, so with a weight above 10 steps could go without
+            an object.)
     """
 
     class_weight: float
@@ -36,6 +39,7 @@ class Criterion:
     stop_balance: float = 0.5
     box_weight: float = 1.0
     matching: bool = True
+    mask_weight: float = 1.0
 
     def __call__(
         self,
@@ -82,7 +86,7 @@ class Criterion:
         class_ = -(log_probs.gather(2, classes[..., None]).squeeze(2) * matched).sum() / count
 
         stop = self._stop(output.objectness_logits, batch.num_instances, divisor)
-        total = mask
+        total = self.mask_weight * mask
         if use_class:
             total = total + self.class_weight * class_
         if use_stop:

@@ -42,6 +42,7 @@ class TrainingModule(pl.LightningModule):
             objective.stop_balance,
             objective.box_weight,
             matching=section.order == "matching",
+            mask_weight=objective.mask_weight,
         )
         self.schedule = first_state(section)
 

@@ -56,6 +56,7 @@ def both(section: ModelSection, dtype: torch.dtype = torch.float64) -> tuple[RSI
     return ours.to(dtype), literal.to(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "training"),
     [("paper", True), ("paper", False), ("demo", True), ("demo", False), ("code", False), ("bottlenecks", False)],
@@ -86,8 +87,10 @@ def test_outputs_losses_and_gradients_are_ours(name: str, training: bool) -> Non
         torch.testing.assert_close(other, parameter.grad, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("weight", [1.0, 2.0, 25.0])
 @pytest.mark.parametrize("slots", [2, 7])
-def test_losses_are_ours_with_fewer_and_with_more_objects_than_steps(slots: int) -> None:
+def test_losses_are_ours_with_fewer_and_with_more_objects_than_steps(slots: int, weight: float) -> None:
     ours, literal = both(SMALL)
     batch = make_batch((64, 64), 4, slots, CPU)
     empty = batch.num_instances.clone()
@@ -96,10 +99,13 @@ def test_losses_are_ours_with_fewer_and_with_more_objects_than_steps(slots: int)
     masks[1] = False
     batch = type(batch)(batch.images, masks, batch.class_ids, empty, batch.valid)
     output = ours.eval()(normalize(batch.images, torch.float64), 4)
-    criterion = Criterion(OBJECTIVE.class_weight, OBJECTIVE.stop_weight, OBJECTIVE.stop_balance)
+    objective = OBJECTIVE.model_copy(update={"mask_weight": weight})
+    criterion = Criterion(
+        objective.class_weight, objective.stop_weight, objective.stop_balance, mask_weight=objective.mask_weight
+    )
     found, _ = criterion(output, mask_probs(output, (64, 64)), batch, use_class=True, use_stop=False)
     plain = literal.eval()(normalized(batch.images, torch.float64), 4)
-    expected = literal_losses(plain, (64, 64), batch, OBJECTIVE, use_class=True, use_stop=False)
+    expected = literal_losses(plain, (64, 64), batch, objective, use_class=True, use_stop=False)
     for term in ("total", "mask", "class_", "stop"):
         torch.testing.assert_close(getattr(expected, term), getattr(found, term), rtol=1e-9, atol=1e-9)
 
@@ -119,6 +125,7 @@ def test_training_steps_move_the_weights_as_ours_do(model: ModelSection, section
         assert float(plain.step(batch).total.detach()) == pytest.approx(float(total), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", [1, 3, 6])
 def test_predictions_are_ours_and_end_where_the_network_says(objects: int) -> None:
     ours, literal = both(SMALL, torch.float32)

@@ -1,7 +1,6 @@
 """The COCO reader: every way to write a mask, conflicts between masks, and faulty files."""
 
 import json
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pycocotools import mask as mask_tools
+from reference_data import NUCLEI, REPOSITORY
 
 from rsis.config import load_params
 from rsis.data.coco import CocoReader
@@ -20,8 +21,6 @@ from rsis.data.samples import BadSampleError
 from rsis.errors import UserError
 from rsis.masks import encode_rle
 
-ROOT = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("RSIS_SHARED") or ROOT.parent / "shared")
 SIZE = (6, 8)
 
 
@@ -259,11 +258,9 @@ def _smallest_wins(masks: list[np.ndarray], size: tuple[int, int]) -> np.ndarray
 
 def test_nuclei_of_the_validation_split() -> None:
     """27 images and 333 objects, with the areas that the annotations give but for a few shared pixels."""
-    root = SHARED / "data" / "dsb2018"
-    assert root.is_dir(), f"{root} is missing: set RSIS_SHARED to the folder that holds data/dsb2018"
-    reader = open_split(load_params(ROOT / "params.yaml").dataset("dsb2018"), root, "val")
+    reader = open_split(load_params(REPOSITORY / "params.yaml").dataset("nuclei"), NUCLEI, "val")
     assert reader.class_names == ("nucleus",)
-    content = json.loads((root / "val" / "instances.json").read_text())
+    content = json.loads((NUCLEI / "val" / "instances.json").read_text())
     names = {image["id"]: image["file_name"] for image in content["images"]}
     annotations: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
     for annotation in content["annotations"]:
@@ -274,8 +271,7 @@ def test_nuclei_of_the_validation_split() -> None:
         sample = reader.read(image_id)
         size = sample.instance_map.shape
         assert sample.image.shape == (*size, 3)
-        shapes = [annotation["segmentation"]["counts"] for annotation in annotations[image_id]]
-        masks = [np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size[::-1]).T for runs in shapes]
+        masks = [mask_tools.decode(annotation["segmentation"]) > 0 for annotation in annotations[image_id]]
         np.testing.assert_array_equal(sample.instance_map, _smallest_wins(masks, size))
         areas = np.bincount(sample.instance_map.ravel())[1:]
         total += len(sample.class_ids)

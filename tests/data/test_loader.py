@@ -62,6 +62,7 @@ def _same(left: list[Batch], right: list[Batch]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_what_one_process_reads(split: PreparedSplit, method: str) -> None:
     split.read(0)  # the file is open when the workers start

@@ -90,6 +90,7 @@ def test_same_arguments_same_scene_other_arguments_another() -> None:
         assert (first.image != other.image).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_statistics_of_scenes() -> None:
     """All six classes, all counts, objects large enough to learn."""
     scenes = [make_scene(1, index, (96, 96), (1, 6)) for index in range(1, 61)]

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import rsis
 from own_folders import write_coco, write_masks
 from plant_folder import PLANTS, plant_section, write_plant_folder
 from pydantic import TypeAdapter
-from test_cli import TINY, rsis
+from test_cli import TINY
 
 from rsis.config import load_params
 from rsis.data.download import download

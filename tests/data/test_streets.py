@@ -70,6 +70,7 @@ def test_same_arguments_same_street_other_arguments_another() -> None:
         assert (first.image != other.image).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_statistics_of_streets() -> None:
     """All eight classes, the common ones common; objects large enough to learn; groups and left-out things too."""
     classes, shares, labels = np.zeros(9, int), [], set()

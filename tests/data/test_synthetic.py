@@ -60,6 +60,7 @@ def test_same_arguments_same_plant_other_arguments_another() -> None:
         assert (first.image != other.image).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_statistics_of_the_demo_plants() -> None:
     """Counts uniform in their range, plants that fill the picture, leaves large enough to learn."""
     plants = [make_plant(1, index, (96, 96), (4, 12)) for index in range(1, 61)]

@@ -1,45 +1,31 @@
 """Our affine map gives what the original implementation's gives, pixel for pixel."""
 
-import os
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_cases import make_images
+from reference_data import golden_files
 
 from rsis.data.transforms import affine_matrix, warp
 
 pytestmark = pytest.mark.golden
 
-_SHARED = Path(__file__).parents[2].parent / "shared" / "golden"
-_ROOT = Path(os.environ.get("RSIS_GOLDEN", _SHARED)) / "rsis"
 _CASES = [
     pytest.param(path, key.removesuffix("_matrix"), id=f"{path.parent.name}-{key.removesuffix('_matrix')}")
-    for path in sorted(_ROOT.glob("*/extra_affine.npz"))
+    for path in golden_files("extra_affine.npz")
     for key in sorted(np.load(path).files)
     if key.endswith("_matrix")
 ]
-
-
-def _image(seed: int, height: int, width: int) -> np.ndarray:
-    """Return float32 [3, H, W]: the input that the numbers were made from, blocks of 16 pixels plus noise."""
-    rng = np.random.RandomState(seed)  # the numbers were made with this generator
-    low = rng.standard_normal((1, 3, -(-height // 16), -(-width // 16)))
-    noise = rng.standard_normal((1, 3, height, width))
-    blocks = np.repeat(np.repeat(low, 16, axis=2), 16, axis=3)[:, :, :height, :width]
-    return (blocks + 0.3 * noise).astype(np.float32)[0]
-
-
-def test_golden_numbers_are_there() -> None:
-    assert _ROOT.is_dir(), f"{_ROOT}: no such folder; put the golden numbers there or set RSIS_GOLDEN to their place"
 
 
 @pytest.mark.parametrize(("path", "case"), _CASES)
 def test_warp_reproduces_the_original(path: Path, case: str) -> None:
     golden = np.load(path)
     matrix = torch.from_numpy(golden[f"{case}_matrix"])
-    image = torch.from_numpy(_image(600 + int(case[1:]), *golden[f"{case}_ins"].shape))
+    image = torch.from_numpy(make_images(600 + int(case[1:]), 1, *golden[f"{case}_ins"].shape)[0])
     assert torch.equal(warp(image, matrix, "nearest"), torch.from_numpy(golden[f"{case}_img"]))
     for name in ("ins", "seg"):
         warped = warp(torch.from_numpy(golden[f"{case}_{name}_in"]), matrix, "nearest")

@@ -1,6 +1,5 @@
 """The reader of VOC and sbdataset: which images a split has, what they hold, and how faults are named."""
 
-import os
 import pickle
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import voc_folder as tree
+from reference_data import voc_sample
 
 from rsis.data.readers import open_split
 from rsis.data.samples import BadSampleError
@@ -17,8 +17,7 @@ from rsis.data.voc import VOC_CLASSES, VocReader
 from rsis.errors import UserError
 from rsis.eval.voc_truth import VocTruth
 
-SHARED = Path(os.environ.get("RSIS_SHARED") or Path(__file__).parents[3] / "shared")
-SAMPLE = SHARED / "data" / "voc2007_sample"
+SAMPLE = voc_sample()
 
 
 def _reader(root: Path, **values: Any) -> VocReader:
@@ -208,17 +207,19 @@ def test_broken_sample_is_named_and_may_be_skipped(
 
 @pytest.fixture(scope="module")
 def sample() -> VocReader:
-    assert SAMPLE.is_dir(), f"{SAMPLE}: missing; put the VOC sample there or name its parent in RSIS_SHARED"
+    assert SAMPLE is not None
     return VocReader(SAMPLE, tree.configuration(voc=".", sbdataset=None), tree.voc_split(image_sets=("trainval",)))
 
 
 def _boxes(image_id: str) -> list[tuple[str, list[int]]]:
     """Class and xmin, ymin, xmax, ymax, counted from 1, of the boxes that VOC has for an image."""
+    assert SAMPLE is not None
     entries = ET.parse(SAMPLE / "Annotations" / f"{image_id}.xml").findall("object")
     sides = ("xmin", "ymin", "xmax", "ymax")
     return [(entry.findtext("name", ""), [int(entry.findtext(f"bndbox/{s}", "")) for s in sides]) for entry in entries]
 
 
+@pytest.mark.needs("voc_sample")
 def test_real_objects_are_those_of_the_boxes(sample: VocReader) -> None:
     """In all 44 images VOC has segmented the objects that it has boxes for, in the order of the XML file."""
     assert len(sample.image_ids) == 44
@@ -231,6 +232,7 @@ def test_real_objects_are_those_of_the_boxes(sample: VocReader) -> None:
             assert mask[top - 1 : bottom, left - 1 : right].sum() > 0.8 * mask.sum() > 0, (image_id, number)
 
 
+@pytest.mark.needs("voc_sample")
 def test_real_void_is_the_border_of_the_objects(sample: VocReader) -> None:
     for image_id in sample.image_ids:
         read = sample.read(image_id)
@@ -239,7 +241,9 @@ def test_real_void_is_the_border_of_the_objects(sample: VocReader) -> None:
         assert 0.002 < read.ignore_mask.mean() < 0.11
 
 
+@pytest.mark.needs("voc_sample")
 def test_real_sets_divide(sample: VocReader) -> None:
+    assert SAMPLE is not None
     dataset = tree.configuration(voc=".", sbdataset=None)
     train, val = (VocReader(SAMPLE, dataset, tree.voc_split(image_sets=(name,))).image_ids for name in ("train", "val"))
     assert (len(train), len(val)) == (20, 24)

@@ -1,7 +1,6 @@
 """Against the official scorer: its numbers kept as data, and its own functions run beside ours."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from cityscapesscripts.evaluation.instances2dict import instances2dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from reference_data import golden_files
 
 from rsis.dataset_config import CityscapesSplit
 from rsis.errors import UserError
@@ -25,7 +25,6 @@ from rsis.eval.scores import ScorerResult
 from rsis.masks import encode_rle
 from rsis.run_config import ScoreSection
 
-GOLDEN = Path(os.environ.get("RSIS_GOLDEN") or Path(__file__).parents[3] / "shared" / "golden") / "scorers"
 VAL = CityscapesSplit(folder="val")
 BEST = ScoreSection(scorers=("cityscapes",), classes="best")
 ALL = ScoreSection(scorers=("cityscapes",), classes="all")
@@ -62,11 +61,11 @@ def score(
     return score_cityscapes(predictions_of({FIRST: found}), CityscapesTruth(root, VAL), rules)
 
 
-def golden_predictions() -> PredictionFile:
+def golden_predictions(root: Path) -> PredictionFile:
     """The masks and lines of the golden submission as a prediction file."""
     found: dict[str, list[InstancePrediction]] = {}
     size = (0, 0)
-    for path in sorted((GOLDEN / "cityscapes" / "pred").glob("*.txt")):
+    for path in sorted((root / "pred").glob("*.txt")):
         found[path.stem] = []
         for name, label_id, confidence in map(str.split, path.read_text().splitlines()):
             mask = np.asarray(Image.open(path.with_name(name))) != 0
@@ -76,16 +75,16 @@ def golden_predictions() -> PredictionFile:
 
 
 @pytest.mark.golden
+@pytest.mark.parametrize("golden", golden_files("cityscapes_expected.json"), ids=lambda path: path.parent.name)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_gives_the_stock_scorers_numbers_and_leaves_no_trace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], workers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], golden: Path, workers: int
 ) -> None:
-    assert GOLDEN.is_dir(), f"{GOLDEN} is missing; set RSIS_GOLDEN to the folder of golden numbers"
-    expected = json.loads((GOLDEN / "cityscapes_expected.json").read_text())
+    expected, root = json.loads(golden.read_text()), golden.with_name("cityscapes")
     package = Path(cityscapesscripts.__file__).parent
     installed = {path for path in package.rglob("*") if "__pycache__" not in path.parts}
     monkeypatch.chdir(tmp_path)
-    result = score_cityscapes(golden_predictions(), CityscapesTruth(GOLDEN / "cityscapes", VAL), BEST, workers)
+    result = score_cityscapes(golden_predictions(root), CityscapesTruth(root, VAL), BEST, workers)
     figures = {"cityscapes/AP": expected["allAp"], "cityscapes/AP50": expected["allAp50%"]}
     assert result.metrics == pytest.approx(figures, abs=1e-9)
     per_class = result.per_class.set_index("class_name")

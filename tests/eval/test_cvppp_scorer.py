@@ -1,6 +1,5 @@
 """Against the organisers' numbers, the definition read out slowly, and by hand."""
 
-import os
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_data import golden_files
 
 from rsis.eval.cvppp import (
     PairScore,
@@ -24,7 +24,6 @@ from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, Predi
 from rsis.masks import encode_rle
 from rsis.run_config import ScoreSection
 
-GOLDEN = Path(os.environ.get("RSIS_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "scorers"
 RULES = ScoreSection(scorers=("cvppp",))
 
 
@@ -97,13 +96,10 @@ def map_pairs(draw: st.DrawFn, labels: st.SearchStrategy[int]) -> tuple[np.ndarr
 
 
 @pytest.mark.golden
-def test_figures_of_the_organisers_functions() -> None:
-    assert GOLDEN.is_dir(), f"{GOLDEN} is missing; set RSIS_GOLDEN to the folder of golden numbers"
-    expected_path = GOLDEN / "cvppp_expected.csv"
-    if not expected_path.is_file():
-        return  # a folder without this scorer's numbers
-    expected = pd.read_csv(expected_path)
-    with np.load(GOLDEN / "cvppp_pairs.npz") as maps:
+@pytest.mark.parametrize("path", golden_files("cvppp_expected.csv"), ids=lambda path: path.parent.name)
+def test_figures_of_the_organisers_functions(path: Path) -> None:
+    expected = pd.read_csv(path)
+    with np.load(path.with_name("cvppp_pairs.npz")) as maps:
         for row in expected.itertuples():
             found = score_pair(maps[f"pred_{row.pair:02}"], maps[f"gt_{row.pair:02}"])
             assert found.sbd == pytest.approx(row.sbd, abs=1e-9, rel=0), f"pair {row.pair}"

@@ -1,13 +1,13 @@
 """Both raw formats, by hand and on real annotations."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from reference_data import NUCLEI
 
 from rsis.dataset_config import CocoDataset, CvpppDataset
 from rsis.errors import UserError
@@ -16,7 +16,6 @@ from rsis.eval.truths import load_ground_truth
 from rsis.masks import decode_rle
 
 SOURCE = {"kind": "folder", "path": "unused"}
-SHARED = Path(os.environ.get("RSIS_SHARED", Path(__file__).parents[3] / "shared"))
 
 
 def cvppp(take: tuple[int, int] | None = None) -> CvpppDataset:
@@ -226,12 +225,10 @@ def test_coco_missing_file_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_real_annotations_give_all_their_objects() -> None:
-    root = SHARED / "data" / "dsb2018"
-    assert root.is_dir(), f"{root} is missing; set RSIS_SHARED to the folder of shared test data"
     section = coco().model_dump(mode="python") | {
         "splits": {"test": {"annotations": "test/instances.json", "images": "test/images"}}
     }
-    truth = load_ground_truth(CocoDataset.model_validate(section), root, "test")
+    truth = load_ground_truth(CocoDataset.model_validate(section), NUCLEI, "test")
     assert len(truth.image_ids) == 27
     assert truth.class_names == ("nucleus",)
     labels = [np.unique(truth.instance_map(image_id)) for image_id in truth.image_ids]

@@ -1,6 +1,5 @@
 """From a prediction file and raw annotations to all figures."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from reference_data import NUCLEI
 
 from rsis.dataset_config import CocoDataset, CvpppDataset
 from rsis.errors import UserError
@@ -21,7 +21,6 @@ from rsis.eval.truths import load_ground_truth
 from rsis.masks import encode_rle
 from rsis.run_config import ScoreSection
 
-SHARED = Path(os.environ.get("RSIS_SHARED", Path(__file__).parents[3] / "shared"))
 SOURCE = {"kind": "folder", "path": "unused"}
 BOTH = ScoreSection(scorers=("cvppp", "coco"))
 
@@ -129,19 +128,17 @@ def test_images_that_the_preparation_may_skip_are_named(case: tuple[Path, Predic
 
 
 def test_real_annotations_predicted_right_score_one(tmp_path: Path) -> None:
-    root = SHARED / "data" / "dsb2018"
-    assert root.is_dir(), f"{root} is missing; set RSIS_SHARED to the folder of shared test data"
     splits = {"test": {"annotations": "test/instances.json", "images": "test/images"}}
     values = {"format": "coco", "source": SOURCE, "size": (8, 8), "splits": splits}
     dataset = CocoDataset.model_validate(values)
-    truth = load_ground_truth(dataset, root, "test")
+    truth = load_ground_truth(dataset, NUCLEI, "test")
     images = []
     for image_id in truth.image_ids:
         instances = [InstancePrediction(item.rle, (1.0,), 0.5, 0) for item in truth.annotations(image_id)]
         images.append(ImagePrediction(image_id, truth.size(image_id), tuple(instances)))
-    file = PredictionFile("dsb2018", "nuclei", "test", "", ("nucleus",), {}, tuple(images))
+    file = PredictionFile("nuclei", "nuclei", "test", "", ("nucleus",), {}, tuple(images))
     write_predictions(tmp_path / "nuclei.json", file)
-    scores = score_run(tmp_path / "nuclei.json", dataset, root, BOTH)
+    scores = score_run(tmp_path / "nuclei.json", dataset, NUCLEI, BOTH)
     for name in ("cvppp/sbd", "cvppp/fg_bg_dice", "coco/AP", "coco/AP_small", "coco/AP_medium", "coco/AR100"):
         assert scores.metrics[name] == pytest.approx(1.0, abs=1e-12), name
     assert (scores.protocol["images"], scores.protocol["objects"]) == (27, 335)

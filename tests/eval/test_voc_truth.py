@@ -1,6 +1,5 @@
 """The truth of VOC and sbdataset: by hand, against the reader, and on real masks."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import voc_folder as tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from reference_data import voc_sample
 
 from rsis.data.readers import open_split
 from rsis.data.samples import SampleReader
@@ -20,8 +20,6 @@ from rsis.eval.truths import load_ground_truth
 from rsis.eval.voc_truth import VocTruth
 from rsis.manifest import write_manifest
 from rsis.masks import decode_rle
-
-SHARED = Path(os.environ.get("RSIS_SHARED") or Path(__file__).parents[3] / "shared")
 
 
 @pytest.fixture
@@ -141,9 +139,10 @@ def test_splits_agree(tmp_path: Path, split: Any) -> None:
     _agree(load_ground_truth(dataset, tmp_path, split), open_split(dataset, tmp_path, split))
 
 
+@pytest.mark.needs("voc_sample")
 def test_real_masks_agree() -> None:
-    sample = SHARED / "data" / "voc2007_sample"
-    assert sample.is_dir(), f"{sample} is missing; set RSIS_SHARED to the folder of shared test data"
+    sample = voc_sample()
+    assert sample is not None
     dataset = tree.configuration(voc=".", sbdataset=None, test={"image_sets": ("trainval",)})
     truth = load_ground_truth(dataset, sample, "test")
     assert len(truth.image_ids) == 44

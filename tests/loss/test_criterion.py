@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -111,6 +112,49 @@ def test_terms_out_of_force_are_reported_but_not_added() -> None:
     full = losses_of(output, probs, batch)
     expected = float(full.mask) + 0.1 * float(full.class_) + 0.5 * float(full.stop)
     assert float(full.total) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 4), min_size=1, max_size=3), st.sampled_from([0.3, 2.0, 40.0]))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_mask_weight_is_in_the_total_and_in_the_costs(seed: int, counts: list[int], weight: float) -> None:
+    """The reported term is without it; the matching is the best of all, tried one by one, of the weighted costs."""
+    output, probs, batch = problem(seed, counts, steps=3)
+    weighted = replace(CRITERION, mask_weight=weight)
+    losses, assigned = weighted(output, probs, batch, use_class=True, use_stop=True)
+    costs = weight * (1 - soft_iou(probs, batch.target_masks, batch.valid)).detach().numpy()  # [B, T, N]
+    expected = 0.0
+    for b, count in enumerate(counts):
+        steps = min(3, count)
+        found = costs[b, range(steps), assigned[b, :steps]].sum()
+        best = min(costs[b, range(steps), order].sum() for order in permutations(range(count), steps))
+        assert found == pytest.approx(best, rel=1e-12)
+        assert (assigned[b, :steps] >= 0).all()
+        expected += best
+    matched = int((assigned >= 0).sum())
+    assert weight * float(losses.mask) * matched == pytest.approx(expected, rel=1e-12)
+    total = weight * float(losses.mask) + 0.1 * float(losses.class_) + 0.5 * float(losses.stop)
+    assert float(losses.total) == pytest.approx(total, rel=1e-12)
+
+
+def test_mask_weight_scales_the_gradient_of_the_mask_term() -> None:
+    output, probs, batch = problem(6, [3, 2])
+    gradients = {}
+    for weight in (1.0, 2.0):
+        losses, _ = replace(CRITERION, mask_weight=weight)(output, probs, batch, use_class=True, use_stop=True)
+        (gradients[weight],) = torch.autograd.grad(losses.total, probs)
+    assert torch.equal(gradients[2.0], 2 * gradients[1.0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_mask_weight_1_changes_no_bit(dtype: torch.dtype) -> None:
+    output, probs, batch = problem(7, [4, 1, 3])
+    output = RSISOutput(*(getattr(output, f).to(dtype) for f in ("mask_logits", "class_logits", "objectness_logits")))
+    losses = losses_of(output, probs.to(dtype), batch)
+    unweighted = losses.mask + 0.1 * losses.class_ + 0.5 * losses.stop
+    assert torch.equal(losses.total, unweighted)
+    (ours,) = torch.autograd.grad(losses.total, probs, retain_graph=True)
+    (theirs,) = torch.autograd.grad(unweighted, probs)
+    assert torch.equal(ours, theirs)
 
 
 def test_images_without_objects_teach_only_where_to_stop() -> None:

@@ -3,20 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from golden import Case, find_cases, relative, require
+from golden_cases import Case, find_cases, relative
 
 from rsis.model.decoder import upsample
 
 # float64: the agreement we promise. float32: twice what the original itself differed by between float32 and
-# float64 (its README: 1.5e-5), since rounding also depends on the machine (1.52e-5 seen after 20 steps).
+# float64 (tests/golden/README.md: 1.5e-5), since rounding also depends on the machine (1.52e-5 seen after 20 steps).
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 3e-5}
 
 
 @pytest.mark.golden
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 @pytest.mark.parametrize("case", find_cases("forward"))
-def test_forward_agrees_with_the_original(case: Case | None, dtype: torch.dtype) -> None:
-    case = require(case)
+def test_forward_agrees_with_the_original(case: Case, dtype: torch.dtype) -> None:
     expected = case.arrays
     images = case.images(dtype)
     flat = images.double().ravel()

@@ -20,6 +20,7 @@ def build(**changes: Any) -> RSIS:
     return RSIS(ModelSection(**({"backbone": "resnet18", "hidden_widths": (8, 8, 4, 4, 2)} | changes)), num_classes=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet34", "resnet50", "resnet101", "vgg16"])
 def test_every_backbone(backbone: str) -> None:
     output = build(backbone=backbone).eval()(torch.rand(1, 3, 64, 64), 2)
@@ -28,6 +29,7 @@ def test_every_backbone(backbone: str) -> None:
     assert output.objectness_logits.shape == (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("skip_mode", ["concat", "sum", "mul", "none"])
 def test_any_number_of_layers_in_every_skip_mode_learns(layers: int, skip_mode: str) -> None:
@@ -71,6 +73,7 @@ def test_decoding_in_parts_equals_decoding_at_once(skip_mode: str) -> None:
         torch.testing.assert_close(getattr(joined, name), getattr(whole, name), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint_steps", [1, 2, 5])
 def test_checkpointing_over_time_changes_no_output_and_no_gradient(checkpoint_steps: int) -> None:
     images = torch.rand(2, 3, 64, 64, dtype=torch.float64)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from own_folders import discs, write_coco, write_maps, write_masks
 from PIL import Image
+from reference_data import NUCLEI
 
 from rsis.data.coco import CocoReader
 from rsis.data.readers import open_split
@@ -135,10 +136,7 @@ def test_broken_files_are_named(folder: Path) -> None:
 
 def test_real_nuclei_in_the_layout_they_were_distributed_in(tmp_path: Path) -> None:
     """Of four pictures of the Data Science Bowl 2018: a mask for each nucleus holds what the COCO file says."""
-    source = Path(__file__).parents[3] / "shared/data/dsb2018/test"
-    if not source.is_dir():
-        pytest.fail(f"{source} is missing; put the sample data there")
-    coco = CocoReader(source / "instances.json", source / "images")
+    coco = CocoReader(NUCLEI / "test/instances.json", NUCLEI / "test/images")
     ids = coco.image_ids[:4]
     for image_id in ids:
         sample, folder = coco.read(image_id), tmp_path / Path(image_id).stem

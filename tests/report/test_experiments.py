@@ -69,6 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_experiments_have_their_own_figures_and_parameters(project: Path) -> None:
     head, faster, wider = load_experiments(["faster", "wider", "faster"], project)
     assert (head.name, faster.name, wider.name) == ("HEAD", "faster", "wider")
@@ -78,6 +79,7 @@ def test_experiments_have_their_own_figures_and_parameters(project: Path) -> Non
     assert not any("later" in key for key in head.metrics)  # a stage that never ran is no fault
 
 
+@pytest.mark.slow
 def test_an_unknown_name_is_one_line(project: Path) -> None:
     with pytest.raises(UserError, match=r"no DVC experiment is called 'nonesuch'; `dvc exp list`") as caught:
         load_experiments(["faster", "nonesuch"], project)

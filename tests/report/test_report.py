@@ -144,6 +144,7 @@ def test_markdown_links_the_pictures_there_are(folder: Path) -> None:
         assert len({line.replace("\\|", "").count("|") for line in table.strip().splitlines()}) == 1
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_bytes(inputs: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # the commit of a repository worked on could change between the two
     for name in ("one", "two"):
@@ -187,6 +188,7 @@ def test_a_report_stays_in_its_folder(inputs: RunInputs, tmp_path: Path, name: s
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_report(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, "one"), make_run(tmp_path, "two", shift=3)]
     paths = write_report("both", runs, tmp_path / "reports")
@@ -199,6 +201,7 @@ def test_two_runs_in_one_report(tmp_path: Path) -> None:
     assert {value for tag, key, value in page.attributes if (tag, key) == ("a", "href")} >= {"#comparison", "#run-2"}
 
 
+@pytest.mark.slow
 def test_the_three_benchmarks_in_one_report(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, dataset, dataset=dataset) for dataset in ("tiny", "scenes", "streets")]
     paths = write_report("three", runs, tmp_path / "reports")

@@ -196,6 +196,7 @@ def test_the_csv_has_the_section(inputs: list[RunInputs], paths: ReportPaths) ->
     assert beside.protocol.startswith("± over seeds 0, 1, 2")
 
 
+@pytest.mark.slow
 def test_no_section_without_a_group(inputs: list[RunInputs], tmp_path: Path) -> None:
     written = write_report("one", inputs[:1], tmp_path)
     for path in (written.markdown, written.html, written.csv):
@@ -206,6 +207,7 @@ def test_no_section_without_a_group(inputs: list[RunInputs], tmp_path: Path) -> 
         assert "mean of" not in text
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes(inputs: list[RunInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # the commit of a repository worked on could change between the two
     one, two = (write_report("demo", inputs, tmp_path / name) for name in ("one", "two"))

@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from test_cli import TINY, rsis
+from in_process import rsis
+from test_cli import TINY
 from trained_files import outputs
 
 from rsis.lock import held
 
-LONG = TINY.replace("epochs: 2", "epochs: 8")
+LONG = TINY.replace("epochs: 2", "epochs: 6")
 DISTRIBUTED = LONG.replace("workers: 0", "workers: 0\n      devices: 2")
 
 
@@ -66,7 +67,7 @@ def has_passed(folder: Path, epoch: int) -> bool:
 @pytest.mark.pipeline
 def test_a_signal_ends_the_run_with_75_and_it_goes_on(tmp_path: Path, prepared: Path, whole: dict[str, bytes]) -> None:
     folder = copy_of(prepared, tmp_path / "run")
-    for number, epoch in ((signal.SIGUSR1, 0), (signal.SIGTERM, 3)):
+    for number, epoch in ((signal.SIGUSR1, 0), (signal.SIGTERM, 2)):
         process = start(folder)
         wait_for(partial(has_passed, folder, epoch), process)
         process.send_signal(number)
@@ -129,6 +130,6 @@ def test_a_damaged_checkpoint_is_named_and_can_be_left_behind(
 def test_the_sign_of_life_says_where_a_training_is(prepared: Path, whole: dict[str, bytes]) -> None:
     (path,) = (prepared.parent / "whole").glob("state/demo/*/alive.json")
     progress = json.loads(path.read_text())
-    assert (progress["epoch"], progress["epochs"], progress["batch"], progress["batches"]) == (8, 8, 0, 2)
+    assert (progress["epoch"], progress["epochs"], progress["batch"], progress["batches"]) == (6, 6, 0, 2)
     assert 0 < progress["best_loss"] < 10
     assert whole

@@ -1,11 +1,10 @@
 """The original implementation's numbers, and our network filled with its deterministic weights.
 
-Cases are found through every manifest.json under the folder that RSIS_GOLDEN names (default
-../shared/golden beside the repository). How the numbers were made is told in rsis/README.md there.
+Cases are found through every manifest.json of `reference_data`. How the numbers were made is told in
+tests/golden/README.md.
 """
 
 import json
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference_data import golden_files
 
 from rsis.model.original import original_architecture, original_name
 from rsis.model.rsis import RSIS
 
-GOLDEN = Path(os.environ.get("RSIS_GOLDEN") or Path(__file__).parents[2] / "shared" / "golden")
 _GAINS = (
     ("base.features.", 2**0.5),
     ("base.", 1.0),
@@ -47,13 +46,8 @@ class Case:
         return np.load(self.path)
 
     def images(self, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-        """The case's input [B, 3, H, W]: coarse blocks of 16 pixels plus noise, from a seeded generator."""
-        batch, height, width = self["B"], self["H"], self["W"]
-        random = np.random.RandomState(self["seed"])
-        low = random.standard_normal((batch, 3, -(-height // 16), -(-width // 16)))
-        noise = random.standard_normal((batch, 3, height, width))
-        blocks = low.repeat(16, axis=2).repeat(16, axis=3)[:, :, :height, :width]
-        return torch.from_numpy((blocks + 0.3 * noise).astype(np.float32)).to(dtype)
+        """The case's input [B, 3, H, W]."""
+        return torch.from_numpy(make_images(self["seed"], self["B"], self["H"], self["W"])).to(dtype)
 
     def network(self, dtype: torch.dtype = torch.float64) -> RSIS:
         """Our network with the original's widths and weights; float32 values, whatever the dtype."""
@@ -64,20 +58,28 @@ class Case:
 
 
 def find_cases(kind: str) -> list[Any]:
-    """Every case of a kind as pytest parameters; one that fails when there are none at all."""
+    """Every case of a kind as pytest parameters."""
     cases = []
-    for manifest in sorted(GOLDEN.rglob("manifest.json")):
+    for manifest in golden_files("manifest.json"):
         for name, parameters in json.loads(manifest.read_text())["cases"].items():
             if parameters["kind"] == kind:
                 path = manifest.parent / parameters["file"]
-                cases.append(pytest.param(Case(name, parameters, path), id=f"{manifest.parent.name}-{name}"))
-    return cases or [pytest.param(None, id="missing")]
+                small = parameters["base_model"] == "resnet34" and parameters["H"] == 64
+                slow = () if small else (pytest.mark.slow,)
+                cases.append(
+                    pytest.param(Case(name, parameters, path), id=f"{manifest.parent.name}-{name}", marks=slow)
+                )
+    assert cases, f"tests/golden has no cases of kind {kind}"
+    return cases
 
 
-def require(case: Case | None) -> Case:
-    """Fail, not skip, when the golden numbers are not there."""
-    assert case is not None, f"no golden cases under {GOLDEN}: put them there or name their folder in RSIS_GOLDEN"
-    return case
+def make_images(seed: int, batch: int, height: int, width: int) -> np.ndarray:
+    """float32 [B, 3, H, W]: coarse blocks of 16 pixels plus noise, from a seeded generator."""
+    random = np.random.RandomState(seed)  # the numbers were made with this generator
+    low = random.standard_normal((batch, 3, -(-height // 16), -(-width // 16)))
+    noise = random.standard_normal((batch, 3, height, width))
+    blocks = low.repeat(16, axis=2).repeat(16, axis=3)[:, :, :height, :width]
+    return (blocks + 0.3 * noise).astype(np.float32)
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:
