@@ -116,7 +116,7 @@ def train(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier start stopped.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
 ) -> None:
     """Train a run and write models/RUN.safetensors and history/RUN.
 
@@ -134,7 +134,7 @@ def train(
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
     )
-    run_train(run, section, places, progress=not quiet and sys.stderr.isatty(), fresh=fresh)
+    run_train(run, section, places, progress=not quiet, fresh=fresh)
     if rank(section.train) == 0:
         typer.echo(f"{run}: {places.model}")
 

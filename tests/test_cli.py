@@ -237,6 +237,17 @@ def test_a_full_disk_keeps_the_old_file(project: Path, stage: str, name: str, ou
     assert files(project) == before
 
 
+@pytest.mark.pipeline
+def test_a_training_in_a_pipe_says_a_line_an_epoch(project: Path) -> None:
+    talking = rsis(project, "train", "demo", "--fresh")
+    assert [line.split(", ")[0].split(": ")[1] for line in talking.stderr.splitlines() if ": epoch " in line] == [
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
+    quiet = rsis(project, "train", "demo", "--fresh", "--quiet")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+
+
 def test_a_full_disk_while_training(project: Path) -> None:
     shutil.rmtree(project / "state")
     (project / "models/demo.safetensors").unlink()

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
 from torch.utils.data import DataLoader
 
 from rsis.data.hdf5 import PreparedSplit
@@ -35,6 +35,7 @@ from rsis.run_config import RunSection, TrainSection
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.checkpoint_io import AtomicCheckpointIO
 from rsis.train.curriculum import out_of_reach
+from rsis.train.epoch_lines import progress_display
 from rsis.train.key import run_key
 from rsis.train.module import TrainingModule
 from rsis.train.processes import (
@@ -78,7 +79,7 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
         name: Name of the run.
         run: Its section of params.yaml.
         paths: Inputs and outputs.
-        progress: Whether to show a progress bar.
+        progress: Whether to show how far it is, by a bar or a line for each epoch.
         fresh: Forget state of an earlier start with the same key.
 
     Raises:
@@ -176,7 +177,8 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
     callbacks = [history, Schedule(state / "best.safetensors", sampler), SignOfLife(state / "alive.json")]
-    trainer = _trainer(section, state, [*callbacks, StopOnRequest(training.name, requests)], progress)
+    shown = [progress_display(training.name, history)] if progress else []
+    trainer = _trainer(section, state, [*callbacks, *shown, StopOnRequest(training.name, requests)])
     if resume is not None and trainer.is_global_zero:
         _LOG.info("%s: going on from %s", training.name, resume)
     try:
@@ -221,12 +223,10 @@ def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> D
     )
 
 
-def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
+def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     options = trainer_options(section)
     if section.average_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=section.average_decay))
-    if progress:
-        callbacks.append(RichProgressBar())
     callbacks.append(
         ModelCheckpoint(state, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
@@ -238,7 +238,7 @@ def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], p
         num_sanity_val_steps=0,
         callbacks=callbacks,
         logger=False,
-        enable_progress_bar=progress,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=state,
