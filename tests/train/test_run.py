@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rsis.data.synthetic import make_plant
 from rsis.errors import UserError
 from rsis.model.checkpoint import load_checkpoint, read_info
 from rsis.run_config import RunSection
-from rsis.structures import RawSample
+from rsis.structures import Losses, RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
 
@@ -262,6 +262,29 @@ def test_a_loss_that_is_not_finite_stops_with_its_breakdown(
     with pytest.raises(UserError, match=r"not finite in epoch 0, batch 0: total nan, mask nan, class \d.*, stop \d"):
         train_quietly(run_with(), paths_in(tmp_path, processed))
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_validation_loss_that_is_never_finite(
+    tmp_path: Path, processed: Path, monkeypatch: pytest.MonkeyPatch, keep: str
+) -> None:
+    """There are no best weights to keep; the last ones are there, and said to be wanted."""
+    losses = TrainingModule.losses
+
+    def poisoned(self: TrainingModule, batch: Any) -> Losses:
+        found = losses(self, batch)
+        return found if self.training else replace(found, total=found.total * float("nan"))
+
+    monkeypatch.setattr(TrainingModule, "losses", poisoned)
+    run, paths = run_with(epochs=2, keep=keep), paths_in(tmp_path, processed)
+    if keep == "last":
+        train_quietly(run, paths)
+        assert paths.model.is_file()
+        return
+    for _ in range(2):  # once more: the training has ended, its cause has not
+        with pytest.raises(UserError, match=r"demo: no validation loss was finite .* total nan, .*mask \d.*keep: last"):
+            train_quietly(run, paths)
+        assert not paths.model.exists()
 
 
 def test_training_leaves_the_process_as_it_was(uninterrupted: TrainPaths) -> None:
