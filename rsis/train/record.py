@@ -1,6 +1,7 @@
 """What a training leaves: its result, how it came about, and what happened on the way."""
 
 import contextlib
+import logging
 import math
 import os
 import socket
@@ -17,12 +18,15 @@ from safetensors.torch import load_file
 import rsis
 from rsis.cores import describe_machine
 from rsis.data.hdf5 import PreparedSplit
+from rsis.errors import UserError
 from rsis.files import write_json
-from rsis.model.checkpoint import CheckpointInfo, save_checkpoint
+from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.revision import revision_of
 from rsis.run_config import RunSection
 from rsis.train.callbacks import History
 from rsis.train.module import NonFiniteLossError, TrainingModule
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,17 @@ class Training:
     splits: dict[str, PreparedSplit]
     key: str
     state: Path
+
+
+def key_of(model: Path) -> str | None:
+    """Return the key of the training that made a checkpoint; None where there is none that this program can read."""
+    if not model.is_file():
+        return None
+    try:
+        return read_info(model).key
+    except UserError as error:
+        _LOG.warning("%s: cannot be read by this program, and is replaced when the training ends (%s)", model, error)
+        return None
 
 
 def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:

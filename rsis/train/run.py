@@ -29,7 +29,7 @@ from rsis.data.loader import EpochSampler, Share, make_loader
 from rsis.errors import StoppedError, UserError
 from rsis.files import atomic_folder, atomic_path, check_replaceable
 from rsis.lock import held
-from rsis.model.checkpoint import read_info
+from rsis.model.checkpoint import check_own
 from rsis.model.rsis import RSIS
 from rsis.run_config import RunSection, TrainSection
 from rsis.train.callbacks import History, Schedule, SignOfLife
@@ -47,7 +47,7 @@ from rsis.train.processes import (
     trainer_options,
     world_size,
 )
-from rsis.train.record import Training, note, save_result
+from rsis.train.record import Training, key_of, note, save_result
 from rsis.train.signals import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
@@ -84,8 +84,8 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
 
     Raises:
         StoppedError: A signal asked the training to stop; called again, it goes on.
-        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, or the machine
-            does not have the devices asked for.
+        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, the machine
+            does not have the devices asked for, or a result's place is taken by what rsis did not write.
     """
     with StopRequests() as requests:
         meeting = Meeting(run.train)
@@ -125,11 +125,12 @@ def _lead(
 ) -> None:
     """Find out where the run stands, train it from there and publish the result."""
     check_replaceable(paths.history)  # before hours of training
+    check_own(paths.model)
     training = _training(name, run, paths)
     state = training.state
     if fresh:
         shutil.rmtree(state, ignore_errors=True)
-    elif paths.model.is_file() and paths.history.is_dir() and read_info(paths.model).key == training.key:
+    elif paths.history.is_dir() and key_of(paths.model) == training.key:
         meeting.tell(_NOTHING)
         _LOG.info("%s: already trained with these parameters, data and code; nothing to do", name)
         return

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from fake_reader import FakeReader
+from safetensors.torch import save
 
 from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.data.synthetic import make_plant
@@ -155,6 +157,57 @@ def test_finished_twice_does_nothing(uninterrupted: TrainPaths, monkeypatch: pyt
     uninterrupted.model.unlink()  # as DVC does before it runs a stage
     train_quietly(run_with(), uninterrupted)
     assert outputs(uninterrupted) == before
+
+
+def with_model(paths: TrainPaths, folder: Path, content: bytes) -> TrainPaths:
+    """A copy of a finished training whose checkpoint is another file."""
+    shutil.copytree(paths.state.parent, folder)
+    copied = TrainPaths(paths.processed, *(folder / path.relative_to(paths.state.parent) for path in places(paths)))
+    copied.model.write_bytes(content)
+    return copied
+
+
+def places(paths: TrainPaths) -> tuple[Path, Path, Path]:
+    return paths.model, paths.history, paths.state
+
+
+@pytest.mark.parametrize("damage", ["half of it", "its first bytes", "nothing", "an old schema"])
+def test_a_checkpoint_that_cannot_be_read_counts_as_none(
+    tmp_path: Path, uninterrupted: TrainPaths, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    whole = uninterrupted.model.read_bytes()
+    old = save({"weight": torch.zeros(2)}, metadata={"rsis": json.dumps({"schema_version": 1})})
+    content = {
+        "half of it": whole[: len(whole) // 2],
+        "its first bytes": whole[:60],
+        "nothing": b"",
+        "an old schema": old,
+    }
+    paths = with_model(uninterrupted, tmp_path / "copy", content[damage])
+    train_quietly(run_with(), paths)
+    assert paths.model.read_bytes() == whole
+    assert "demo.safetensors: cannot be read by this program" in caplog.text
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [b"notes of mine", save({"weight": torch.zeros(2)}), save({}, {"format": "pt"})],
+    ids=["text", "weights", "weights with metadata"],
+)
+def test_a_file_of_the_users_is_not_replaced(
+    tmp_path: Path, uninterrupted: TrainPaths, content: bytes, fresh: bool
+) -> None:
+    paths = with_model(uninterrupted, tmp_path / "copy", content)
+    kept = [path for path in paths.state.parent.rglob("*") if path.suffix in (".safetensors", ".ckpt", ".tsv", ".json")]
+    before = {path: path.read_bytes() for path in kept}
+    with pytest.raises(UserError, match=r"demo\.safetensors: rsis did not write this, .* move it away, then train"):
+        train("demo", run_with(), paths, progress=False, fresh=fresh)
+    assert {path: path.read_bytes() for path in kept} == before
+    shutil.rmtree(paths.history)  # nor is one with no history beside it
+    with pytest.raises(UserError, match=r"rsis did not write this"):
+        train("demo", run_with(), paths, progress=False, fresh=fresh)
+    assert paths.model.read_bytes() == content
 
 
 def test_changed_parameters_do_not_find_foreign_state(tmp_path: Path, processed: Path) -> None:
