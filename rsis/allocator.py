@@ -23,7 +23,10 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library is one that can be told (glibc); with another nothing changes.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    try:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    except (TypeError, OSError):  # no way to name the program itself: Windows
+        return False
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)) and bool(mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM))

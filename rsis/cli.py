@@ -20,6 +20,7 @@ from rsis.cli_arguments import (
     NoteFile,
     ParamsFile,
     RunName,
+    SplitOption,
     Workers,
 )
 from rsis.cli_check import check_all, check_each
@@ -115,7 +116,7 @@ def train(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier start stopped.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
 ) -> None:
     """Train a run and write models/RUN.safetensors and history/RUN.
 
@@ -133,7 +134,7 @@ def train(
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
     )
-    run_train(run, section, places, progress=not quiet and sys.stderr.isatty(), fresh=fresh)
+    run_train(run, section, places, progress=not quiet, fresh=fresh)
     if rank(section.train) == 0:
         typer.echo(f"{run}: {places.model}")
 
@@ -142,26 +143,23 @@ def train(
 def predict(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
-    split: Annotated[str | None, typer.Option(help="Predict this split instead of the run's own.")] = None,
+    split: SplitOption = None,
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
+    from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
     from rsis.lock import held
     from rsis.predict import predict as run_predict
 
-    section = load_params(params).run(run)
-    if split is not None:
-        if split not in ("train", "val", "test"):
-            raise UserError(f"--split: found {split!r}; expected train, val or test")
-        section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
-    target = out or paths.predictions_file(run)
+    chosen = SplitOfRun(load_params(params), run, split)
+    target = out or chosen.path(paths.predictions_file)
     keep_freed_memory()
     with held(paths.lock_file("predict", run), f"prediction of {run}"):
         run_predict(
             run,
-            section,
-            paths.processed_folder(section.dataset),
+            chosen.section,
+            paths.processed_folder(chosen.section.dataset),
             paths.model_file(run),
             target,
             progress=sys.stderr.isatty(),
@@ -173,34 +171,45 @@ def predict(
 def score(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
+    split: SplitOption = None,
     predictions: Annotated[
         Path | None, typer.Option(help="The file to score. \\[default: predictions/RUN.json]")
     ] = None,
-    metrics: Annotated[Path | None, typer.Option(help="The figures to write. \\[default: metrics/RUN.json]")] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            help="The figures to write. \\[default: metrics/RUN.json; of another split scores/RUN-SPLIT.json]"
+        ),
+    ] = None,
     details: Annotated[Path | None, typer.Option(help="The folder for tables. \\[default: scores/RUN]")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
+    from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
-    from rsis.eval.run import score_run
+    from rsis.eval.run import Origin, score_run
     from rsis.eval.scores import write_scores
     from rsis.files import check_replaceable
     from rsis.lock import held
     from rsis.manifest import read_manifest
 
     loaded = load_params(params)
-    section = loaded.run(run)
-    folder = details or paths.scores_folder(run)
+    chosen = SplitOfRun(loaded, run, split)
+    section = chosen.section
+    figures = metrics or chosen.path(paths.metrics_file if chosen.own else paths.split_metrics_file)
+    folder = details or chosen.path(paths.scores_folder)
     check_replaceable(folder)  # before minutes of scoring
+    source = predictions or chosen.path(paths.predictions_file)
     manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
     with held(paths.lock_file("score", run), f"scoring of {run}"):
-        scores = score_run(predictions or paths.predictions_file(run), dataset, manifest.root, section.score, manifest)
-        write_scores(scores, metrics or paths.metrics_file(run), folder)
+        origin = Origin(run, section.dataset, chosen.split, chosen.own)
+        scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
+        write_scores(scores, figures, folder)
     for key, value in sorted(scores.metrics.items()):
-        typer.echo(f"{run} {key} {value:.4f}")
+        typer.echo(f"{chosen.title} {key} {value:.4f}")
 
 
 @app.command("run")

@@ -20,4 +20,10 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs`
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A trained network, *.safetensors.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
 Split = Literal["train", "val", "test"]  # that of rsis.section, without waiting for pydantic
+SplitOption = Annotated[
+    Split | None,
+    typer.Option(
+        "--split", help="Of the data set; another than the run's own has files RUN-SPLIT. \\[default: its own]"
+    ),
+]
 DEFAULT_PARAMS = Path("params.yaml")

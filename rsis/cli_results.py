@@ -10,7 +10,7 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName, Split
+from rsis.cli_arguments import DEFAULT_PARAMS, ParamsFile, RunName, SplitOption
 from rsis.console import print_table
 from rsis.extras import require
 
@@ -21,6 +21,7 @@ results = typer.Typer()
 def submit(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
+    split: SplitOption = None,
     predictions: Annotated[
         Path | None, typer.Option(help="The file to submit. \\[default: predictions/RUN.json]")
     ] = None,
@@ -32,15 +33,18 @@ def submit(
     Cityscapes: the test server's text files and masks.
     VOC and COCO: results as COCO JSON.
     """
+    from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
     from rsis.manifest import read_manifest
     from rsis.submit import submit as run_submit
 
     loaded = load_params(params)
+    chosen = SplitOfRun(loaded, run, split)
     section = loaded.run(run)
     root = read_manifest(paths.raw_folder(section.dataset)).root
-    folder = out or paths.submission_folder(run)
-    run_submit(run, section, loaded.dataset(section.dataset), root, predictions or paths.predictions_file(run), folder)
+    folder = out or chosen.path(paths.submission_folder)
+    source = predictions or chosen.path(paths.predictions_file)
+    run_submit(run, section, loaded.dataset(section.dataset), root, source, folder, split)
     typer.echo(f"{run}: {folder}")
 
 
@@ -117,7 +121,7 @@ def report(
 def analyze(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
-    split: Annotated[Split | None, typer.Option(help="Of the data set. \\[default: the run's own]")] = None,
+    split: SplitOption = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write. \\[default: analysis/RUN]")] = None,
 ) -> None:
     """Say in which order a trained run emits its objects, and what that order follows.
@@ -127,19 +131,18 @@ def analyze(
     """
     require("analyze", "matplotlib", "jinja2")
     from rsis.analysis.run import analyze as run_analyze
+    from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
     from rsis.lock import held
 
-    section = load_params(params).run(run)
-    if split is not None:
-        section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
-    folder = out or paths.analysis_folder(run)
+    chosen = SplitOfRun(load_params(params), run, split)
+    folder = out or chosen.path(paths.analysis_folder)
     keep_freed_memory()
     with held(paths.lock_file("analyze", run), f"analysis of {run}"):
         heading, *rows = run_analyze(
             run,
-            section,
-            paths.processed_folder(section.dataset),
+            chosen.section,
+            paths.processed_folder(chosen.section.dataset),
             paths.model_file(run),
             folder,
             progress=sys.stderr.isatty(),

@@ -13,12 +13,16 @@ _ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def set_up_logging() -> None:
-    """Show log lines on standard error, those of libraries that only talk about themselves left out."""
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=_ERRORS, show_path=False, show_time=False)],
-    )
+    """Show log lines on standard error, those of libraries that only talk about themselves left out.
+
+    On a terminal they are folded to its width; in a file or a pipe each stays a line.
+    """
+    if _ERRORS.is_terminal:
+        shown: logging.Handler = RichHandler(console=_ERRORS, show_path=False, show_time=False)
+    else:
+        shown = logging.StreamHandler()
+        shown.setFormatter(logging.Formatter("%(levelname)-8s %(message)s"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[shown])
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning's own affair with torch's pytree, and its guess that every job on a machine with SLURM wants srun:

@@ -32,6 +32,7 @@ from rsis.model.rsis import RSIS, mask_probs, normalize
 Format = Literal["onnx", "torchscript"]
 OUTPUTS = ("mask_probs", "class_probs", "objectness")
 TOLERANCE = 1e-4
+_CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of the exporter and of what it is made of
 _TRACED = (2, 64, 96)  # B, H, W; no two levels of the network may have one size by chance
 _CHECKED = ((1, 96, 64), (3, 80, 128))
 
@@ -176,12 +177,13 @@ def _difference(
 @contextmanager
 def _without_chatter() -> Iterator[None]:
     """Keep what torch's exporters say of themselves from the user, who can do nothing about it."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    levels = {name: logging.getLogger(name).level for name in _CHATTY}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -64,6 +64,11 @@ def scores_folder(run: str) -> Path:
     return Path("scores") / run
 
 
+def split_metrics_file(name: str) -> Path:
+    """Return the file of the figures of another split than a run's own; out of `metrics/`, which DVC compares."""
+    return Path("scores") / f"{name}.json"
+
+
 def analysis_folder(run: str) -> Path:
     """Return the folder of a run's order analysis."""
     return Path("analysis") / run

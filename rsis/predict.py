@@ -166,8 +166,13 @@ def read_out(decoded: Decoded, size: tuple[int, int], section: PredictSection) -
     # the sequence ends at the first step that says there is no object (paper, section 3.2)
     length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
     masks = binary_masks(decoded.probs[:length], size, section).cpu().numpy()  # [length, H', W']
-    steps = np.flatnonzero(masks.sum(axis=(1, 2)) > section.min_area * size[0] * size[1])  # an empty mask is no object
+    steps = np.flatnonzero(masks.sum(axis=(1, 2)) > least_area(size, section))
     return Emitted(masks[steps], decoded.class_probs[steps], steps, decoded.objectness)
+
+
+def least_area(size: tuple[int, int], section: PredictSection) -> float:
+    """Return the pixels that a mask of a picture of `size` must exceed: at least 0, an empty mask is no object."""
+    return section.min_area * size[0] * size[1]
 
 
 def _decode(network: RSIS, images: torch.Tensor, section: PredictSection) -> RSISOutput:

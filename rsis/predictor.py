@@ -27,7 +27,7 @@ from rsis.model.checkpoint import CheckpointInfo, load_checkpoint
 from rsis.model.remote import local_file
 from rsis.model.rsis import RSIS as Network
 from rsis.pictures import Picture, PictureLike, as_pictures
-from rsis.predict import Decoded, Emitted, decode, find_objects, read_out
+from rsis.predict import Decoded, Emitted, decode, find_objects, least_area, read_out
 from rsis.result import ImageResult, Instance
 from rsis.run_config import PredictSection
 from rsis.structures import RSISOutput
@@ -219,16 +219,19 @@ class RSIS(nn.Module):
     def _in_tiles(self, picture: Picture, tiling: Tiling, section: PredictSection) -> ImageResult:
         """Find the objects of every tile, and join those that are one; the surest of its parts speaks for each."""
         size = _size(picture.image)
+        in_tile = section.model_copy(update={"min_area": 0.0})  # what a tile's edge leaves of an object may be small
         tiles = cut(size, tiling.size, tiling.overlap)
         emitted: list[Emitted] = []
         for several in _batches(tiles, section.batch_size):
-            emitted += self._find([picture.image[tile.slices] for tile in several], section)
+            emitted += self._find([picture.image[tile.slices] for tile in several], in_tile)
         objects, places = _objects_of(emitted)
         instances: list[Instance] = []
         for members in group(objects, tiles):
             tile, position = places[max(members, key=lambda n: _objectness(emitted, places[n]))]
             step = int(emitted[tile].steps[position])
             mask = joined_mask([objects[n] for n in members], tiles, size)
+            if mask.sum() <= least_area(size, section):
+                continue
             said = float(emitted[tile].objectness[step])
             instances.append(self._instance(len(instances) + 1, mask, emitted[tile].class_probs[position], said, step))
         all_said = tuple(float(value) for item in emitted for value in item.objectness)

@@ -29,7 +29,7 @@ from rsis.errors import UserError
 from rsis.eval.coco_file import Category, Picture
 from rsis.eval.detections import detections_of, instance_map_of
 from rsis.eval.prediction_file import PredictionFile, read_predictions
-from rsis.eval.run import check_images, check_sizes
+from rsis.eval.run import Origin, check_images, check_sizes
 from rsis.eval.truths import load_ground_truth
 from rsis.files import atomic_folder, check_replaceable, read_json
 from rsis.run_config import RunSection, ScoreSection
@@ -37,7 +37,15 @@ from rsis.run_config import RunSection, ScoreSection
 RESULTS_NAME = "results.json"
 
 
-def submit(name: str, run: RunSection, dataset: AnyDataset, root: Path, predictions_path: Path, folder: Path) -> None:
+def submit(
+    name: str,
+    run: RunSection,
+    dataset: AnyDataset,
+    root: Path,
+    predictions_path: Path,
+    folder: Path,
+    split: str | None = None,
+) -> None:
     """Write a run's submission; an earlier one in `folder` is replaced, equal predictions give equal bytes.
 
     Masks are written as they were predicted: what the annotation ignores stays in them, since the organisers'
@@ -49,15 +57,17 @@ def submit(name: str, run: RunSection, dataset: AnyDataset, root: Path, predicti
         run: Its section of params.yaml.
         dataset: The section of its data set.
         root: Folder of the raw data, which says what images and classes there are.
-        predictions_path: What `rsis predict` wrote, for any split of the data set.
+        predictions_path: What `rsis predict` wrote.
         folder: Is made; an earlier submission there is replaced.
+        split: That the predictions must be of; None for any.
 
     Raises:
-        UserError: The predictions are missing or malformed, or of another run, data set, images, sizes or
-            classes; `folder` holds other files or cannot be written.
+        UserError: The predictions are missing or malformed, or of another run, data set, split, images,
+            sizes or classes; `folder` holds other files or cannot be written.
     """
     check_replaceable(folder)  # before minutes of work
-    predictions = _read(name, run, predictions_path)
+    predictions = read_predictions(predictions_path)
+    Origin(name, run.dataset, split, own=split in (None, run.predict.split)).check(predictions_path, predictions)
     truth = load_ground_truth(dataset, root, predictions.split)
     check_images(predictions_path, predictions, truth, dataset.skip_bad)
     if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:
@@ -86,25 +96,13 @@ class _CocoIds(BaseModel):
     categories: tuple[Category, ...]
 
 
-def _read(name: str, run: RunSection, path: Path) -> PredictionFile:
-    predictions = read_predictions(path)
-    for what, found, expected in (("run", predictions.run, name), ("data set", predictions.dataset, run.dataset)):
-        if found != expected:
-            raise UserError(
-                f"{path}: has predictions of {what} {found!r}, expected {expected!r}; "
-                f"run `rsis predict {name}`, or name a file of that {what} with --predictions"
-            )
-    return predictions
-
-
 def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: CvpppDataset) -> None:
     """Refuse plants whose truth is public, where the data set has others that the organisers score."""
     secret = [split for split, section in dataset.splits.items() if not section.labels]
     if secret and predictions.split not in secret:
         raise UserError(
             f"{path}: predictions of split {predictions.split}, whose truth is known; the organisers score "
-            f"{secret[0]}: run `rsis predict {name} --split {secret[0]} --out {secret[0]}.json`, then submit that "
-            "with --predictions"
+            f"{secret[0]}: run `rsis predict {name} --split {secret[0]}`, then `rsis submit {name} --split {secret[0]}`"
         )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import in_process
 import pytest
+
+from rsis.files import MARK
 
 REPOSITORY = Path(__file__).parents[1]
 TINY = """
@@ -115,7 +118,8 @@ def test_every_stage_without_dvc(trained: Path) -> None:
     assert 0 <= metrics["cvppp/sbd"] <= 1
     for name in ("demo.md", "demo.html", "demo.csv"):
         assert (trained / "reports" / name).stat().st_size > 500
-    assert not [name for name in files(trained) if "/." in name or name.startswith(".")]
+    hidden = {path.name for path in map(Path, files(trained)) if any(part.startswith(".") for part in path.parts)}
+    assert hidden == {MARK}  # nothing that was to be temporary
 
 
 @pytest.mark.pipeline
@@ -129,16 +133,14 @@ def test_running_a_stage_again_changes_nothing(project: Path) -> None:
 @pytest.mark.pipeline
 def test_another_split_on_the_command_line(project: Path) -> None:
     assert in_process.rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
-    result = in_process.rsis(
-        project, "score", "demo", "--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val"
-    )
+    files = ("--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val")
+    result = in_process.rsis(project, "score", "demo", "--split", "val", *files)
     assert result.returncode == 0, result.stderr
     assert "cvppp/sbd" in result.stdout
     assert json.loads((project / "val/protocol.json").read_text())["split"] == "val"
-    refused(
-        in_process.rsis(project, "predict", "demo", "--split", "dev"),
-        "--split: found 'dev'; expected train, val or test",
-    )
+    unknown = in_process.rsis(project, "predict", "demo", "--split", "dev")
+    assert unknown.returncode == 2
+    assert "'dev' is not one of 'train', 'val', 'test'" in unknown.stderr
 
 
 def test_help_explains_every_command() -> None:
@@ -241,6 +243,17 @@ def test_a_full_disk_keeps_the_old_file(project: Path, stage: str, name: str, ou
     refused(result)
     assert (project / output).read_bytes() == old
     assert files(project) == before
+
+
+@pytest.mark.pipeline
+def test_a_training_in_a_pipe_says_a_line_an_epoch(project: Path) -> None:
+    talking = rsis(project, "train", "demo", "--fresh")
+    lines = [line for line in talking.stderr.splitlines() if "epoch " in line]
+    assert len(lines) == 2
+    for number, line in enumerate(lines, 1):
+        assert re.fullmatch(rf"INFO     demo: epoch {number} of 2, 5 steps, training loss .*, \d+\.\d s", line)
+    quiet = rsis(project, "train", "demo", "--fresh", "--quiet")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
 
 
 def test_a_full_disk_while_training(project: Path) -> None:

@@ -1,6 +1,7 @@
 """Exported networks run elsewhere, on any size, and say what they are."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_p
     said = metadata(path)
     assert json.loads(said["rsis.class_names"]) == list(CLASSES)
     assert said["rsis.num_steps"] == "4"
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_what_the_exporters_say_of_themselves_is_not_shown(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: Format
+) -> None:
+    caplog.set_level(logging.INFO)
+    levels = {name: logging.getLogger(name).level for name in ("torch.onnx", "onnxscript", "onnx_ir")}
+    export(checkpoint, tmp_path / "small.file", kind, steps=2)
+    assert [record.getMessage() for record in caplog.records] == []
+    assert {name: logging.getLogger(name).level for name in levels} == levels
 
 
 def test_a_file_that_differs_is_not_left(checkpoint: Path, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ LAYERS = {
     "cli_check": 8,
     "cli_results": 8,
     "cli_run": 8,
+    "cli_split": 7,
     "cli_tool": 8,
     "cli_own_data": 8,
     "cli": 9,

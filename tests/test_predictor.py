@@ -134,6 +134,19 @@ def test_tiles_of_the_whole_picture_are_the_picture(model: RSIS, picture: np.nda
     assert model.predict(picture, tiling=Tiling((40, 40))).image.shape == picture.shape
 
 
+def test_the_least_area_is_a_share_of_the_picture_also_in_tiles(model: RSIS, picture: np.ndarray) -> None:
+    """Asked of whole objects: what a tile cuts off is a part of one, whose size says nothing."""
+    tiling = Tiling((25, 30))
+    everything = model.predict(picture, tiling=tiling, mask_threshold=0.6, min_area=0.0).instances
+    areas = sorted(item.area for item in everything)
+    assert areas[0] < 25 * 30 < areas[-1]
+    for least in areas:
+        some = model.predict(picture, tiling=tiling, mask_threshold=0.6, min_area=(least - 0.5) / (75 * 90))
+        expected = [item.mask for item in everything if item.area >= least]
+        np.testing.assert_array_equal([item.mask for item in some.instances], expected)
+        assert [item.number for item in some.instances] == list(range(1, len(expected) + 1))
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [

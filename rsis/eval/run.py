@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -31,12 +32,43 @@ _SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], Scorer
 }
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a prediction file is expected to be of.
+
+    Attributes:
+        run: Name of the run.
+        dataset: Name of its data set.
+        split: None for any.
+        own: Whether `split` is the run's own, which `rsis predict` takes by itself.
+    """
+
+    run: str
+    dataset: str
+    split: str | None
+    own: bool = True
+
+    def check(self, path: Path, predictions: PredictionFile) -> None:
+        """Raise UserError when the prediction file at `path` is of another run, data set or split."""
+        pairs = [("run", predictions.run, self.run), ("data set", predictions.dataset, self.dataset)]
+        if self.split is not None:
+            pairs.append(("split", predictions.split, self.split))
+        command = f"rsis predict {self.run}" + ("" if self.own else f" --split {self.split}")
+        for what, found, expected in pairs:
+            if found != expected:
+                raise UserError(
+                    f"{path}: has predictions of {what} {found!r}, expected {expected!r}; run `{command}`, or name a "
+                    f"file of that {what} with --predictions"
+                )
+
+
 def score_run(
     predictions_path: Path,
     dataset: AnyDataset,
     root: Path,
     section: ScoreSection,
     manifest: Manifest | None = None,
+    origin: Origin | None = None,
 ) -> Scores:
     """Judge a prediction file by the scorers that `section` names.
 
@@ -46,15 +78,19 @@ def score_run(
         root: Folder of its raw data.
         section: Which scorers.
         manifest: Of the raw data, to compare files with (see `load_ground_truth`).
+        origin: What the predictions must be of; None to take them as they are.
 
     Raises:
-        UserError: Predictions or annotations are missing or malformed, or are not of the same images,
-            sizes and classes, or a scorer's package is not installed. With `dataset.skip_bad` images may lack a
-            prediction: the preparation left them out. They are not scored, and the protocol names them.
+        UserError: Predictions or annotations are missing or malformed, are of another run, data set or split, or
+            are not of the same images, sizes and classes, or a scorer's package is not installed. With
+            `dataset.skip_bad` images may lack a prediction: the preparation left them out. They are not scored, and
+            the protocol names them.
     """
     if "cityscapes" in section.scorers:
         require("scorer cityscapes", "cityscapesscripts")
     predictions = read_predictions(predictions_path)
+    if origin is not None:
+        origin.check(predictions_path, predictions)
     truth = load_ground_truth(dataset, root, predictions.split, manifest)
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
     raw, truth = truth, ReadTruth(truth, [image.image_id for image in predictions.images])

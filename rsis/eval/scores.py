@@ -2,7 +2,8 @@
 
 `metrics/<run>.json` is a flat JSON object of numbers, sorted by key, for `dvc metrics`. Keys name their
 scorer ("cvppp/sbd", "coco/AP50"); all are fractions 0..1 but the counts cvppp/dic and cvppp/abs_dic.
-A figure that is not defined for the data (no small object: no coco/AP_small) is left out.
+A figure that is not defined for the data (no small object: no coco/AP_small) is left out. Figures of another split
+than the run's own are `scores/<run>-<split>.json`, their tables `scores/<run>-<split>/`.
 
 `scores/<run>/` has what stands behind it:
 

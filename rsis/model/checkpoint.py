@@ -34,6 +34,7 @@ PREPROCESSING: dict[str, Any] = {
     "mean": list(MEAN),
     "std": list(STD),
 }
+_OPENING = b'{"__metadata__":{"rsis":'
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,24 @@ def save_checkpoint(path: Path, network: RSIS, info: CheckpointInfo) -> None:
     header = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(info)}, sort_keys=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata={"rsis": header}))
+
+
+def check_own(path: Path) -> None:
+    """Refuse a file in a checkpoint's place that this program did not write.
+
+    What begins as `save_checkpoint` begins a file is ours, whole or not and of any schema; so is an empty file, with
+    which nothing is lost.
+
+    Raises:
+        UserError: There is something else at `path`.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(8 + len(_OPENING))  # a safetensors file begins with the length of its header, 8 bytes
+        if not start or start[8:] == _OPENING:
+            return
+    if path.exists():
+        raise UserError(f"{path}: rsis did not write this, and a training would replace it; move it away, then train")
 
 
 def read_info(path: Path) -> CheckpointInfo:

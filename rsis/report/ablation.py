@@ -3,8 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rsis.report.comparison import AS_ABOVE, Comparison, ComparisonRow, columns_of, our_row, published_row, with_means
-from rsis.report.protocol import ScoredRun, data_difference
+from rsis.report.comparison import (
+    AS_ABOVE,
+    Comparison,
+    ComparisonRow,
+    beside_published,
+    columns_of,
+    published_row,
+    with_means,
+)
+from rsis.report.protocol import ScoredRun
 from rsis.report.published import Published, PublishedRow, PublishedTable
 
 HEADINGS = {"encoder": "Encoder", "skip": "Skip", "conv_lstms": "ConvLSTMs"}
@@ -22,7 +30,7 @@ def ablations(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparis
     """Return each published ablation table that has a row for a run, or beside which several models stand.
 
     A run belongs to the row of its backbone, skip mode and number of ConvLSTMs. Runs without such a row stand
-    at the end, without a difference.
+    at the end, without a difference; so do, beside their row, runs on other data or another split.
     """
     found = []
     for table in published.tables.values():
@@ -50,10 +58,9 @@ def _ablation(table: PublishedTable, runs: Sequence[ScoredRun], published: Publi
 
 
 def _our_row(run: ScoredRun, table: PublishedTable, row: PublishedRow | None, published: Published) -> ComparisonRow:
-    remark = data_difference(run, table, published.benchmarks[table.benchmark])
-    if row is None:
-        remark = f"no such row in the paper; {remark}"
-    return replace(our_row(run, tuple(table.columns), remark, row, table), settings=_texts(_settings(run)))
+    ours = beside_published(run, table, row, published)
+    remark = ours.remark if row is not None else f"no such row in the paper; {ours.remark}"
+    return replace(ours, remark=remark, settings=_texts(_settings(run)))
 
 
 def _settings(run: ScoredRun) -> Settings:

@@ -3,14 +3,14 @@
 A run judged by the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) stands beside that benchmark's
 published results whatever its data, and says so when its data are others; a run scored by `coco` stands
 beside published numbers only on the same data set, since COCO's AP of another data set says nothing. No
-number is named without its scorer. Every run has its difference to the paper's own row, and so has the mean of
-runs that differ in their seed alone, which follows the last of them.
+number is named without its scorer. A run on the data set and split of the paper's own row has its difference to
+it, and so has the mean of runs that differ in their seed alone, which follows the last of them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rsis.report.protocol import ScoredRun, by, data_difference, is_benchmark, official_split, settings_differences
+from rsis.report.protocol import ScoredRun, by, data_difference, is_benchmark, is_comparable, settings_differences
 from rsis.report.published import Published, PublishedRow, PublishedTable, Unit
 from rsis.report.quantities import (
     MINUS,
@@ -143,19 +143,22 @@ def published_row(table: PublishedTable, row: PublishedRow, published: Published
     return ComparisonRow(row.method, False, shared, own, source.citation, values, approximate=row.approximate)
 
 
-def our_row(
-    run: ScoredRun, keys: Sequence[str], remark: str, reference: PublishedRow | None, table: PublishedTable | None
-) -> ComparisonRow:
-    """Return a run's row, with its difference to the paper's row where there is one."""
+def our_row(run: ScoredRun, keys: Sequence[str], remark: str) -> ComparisonRow:
+    """Return a run's row, without a difference."""
     values = {key: value_of(run.scores, key) for key in keys}
-    group = [f"This project, {run.data}", official_split(run)]
-    if run.num_images is not None:
-        group.append(f"{run.num_images} images")
-    row = ComparisonRow(f"RSIS, run {run.run}", True, ", ".join(group), remark, "this report", values)
-    if reference is None or table is None:
+    return ComparisonRow(f"RSIS, run {run.run}", True, run.group, remark, "this report", values)
+
+
+def beside_published(
+    run: ScoredRun, table: PublishedTable, reference: PublishedRow | None, published: Published
+) -> ComparisonRow:
+    """Return a run's row in a published table, with its difference to `reference` where both are of the same images."""
+    benchmark = published.benchmarks[table.benchmark]
+    row = our_row(run, tuple(table.columns), data_difference(run, table, benchmark))
+    if reference is None or not is_comparable(run, table, benchmark):
         return row
-    gaps = differences(values, table.values_of(reference))
-    return ComparisonRow(**{**vars(row), "reference": reference.method, "differences": gaps})
+    gaps = differences(row.values, table.values_of(reference))
+    return replace(row, reference=reference.method, differences=gaps)
 
 
 def with_means(runs: Sequence[ScoredRun], rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
@@ -224,9 +227,7 @@ def _compare(
     first = tables[0]
     benchmark = published.benchmarks[first.benchmark]
     rows = [published_row(table, row, published) for table in tables for row in table.rows]
-    keys, reference = tuple(first.columns), first.reference
-    ours = [our_row(run, keys, data_difference(run, first, benchmark), reference, first) for run in runs]
-    rows += with_means(runs, ours)
+    rows += with_means(runs, [beside_published(run, first, first.reference, published) for run in runs])
     notes = [AS_ABOVE] if told else protocol_notes(runs, first, published)
     notes += [table.note for table in tables if table.note]
     cited = dict.fromkeys((t.source_of(r).version, t.source_of(r).citation) for t in tables for r in t.rows)
@@ -239,7 +240,7 @@ def _own(scorer: str, runs: Sequence[ScoredRun]) -> Comparison:
     """The table of a scorer in whose terms nothing published is on the runs' data."""
     keys = dict.fromkeys(k for run in runs for k in run.scores.metrics if k.startswith(f"{scorer}/"))
     columns = columns_of({key: unit_of(key) for key in keys})
-    rows = [our_row(run, tuple(keys), f"input {by(run.dataset_config.size)}", None, None) for run in runs]
+    rows = [our_row(run, tuple(keys), f"input {by(run.dataset_config.size)}") for run in runs]
     title = f"{SCORERS.get(scorer, scorer)} scorer"
     note = "No published result is on this data set with this scorer, so none stands beside ours."
     return Comparison(scorer, title, title, columns, tuple(with_means(runs, rows)), (note,))

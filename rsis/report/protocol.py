@@ -66,6 +66,12 @@ class ScoredRun:
         """The data set in words."""
         return f"{'generated ' if self.generated else ''}{self.run_config.dataset}"
 
+    @property
+    def group(self) -> str:
+        """The data set, the split and the number of images in words."""
+        images = [] if self.num_images is None else [f"{self.num_images} images"]
+        return ", ".join([f"This project, {self.data}", official_split(self), *images])
+
 
 def is_benchmark(run: ScoredRun, benchmark: Benchmark) -> bool:
     """Whether a run's data set is the benchmark's own, not generated, a sample or another."""
@@ -85,6 +91,14 @@ def official_split(run: ScoredRun) -> str:
     if isinstance(split, CvpppSplit) and name == "test" and not split.folder.startswith("testing"):
         return split.folder
     return name
+
+
+def is_comparable(run: ScoredRun, table: PublishedTable, benchmark: Benchmark) -> bool:
+    """Whether a difference between a run and a row of a published table means something: same data set, same split.
+
+    Where the source does not state its split, it is taken to be the run's.
+    """
+    return is_benchmark(run, benchmark) and table.split in (None, official_split(run))
 
 
 def data_difference(run: ScoredRun, table: PublishedTable, benchmark: Benchmark) -> str:

@@ -1,8 +1,11 @@
 """What a training leaves: its result, how it came about, and what happened on the way."""
 
 import contextlib
+import logging
+import math
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +18,15 @@ from safetensors.torch import load_file
 import rsis
 from rsis.cores import describe_machine
 from rsis.data.hdf5 import PreparedSplit
+from rsis.errors import UserError
 from rsis.files import write_json
-from rsis.model.checkpoint import CheckpointInfo, save_checkpoint
+from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from rsis.revision import revision_of
 from rsis.run_config import RunSection
 from rsis.train.callbacks import History
-from rsis.train.module import TrainingModule
+from rsis.train.module import NonFiniteLossError, TrainingModule
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,26 @@ class Training:
     state: Path
 
 
+def key_of(model: Path) -> str | None:
+    """Return the key of the training that made a checkpoint; None where there is none that this program can read."""
+    if not model.is_file():
+        return None
+    try:
+        return read_info(model).key
+    except UserError as error:
+        _LOG.warning("%s: cannot be read by this program, and is replaced when the training ends (%s)", model, error)
+        return None
+
+
 def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
-    """Write the checkpoint and the facts of a finished training into its state."""
+    """Write the checkpoint and the facts of a finished training into its state.
+
+    Raises:
+        NonFiniteLossError: The best weights are wanted, and no validation had a finite loss.
+    """
     run, state, data = training.run, training.state, training.splits["train"]
     if run.train.keep == "best":
+        _check_validated(training.name, history.rows)
         module.network.load_state_dict(load_file(state / "best.safetensors"))
     write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
@@ -53,6 +75,18 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
     )
     save_checkpoint(state / "model.safetensors", module.network, info)
     note(state.parent, f"done after {trainer.current_epoch} epochs")
+
+
+def _check_validated(name: str, rows: Sequence[Mapping[str, float]]) -> None:
+    validated = [row for row in rows if "val/total" in row]
+    if any(math.isfinite(row["val/total"]) for row in validated):
+        return
+    last = {key.removeprefix("val/"): value for key, value in validated[-1].items() if key.startswith("val/")}
+    terms = ", ".join(f"{term} {last[term]:.4g}" for term in sorted(last, key=lambda term: term != "total"))
+    raise NonFiniteLossError(
+        f"{name}: no validation loss was finite (the last: {terms}), so no weights are the best; lower train.lr, set "
+        "train.clip_norm, use precision fp32, or keep the last weights with keep: last"
+    )
 
 
 def note(folder: Path, event: str) -> None:

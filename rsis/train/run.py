@@ -21,7 +21,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
 from torch.utils.data import DataLoader
 
 from rsis.data.hdf5 import PreparedSplit
@@ -29,12 +29,13 @@ from rsis.data.loader import EpochSampler, Share, make_loader
 from rsis.errors import StoppedError, UserError
 from rsis.files import atomic_folder, atomic_path, check_replaceable
 from rsis.lock import held
-from rsis.model.checkpoint import read_info
+from rsis.model.checkpoint import check_own
 from rsis.model.rsis import RSIS
 from rsis.run_config import RunSection, TrainSection
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.checkpoint_io import AtomicCheckpointIO
 from rsis.train.curriculum import out_of_reach
+from rsis.train.epoch_lines import progress_display
 from rsis.train.key import run_key
 from rsis.train.module import TrainingModule
 from rsis.train.processes import (
@@ -46,7 +47,7 @@ from rsis.train.processes import (
     trainer_options,
     world_size,
 )
-from rsis.train.record import Training, note, save_result
+from rsis.train.record import Training, key_of, note, save_result
 from rsis.train.signals import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
@@ -78,13 +79,13 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
         name: Name of the run.
         run: Its section of params.yaml.
         paths: Inputs and outputs.
-        progress: Whether to show a progress bar.
+        progress: Whether to show how far it is, by a bar or a line for each epoch.
         fresh: Forget state of an earlier start with the same key.
 
     Raises:
         StoppedError: A signal asked the training to stop; called again, it goes on.
-        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, or the machine
-            does not have the devices asked for.
+        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, the machine
+            does not have the devices asked for, or a result's place is taken by what rsis did not write.
     """
     with StopRequests() as requests:
         meeting = Meeting(run.train)
@@ -124,11 +125,12 @@ def _lead(
 ) -> None:
     """Find out where the run stands, train it from there and publish the result."""
     check_replaceable(paths.history)  # before hours of training
+    check_own(paths.model)
     training = _training(name, run, paths)
     state = training.state
     if fresh:
         shutil.rmtree(state, ignore_errors=True)
-    elif paths.model.is_file() and paths.history.is_dir() and read_info(paths.model).key == training.key:
+    elif paths.history.is_dir() and key_of(paths.model) == training.key:
         meeting.tell(_NOTHING)
         _LOG.info("%s: already trained with these parameters, data and code; nothing to do", name)
         return
@@ -176,7 +178,8 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
     callbacks = [history, Schedule(state / "best.safetensors", sampler), SignOfLife(state / "alive.json")]
-    trainer = _trainer(section, state, [*callbacks, StopOnRequest(training.name, requests)], progress)
+    shown = [progress_display(training.name, history)] if progress else []
+    trainer = _trainer(section, state, [*callbacks, *shown, StopOnRequest(training.name, requests)])
     if resume is not None and trainer.is_global_zero:
         _LOG.info("%s: going on from %s", training.name, resume)
     try:
@@ -221,12 +224,10 @@ def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> D
     )
 
 
-def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], progress: bool) -> pl.Trainer:
+def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     options = trainer_options(section)
     if section.average_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=section.average_decay))
-    if progress:
-        callbacks.append(RichProgressBar())
     callbacks.append(
         ModelCheckpoint(state, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
@@ -238,7 +239,7 @@ def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback], p
         num_sanity_val_steps=0,
         callbacks=callbacks,
         logger=False,
-        enable_progress_bar=progress,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=state,

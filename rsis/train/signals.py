@@ -15,7 +15,8 @@ import torch
 from rsis.errors import StoppedError
 from rsis.train.module import TrainingModule
 
-SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+# those of them that there are: Windows has no SIGUSR1
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGTERM") if hasattr(signal, name))
 
 
 class StopRequests:

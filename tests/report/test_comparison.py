@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rsis.dataset_config import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit
 from rsis.eval.scores import Scores
-from rsis.report.comparison import compare, format_cell
+from rsis.report.comparison import compare, format_cell, format_gap
 from rsis.report.protocol import ScoredRun
 from rsis.report.published import load_published
 from rsis.report.quantities import format_value, label_of
@@ -79,6 +79,25 @@ def test_another_data_set_is_named() -> None:
 def test_the_benchmark_itself(images: int, split: str, size: tuple[int, int], remark: str) -> None:
     (table,) = compare([scored("cvppp", plants(FOLDER, size), CVPPP, images, split)], load_published())
     assert table.rows[-1].remark == remark
+
+
+@pytest.mark.parametrize(
+    ("dataset", "config", "split", "gaps"),
+    [
+        ("cvppp", plants(FOLDER), "test", ["+10.6", "\u22120.4"]),
+        ("cvppp", plants(FOLDER), "val", []),
+        ("barley", plants(FOLDER), "test", []),
+        ("plants", plants(), "test", []),
+        ("cvppp", plants(), "test", []),
+    ],
+)
+def test_a_difference_to_the_paper_only_on_its_data_and_split(
+    dataset: str, config: CvpppDataset, split: str, gaps: list[str]
+) -> None:
+    (table,) = compare([scored(dataset, config, CVPPP, split=split)], load_published())
+    row = table.rows[-1]
+    assert [format_gap(row, column) for column in table.columns if row.differences] == gaps
+    assert row.reference == ("RSIS (v1)" if gaps else "")
 
 
 def test_cvppp_rows_columns_and_cells() -> None:

@@ -4,10 +4,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from fake_reader import FakeReader
+from safetensors.torch import save
 
 from rsis.data.hdf5_writer import SplitOrigin, write_split
 from rsis.data.synthetic import make_plant
 from rsis.errors import UserError
 from rsis.model.checkpoint import load_checkpoint, read_info
 from rsis.run_config import RunSection
-from rsis.structures import RawSample
+from rsis.structures import Losses, RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
 
@@ -164,6 +166,57 @@ def test_finished_twice_does_nothing(uninterrupted: TrainPaths, monkeypatch: pyt
     assert outputs(uninterrupted) == before
 
 
+def with_model(paths: TrainPaths, folder: Path, content: bytes) -> TrainPaths:
+    """A copy of a finished training whose checkpoint is another file."""
+    shutil.copytree(paths.state.parent, folder)
+    copied = TrainPaths(paths.processed, *(folder / path.relative_to(paths.state.parent) for path in places(paths)))
+    copied.model.write_bytes(content)
+    return copied
+
+
+def places(paths: TrainPaths) -> tuple[Path, Path, Path]:
+    return paths.model, paths.history, paths.state
+
+
+@pytest.mark.parametrize("damage", ["half of it", "its first bytes", "nothing", "an old schema"])
+def test_a_checkpoint_that_cannot_be_read_counts_as_none(
+    tmp_path: Path, uninterrupted: TrainPaths, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    whole = uninterrupted.model.read_bytes()
+    old = save({"weight": torch.zeros(2)}, metadata={"rsis": json.dumps({"schema_version": 1})})
+    content = {
+        "half of it": whole[: len(whole) // 2],
+        "its first bytes": whole[:60],
+        "nothing": b"",
+        "an old schema": old,
+    }
+    paths = with_model(uninterrupted, tmp_path / "copy", content[damage])
+    train_quietly(run_with(), paths)
+    assert paths.model.read_bytes() == whole
+    assert "demo.safetensors: cannot be read by this program" in caplog.text
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [b"notes of mine", save({"weight": torch.zeros(2)}), save({}, {"format": "pt"})],
+    ids=["text", "weights", "weights with metadata"],
+)
+def test_a_file_of_the_users_is_not_replaced(
+    tmp_path: Path, uninterrupted: TrainPaths, content: bytes, fresh: bool
+) -> None:
+    paths = with_model(uninterrupted, tmp_path / "copy", content)
+    kept = [path for path in paths.state.parent.rglob("*") if path.suffix in (".safetensors", ".ckpt", ".tsv", ".json")]
+    before = {path: path.read_bytes() for path in kept}
+    with pytest.raises(UserError, match=r"demo\.safetensors: rsis did not write this, .* move it away, then train"):
+        train("demo", run_with(), paths, progress=False, fresh=fresh)
+    assert {path: path.read_bytes() for path in kept} == before
+    shutil.rmtree(paths.history)  # nor is one with no history beside it
+    with pytest.raises(UserError, match=r"rsis did not write this"):
+        train("demo", run_with(), paths, progress=False, fresh=fresh)
+    assert paths.model.read_bytes() == content
+
+
 def test_changed_parameters_do_not_find_foreign_state(tmp_path: Path, processed: Path) -> None:
     paths = paths_in(tmp_path, processed)
     train_quietly(run_with(epochs=1), paths)
@@ -269,6 +322,29 @@ def test_a_loss_that_is_not_finite_stops_with_its_breakdown(
     with pytest.raises(UserError, match=r"not finite in epoch 0, batch 0: total nan, mask nan, class \d.*, stop \d"):
         train_quietly(run_with(), paths_in(tmp_path, processed))
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_validation_loss_that_is_never_finite(
+    tmp_path: Path, processed: Path, monkeypatch: pytest.MonkeyPatch, keep: str
+) -> None:
+    """There are no best weights to keep; the last ones are there, and said to be wanted."""
+    losses = TrainingModule.losses
+
+    def poisoned(self: TrainingModule, batch: Any) -> Losses:
+        found = losses(self, batch)
+        return found if self.training else replace(found, total=found.total * float("nan"))
+
+    monkeypatch.setattr(TrainingModule, "losses", poisoned)
+    run, paths = run_with(epochs=2, keep=keep), paths_in(tmp_path, processed)
+    if keep == "last":
+        train_quietly(run, paths)
+        assert paths.model.is_file()
+        return
+    for _ in range(2):  # once more: the training has ended, its cause has not
+        with pytest.raises(UserError, match=r"demo: no validation loss was finite .* total nan, .*mask \d.*keep: last"):
+            train_quietly(run, paths)
+        assert not paths.model.exists()
 
 
 def test_training_leaves_the_process_as_it_was(uninterrupted: TrainPaths) -> None:
