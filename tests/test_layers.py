@@ -15,6 +15,7 @@ LAYERS = {
     "structures": 0,
     "masks": 0,
     "config": 0,
+    "bounded_yaml": 0,
     "run_config": 0,
     "cores": 0,
     "lock": 0,
