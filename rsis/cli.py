@@ -49,11 +49,13 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """
     from rsis.config import load_params
     from rsis.data.download import download as run_download
+    from rsis.durable import sweep
     from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     try:
         with held(paths.lock_file("download", dataset), f"download of {dataset}"):
+            sweep(paths.raw_folder(dataset))
             manifest = run_download(dataset, section, paths.raw_folder(dataset))
     except UserError:
         paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
@@ -93,10 +95,12 @@ def prepare(
     """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
     from rsis.config import load_params
     from rsis.data.prepare import prepare as run_prepare
+    from rsis.durable import sweep
     from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     with held(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
+        sweep(paths.processed_folder(dataset))
         summary = run_prepare(
             dataset,
             section,
@@ -147,6 +151,7 @@ def predict(
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
     from rsis.config import load_params
+    from rsis.durable import sweep
     from rsis.lock import held
     from rsis.predict import predict as run_predict
 
@@ -158,6 +163,7 @@ def predict(
     target = out or paths.predictions_file(run)
     keep_freed_memory()
     with held(paths.lock_file("predict", run), f"prediction of {run}"):
+        sweep(target)
         run_predict(
             run,
             section,
@@ -182,6 +188,7 @@ def score(
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
     from rsis.config import load_params
+    from rsis.durable import sweep
     from rsis.eval.run import score_run
     from rsis.eval.scores import write_scores
     from rsis.files import check_replaceable
@@ -198,6 +205,7 @@ def score(
         dataset = dataset.model_copy(update={"skip_bad": True})
     with held(paths.lock_file("score", run), f"scoring of {run}"):
         scores = score_run(predictions or paths.predictions_file(run), dataset, manifest.root, section.score, manifest)
+        sweep(metrics or paths.metrics_file(run), folder)
         write_scores(scores, metrics or paths.metrics_file(run), folder)
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{run} {key} {value:.4f}")

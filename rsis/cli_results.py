@@ -128,6 +128,7 @@ def analyze(
     require("analyze", "matplotlib", "jinja2")
     from rsis.analysis.run import analyze as run_analyze
     from rsis.config import load_params
+    from rsis.durable import sweep
     from rsis.lock import held
 
     section = load_params(params).run(run)
@@ -136,6 +137,7 @@ def analyze(
     folder = out or paths.analysis_folder(run)
     keep_freed_memory()
     with held(paths.lock_file("analyze", run), f"analysis of {run}"):
+        sweep(folder)
         heading, *rows = run_analyze(
             run,
             section,

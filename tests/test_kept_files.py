@@ -80,3 +80,20 @@ def test_pictures_where_the_stages_write_are_refused_at_once(
         assert not run(f"rsis {command}", monkeypatch)
     pictures = everything_in(tmp_path / "leaves-pictures")
     assert sorted(pictures.values()) == sorted(before.values())
+
+
+def test_what_a_killed_stage_left_is_swept_at_its_next_start(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = project / "project" / "data" / "raw"
+    (raw / ".plants.rsis-ab12cd_x" / "training").mkdir(parents=True)
+    (raw / ".plants.rsis-ab12cd_x.gone" / "training").mkdir(parents=True)
+    (raw / ".other.rsis-ab12cd_x").mkdir()
+    (raw / ".plants.notes").mkdir()
+    before = everything_in(raw / "plants")
+    assert not run("rsis download plants", monkeypatch)
+    assert sorted(path.name for path in raw.iterdir()) == [".other.rsis-ab12cd_x", ".plants.notes", "plants"]
+    assert everything_in(raw / "plants") == before
+    # killed when the old folder had been put aside and the new one was not there yet
+    (raw / "plants").rename(raw / ".plants.rsis-ab12cd_x.old")
+    assert not run("rsis download plants", monkeypatch)
+    assert sorted(path.name for path in raw.iterdir()) == [".other.rsis-ab12cd_x", ".plants.notes", "plants"]
+    assert everything_in(raw / "plants") == before

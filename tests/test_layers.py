@@ -12,6 +12,7 @@ LAYERS = {
     "errors": 0,
     "extras": 0,
     "files": 0,
+    "durable": 0,
     "structures": 0,
     "masks": 0,
     "config": 0,
