@@ -17,6 +17,7 @@ from rsis.cli_arguments import (
     DatasetName,
     DatasetNames,
     EveryDataset,
+    Force,
     NoteFile,
     ParamsFile,
     RunName,
@@ -148,11 +149,13 @@ def predict(
     params: ParamsFile = DEFAULT_PARAMS,
     split: Annotated[str | None, typer.Option(help="Predict this split instead of the run's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
+    force: Force = False,
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
     from rsis.config import load_params
     from rsis.durable import sweep
     from rsis.lock import held
+    from rsis.own_files import check_file
     from rsis.predict import predict as run_predict
 
     section = load_params(params).run(run)
@@ -161,6 +164,8 @@ def predict(
             raise UserError(f"--split: found {split!r}; expected train, val or test")
         section = section.model_copy(update={"predict": section.predict.model_copy(update={"split": split})})
     target = out or paths.predictions_file(run)
+    if out is not None:
+        check_file(out, "predictions", force=force)
     keep_freed_memory()
     with held(paths.lock_file("predict", run), f"prediction of {run}"):
         sweep(target)
@@ -185,6 +190,7 @@ def score(
     metrics: Annotated[Path | None, typer.Option(help="The figures to write. \\[default: metrics/RUN.json]")] = None,
     details: Annotated[Path | None, typer.Option(help="The folder for tables. \\[default: scores/RUN]")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
+    force: Force = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
     from rsis.config import load_params
@@ -194,11 +200,14 @@ def score(
     from rsis.files import check_replaceable
     from rsis.lock import held
     from rsis.manifest import read_manifest
+    from rsis.own_files import check_file
 
     loaded = load_params(params)
     section = loaded.run(run)
     folder = details or paths.scores_folder(run)
     check_replaceable(folder)  # before minutes of scoring
+    if metrics is not None:
+        check_file(metrics, "metrics", force=force)
     manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:

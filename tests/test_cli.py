@@ -126,10 +126,12 @@ def test_running_a_stage_again_changes_nothing(project: Path) -> None:
 
 @pytest.mark.pipeline
 def test_another_split_on_the_command_line(project: Path) -> None:
-    assert rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
-    result = rsis(
-        project, "score", "demo", "--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val"
-    )
+    for _ in range(2):  # the second time it is a file of ours
+        assert rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
+    (project / "val-metrics.json").write_text("notes")
+    command = ("score", "demo", "--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val")
+    refused(rsis(project, *command), "val-metrics.json: is there already and is not a file of figures that rsis wrote")
+    result = rsis(project, *command, "--force")
     assert result.returncode == 0, result.stderr
     assert "cvppp/sbd" in result.stdout
     assert json.loads((project / "val/protocol.json").read_text())["split"] == "val"

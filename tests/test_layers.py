@@ -13,6 +13,7 @@ LAYERS = {
     "extras": 0,
     "files": 0,
     "durable": 0,
+    "own_files": 0,
     "structures": 0,
     "masks": 0,
     "config": 0,
