@@ -27,14 +27,16 @@ def replace_on_disk(source: Path, target: Path) -> None:
     Raises:
         OSError: The disk is full or fails.
     """
-    if source.is_dir():
-        everything = [source, *source.rglob("*")]
-        with ThreadPoolExecutor(16) as pool:  # file systems write what many ask for at once in one go
-            list(pool.map(_sync, [path for path in everything if not path.is_symlink()]))
-    else:
-        _sync(source)
+    sync(source)
     source.replace(target)
     _sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Return when a file, or all that is in a folder, is on the disk."""
+    everything = [path, *path.rglob("*")] if path.is_dir() else [path]
+    with ThreadPoolExecutor(min(16, len(everything))) as pool:  # disks write what many ask for at once in one go
+        list(pool.map(_sync, [item for item in everything if item == path or not item.is_symlink()]))
 
 
 def sweep(*paths: Path) -> None:

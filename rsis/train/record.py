@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,17 +11,22 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from safetensors.torch import load_file
 
 import rsis
 from rsis.cores import describe_machine
 from rsis.data.hdf5 import PreparedSplit
-from rsis.files import write_json
-from rsis.model.checkpoint import CheckpointInfo, save_checkpoint
+from rsis.durable import sync
+from rsis.errors import UserError
+from rsis.files import atomic_folder, atomic_path, sha256_of, write_json
+from rsis.model.checkpoint import CheckpointInfo, checkpoint_bytes
 from rsis.revision import revision_of
 from rsis.run_config import RunSection
 from rsis.train.callbacks import History
 from rsis.train.module import TrainingModule
+from rsis.train.resume import BEST, RESULT
+from rsis.train.state_files import seal, write_state
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,12 @@ class Training:
 def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
     """Write the checkpoint and the facts of a finished training into its state."""
     run, state, data = training.run, training.state, training.splits["train"]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging):  # Lightning does it only where an epoch was left to train
+            callback.on_train_end(trainer, module)
     if run.train.keep == "best":
-        module.network.load_state_dict(load_file(state / "best.safetensors"))
+        module.network.load_state_dict(load_file(state / BEST))
+    history.write_files()  # of a killed process they may be cut
     write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
         run=training.name,
@@ -51,8 +61,24 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
         key=training.key,
     )
-    save_checkpoint(state / "model.safetensors", module.network, info)
+    sync(state / "history")
+    seal(state / "history")
+    write_state(state / RESULT, checkpoint_bytes(module.network, info))
     note(state.parent, f"done after {trainer.current_epoch} epochs")
+
+
+def publish(state: Path, model: Path, history: Path) -> None:
+    """Copy the result and the history of a finished training to where the next stages read them.
+
+    Raises:
+        UserError: They cannot be written, or a copy is not equal to its original.
+    """
+    with atomic_folder(history) as temporary:
+        shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
+    with atomic_path(model) as temporary:  # last: it is what says that the run is trained
+        shutil.copyfile(state / RESULT, temporary)
+        if sha256_of(temporary) != sha256_of(state / RESULT):
+            raise UserError(f"{model}: the copy differs from {state / RESULT}; check disk and memory, then run again")
 
 
 def note(folder: Path, event: str) -> None:
