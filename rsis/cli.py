@@ -17,6 +17,7 @@ from rsis.cli_arguments import (
     DatasetName,
     DatasetNames,
     EveryDataset,
+    Force,
     NoteFile,
     ParamsFile,
     RunName,
@@ -50,11 +51,13 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
     """
     from rsis.config import load_params
     from rsis.data.download import download as run_download
+    from rsis.durable import sweep
     from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     try:
         with held(paths.lock_file("download", dataset), f"download of {dataset}"):
+            sweep(paths.raw_folder(dataset))
             manifest = run_download(dataset, section, paths.raw_folder(dataset))
     except UserError:
         paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
@@ -94,10 +97,12 @@ def prepare(
     """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
     from rsis.config import load_params
     from rsis.data.prepare import prepare as run_prepare
+    from rsis.durable import sweep
     from rsis.lock import held
 
     section = load_params(params).dataset(dataset)
     with held(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
+        sweep(paths.processed_folder(dataset))
         summary = run_prepare(
             dataset,
             section,
@@ -145,17 +150,23 @@ def predict(
     params: ParamsFile = DEFAULT_PARAMS,
     split: SplitOption = None,
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
+    force: Force = False,
 ) -> None:
     """Find the objects of a split's images and write them at the images' original sizes."""
     from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
+    from rsis.durable import sweep
     from rsis.lock import held
+    from rsis.own_files import check_file
     from rsis.predict import predict as run_predict
 
     chosen = SplitOfRun(load_params(params), run, split)
     target = out or chosen.path(paths.predictions_file)
+    if out is not None:
+        check_file(out, "predictions", force=force)
     keep_freed_memory()
     with held(paths.lock_file("predict", run), f"prediction of {run}"):
+        sweep(target)
         run_predict(
             run,
             chosen.section,
@@ -183,15 +194,18 @@ def score(
     ] = None,
     details: Annotated[Path | None, typer.Option(help="The folder for tables. \\[default: scores/RUN]")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
+    force: Force = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers and print the figures."""
     from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
+    from rsis.durable import sweep
     from rsis.eval.run import Origin, score_run
     from rsis.eval.scores import write_scores
     from rsis.files import check_replaceable
     from rsis.lock import held
     from rsis.manifest import read_manifest
+    from rsis.own_files import check_file
 
     loaded = load_params(params)
     chosen = SplitOfRun(loaded, run, split)
@@ -200,6 +214,8 @@ def score(
     folder = details or chosen.path(paths.scores_folder)
     check_replaceable(folder)  # before minutes of scoring
     source = predictions or chosen.path(paths.predictions_file)
+    if metrics is not None:
+        check_file(metrics, "metrics", force=force)
     manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:
@@ -207,6 +223,7 @@ def score(
     with held(paths.lock_file("score", run), f"scoring of {run}"):
         origin = Origin(run, section.dataset, chosen.split, chosen.own)
         scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
+        sweep(figures, folder)
         write_scores(scores, figures, folder)
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{chosen.title} {key} {value:.4f}")

@@ -18,6 +18,7 @@ NoteFile = Annotated[
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A trained network, *.safetensors.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that rsis did not write.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
 Split = Literal["train", "val", "test"]  # that of rsis.section, without waiting for pydantic
 SplitOption = Annotated[

@@ -23,8 +23,11 @@ def check_all(file: Path, note: Path | None) -> None:
     from rsis.config import load_params
     from rsis.data.sources import NOTE, look, render
     from rsis.files import atomic_path
+    from rsis.own_files import check_file
 
     params = load_params(file)
+    if note is not None:
+        check_file(note, "note")
     statuses = [look(name, params.dataset(name), paths.raw_folder(name)) for name in params.default.datasets]
     for line in render(statuses):
         typer.echo(line)

@@ -39,11 +39,12 @@ def init(
     from rsis.own_data.recognize import recognize
     from rsis.own_data.suggest import suggest
     from rsis.own_data.write import add_entries, blocks, check_name
+    from rsis.section import NAME_RULE, is_name
 
     folder = folder.expanduser()
     title = _name(folder) if name is None else name
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", title):
-        raise UserError(f"--name: found {title!r}; expected letters, digits, _ and - alone")
+    if not is_name(title):
+        raise UserError(f"--name: found {title!r}; expected {NAME_RULE}")
     if not class_name.strip() or not class_name.isprintable():
         raise UserError(f"--class-name: found {class_name!r}; expected a name")
     output = paths.output_beside(folder)

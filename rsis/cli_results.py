@@ -133,12 +133,14 @@ def analyze(
     from rsis.analysis.run import analyze as run_analyze
     from rsis.cli_split import SplitOfRun
     from rsis.config import load_params
+    from rsis.durable import sweep
     from rsis.lock import held
 
     chosen = SplitOfRun(load_params(params), run, split)
     folder = out or chosen.path(paths.analysis_folder)
     keep_freed_memory()
     with held(paths.lock_file("analyze", run), f"analysis of {run}"):
+        sweep(folder)
         heading, *rows = run_analyze(
             run,
             chosen.section,

@@ -10,7 +10,7 @@ import typer
 
 from rsis import paths
 from rsis.allocator import keep_freed_memory
-from rsis.cli_arguments import Checkpoint
+from rsis.cli_arguments import Checkpoint, Force
 from rsis.errors import UserError
 from rsis.extras import require
 
@@ -93,6 +93,7 @@ def info(
 def import_original(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds encoder.pt, decoder.pt and args.pkl.")],
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: models/DIR.safetensors]")] = None,
+    force: Force = False,
 ) -> None:
     """Turn a checkpoint released by the paper's authors into one of ours, with the same outputs.
 
@@ -100,7 +101,10 @@ def import_original(
     """
     from rsis.model.checkpoint import save_checkpoint
     from rsis.model.original import import_original as run_import
+    from rsis.own_files import check_file
 
+    if out is not None:
+        check_file(out, "checkpoint", force=force)
     network, info = run_import(folder)
     target = out or paths.model_file(info.run)
     if out is None and target.exists():
@@ -115,10 +119,13 @@ def export(
     kind: Annotated[Format, typer.Option("--format", help="onnx, or torchscript, which torch calls deprecated.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
     steps: Annotated[int | None, typer.Option(min=1, help="T. \\[default: that of the checkpoint's run]")] = None,
+    force: Force = False,
 ) -> None:
     """Write a network for another runtime, for any batch and image size, and check that its outputs agree."""
     from rsis.export import export as run_export
+    from rsis.own_files import check_file
 
+    check_file(out, "export", force=force)
     written = run_export(checkpoint, out, kind, steps)
     typer.echo(f"{written.path}: {written.steps} steps, outputs agree to {written.difference:.1e}")
 

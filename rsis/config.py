@@ -6,17 +6,19 @@ builds. Unknown keys, wrong types and values out of range end in one line that n
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from rsis.bounded_yaml import read_yaml
 from rsis.dataset_config import VARIANTS, AnyDataset, Dataset
 from rsis.errors import UserError
 from rsis.run_config import RunSection
-from rsis.section import Section
+from rsis.section import Name, Section
+
+_SHOWN = 10  # faults that are named
 
 
 class DefaultSection(Section):
@@ -32,10 +34,10 @@ class DefaultSection(Section):
 class Params(Section):
     """The whole of params.yaml."""
 
-    datasets: dict[str, Dataset]
-    runs: dict[str, RunSection]
+    datasets: dict[Name, Dataset]
+    runs: dict[Name, RunSection]
     default: DefaultSection
-    comparisons: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    comparisons: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -121,23 +123,19 @@ def _member(run: str, seed: int) -> str:
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml.
 
-    YAML 1.2 by the parser DVC uses, so 1e-3 is a number to both.
-
     Raises:
-        UserError: The file is missing, is not YAML, or breaks the schema; all faults in one line each.
+        UserError: The file is missing, is no YAML (`read_yaml`), or breaks the schema; the first faults in one line.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; run in the folder that holds params.yaml, or name it with --params")
-    try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid YAML ({where}); correct it") from error
+    raw = read_yaml(path)
     try:
         return Params.model_validate(_tuples(raw))
     except ValidationError as error:
-        faults = "; ".join(_explain(fault) for fault in error.errors())
-        raise UserError(f"{path}: {faults}") from error
+        found = error.errors()
+        faults = "; ".join(_explain(fault) for fault in found[:_SHOWN])
+        more = f"; and {len(found) - _SHOWN} faults more" if len(found) > _SHOWN else ""
+        raise UserError(f"{path}: {faults}{more}") from error
 
 
 def digest_of(section: BaseModel | dict[str, Any]) -> str:
@@ -156,12 +154,23 @@ def _tuples(value: Any) -> Any:
 def _explain(fault: Any) -> str:
     # pydantic names the chosen variant after a data set's name, and again after "source"
     tags = {2, 4} if fault["loc"][:1] == ("datasets",) else set()
-    path = ".".join(str(part) for i, part in enumerate(fault["loc"]) if i not in tags or part not in VARIANTS)
+    parts = [part for i, part in enumerate(fault["loc"]) if i not in tags or part not in VARIANTS]
+    path = ".".join(_shown(part, str) for part in parts if part != "[key]")  # of a name, not of what it names
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key; remove it or correct its spelling"
     if fault["type"] == "missing":
         return f"{path}: missing; add it"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _shown(fault["msg"].removeprefix("Value error, "), str, longest=400)
     if fault["type"] == "value_error":
         return f"{path}: {message}" if path else message
-    return f"{path}: found {fault['input']!r}; {message[0].lower()}{message[1:]}"
+    return f"{path}: found {_shown(fault['input'], repr)}; {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: Any, as_text: Callable[[Any], str], longest: int = 80) -> str:
+    """Return what a message says of a value: one line, not too long."""
+    try:
+        text = as_text(value)
+    except ValueError:  # Python refuses to write a number of thousands of digits
+        return "a number of thousands of digits"
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from rsis.durable import UNFINISHED, remove_whole, replace_on_disk
 from rsis.errors import UserError
 
 Value = TypeVar("Value")
@@ -39,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}{UNFINISHED}", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -47,7 +47,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; outputs are not secrets
-        temporary.replace(path)
+        replace_on_disk(temporary, path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
@@ -68,7 +68,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{UNFINISHED}", dir=path.parent))
     except OSError as error:
         raise _cannot_write(path, error) from error
     old = temporary.with_name(f"{temporary.name}.old")
@@ -79,14 +79,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         check_replaceable(path)  # again: the block may have taken hours
         if path.exists():
             path.replace(old)
-        temporary.replace(path)
+        replace_on_disk(temporary, path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         if old.exists() and not path.exists():
             old.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_whole(old)
+        remove_whole(temporary)
 
 
 def check_replaceable(path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsis.section import Count, Epoch, Fraction, NonNegative, Positive, Section, Split
+from rsis.section import Count, Epoch, Fraction, NonNegative, Positive, Section, Seed, Split
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Extent = Annotated[float, Field(ge=0.01, le=100)]
 
 
 class ModelSection(Section):
@@ -44,10 +44,10 @@ class AugmentSection(Section):
     flip: bool = False
     flip_vertical: bool = False
     transpose: bool = False
-    rotation: NonNegative = 0.0
+    rotation: Annotated[float, Field(ge=0, le=360)] = 0.0
     shift: Fraction = 0.0
-    shear: NonNegative = 0.0
-    zoom: tuple[Positive, Positive] = (1.0, 1.0)
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
+    zoom: tuple[Extent, Extent] = (1.0, 1.0)
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
 
@@ -92,12 +92,12 @@ class CurriculumSection(Section):
 class TrainSection(Section):
     """How a run is trained: two learning rates as in the paper (section 4.1), and what it leaves open."""
 
-    epochs: Count
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Count
     num_steps: Count
     max_instances: Count = 20
     seed: Seed = 0
-    workers: Annotated[int, Field(ge=0)] = 2
+    workers: Annotated[int, Field(ge=0, le=256)] = 2
     devices: Count = 1
     nodes: Count = 1
     precision: Literal["fp32", "bf16"] = "fp32"

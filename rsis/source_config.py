@@ -8,7 +8,20 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from rsis import paths
-from rsis.section import Count, Epoch, Section, Size
+from rsis.section import Count, Epoch, Section, Seed
+
+DrawnSide = Annotated[int, Field(ge=16, le=4096)]  # pixels; on fewer nothing can be told apart
+DrawnSize = tuple[DrawnSide, DrawnSide]  # (H, W)
+
+
+def _rises(numbers: tuple[int, int]) -> tuple[int, int]:
+    if numbers[0] > numbers[1]:
+        raise ValueError("the first is the least and the second the most; exchange them")
+    return numbers
+
+
+Objects = Annotated[int, Field(ge=1, le=250)]  # the files of the layouts number objects in 8 bits
+ObjectRange = Annotated[tuple[Objects, Objects], AfterValidator(_rises)]
 
 
 class _Source(Section):
@@ -26,11 +39,11 @@ class PlantSource(_Source):
 
     generated: ClassVar[bool] = True
     kind: Literal["plants"]
-    seed: int
-    image_size: Size
+    seed: Seed
+    image_size: DrawnSize
     training: Count
     testing: Count
-    leaves: tuple[Count, Count]
+    leaves: ObjectRange
 
 
 class SceneSource(_Source):
@@ -42,12 +55,12 @@ class SceneSource(_Source):
 
     generated: ClassVar[bool] = True
     kind: Literal["scenes"]
-    seed: int
-    image_size: Size
+    seed: Seed
+    image_size: DrawnSize
     train: Count
     val: Count
     sbdataset: Epoch
-    objects: tuple[Count, Count]
+    objects: ObjectRange
 
 
 class StreetSource(_Source):
@@ -55,12 +68,12 @@ class StreetSource(_Source):
 
     generated: ClassVar[bool] = True
     kind: Literal["streets"]
-    seed: int
-    image_size: Size
+    seed: Seed
+    image_size: DrawnSize
     train: Count
     val: Count
     test: Count
-    objects: tuple[Count, Count]
+    objects: ObjectRange
 
 
 def _is_outside(folder: str) -> str:

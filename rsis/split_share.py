@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import model_validator
 
 from rsis.errors import UserError
-from rsis.section import Fraction, Section
+from rsis.section import Fraction, Section, Seed
 
 
 class SharedSplit(Section):
@@ -20,7 +20,7 @@ class SharedSplit(Section):
     """
 
     share: tuple[Fraction, Fraction] = (0.0, 1.0)
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _share_rises(self) -> Self:

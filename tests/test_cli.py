@@ -132,9 +132,16 @@ def test_running_a_stage_again_changes_nothing(project: Path) -> None:
 
 @pytest.mark.pipeline
 def test_another_split_on_the_command_line(project: Path) -> None:
-    assert in_process.rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
+    for _ in range(2):  # the second time it is a file of ours
+        assert in_process.rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
+    (project / "val-metrics.json").write_text("notes")
     files = ("--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val")
-    result = in_process.rsis(project, "score", "demo", "--split", "val", *files)
+    command = ("score", "demo", "--split", "val", *files)
+    refused(
+        in_process.rsis(project, *command),
+        "val-metrics.json: is there already and is not a file of figures that rsis wrote",
+    )
+    result = in_process.rsis(project, *command, "--force")
     assert result.returncode == 0, result.stderr
     assert "cvppp/sbd" in result.stdout
     assert json.loads((project / "val/protocol.json").read_text())["split"] == "val"

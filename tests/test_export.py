@@ -15,6 +15,7 @@ from rsis.cli import main
 from rsis.errors import UserError
 from rsis.export import Exportable, Format, export
 from rsis.model.checkpoint import load_checkpoint
+from rsis.own_files import check_file
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,7 @@ def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_p
     written = export(checkpoint, path, kind, steps=4)
     assert (written.path, written.steps) == (path, 4)
     assert written.difference <= 1e-4
+    check_file(path, "export")  # so it may be written again
     network, _ = load_checkpoint(checkpoint)
     generator = torch.Generator().manual_seed(3)
     for batch, height, width in ((1, 48, 64), (2, 128, 40), (5, 64, 64)):

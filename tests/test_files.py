@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from rsis.durable import sweep
 from rsis.errors import UserError
 from rsis.files import MARK, atomic_folder, atomic_path, check_replaceable, sha256_of, write_json
 
@@ -153,3 +156,77 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def leave(path: Path, end: str = "") -> Path:
+    """Make what a killed process leaves beside an output."""
+    return path.with_name(f".{path.stem}.rsis-ab12_xyz{path.suffix}{end}")
+
+
+def test_leftovers_of_killed_processes_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    file, folder = tmp_path / "demo.json", tmp_path / "v1.2"
+    write_json(file, 1)
+    make(folder)
+    leave(file).write_text("half")
+    (tmp_path / ".v1.2.rsis-ab12_xyz/sub").mkdir(parents=True)
+    (tmp_path / ".v1.2.rsis-ab12_xyz.old").mkdir()
+    (tmp_path / ".v1.2.rsis-00000000.gone/half").mkdir(parents=True)
+    foreign = [
+        ".demo.json",
+        ".demo.rsis-.json",
+        ".demo.rsis-notes.json",
+        ".demo.abcdefgh.json",
+        ".other.rsis-ab12_xyz.json",
+    ]
+    for name in foreign:
+        (tmp_path / name).write_text("mine")
+    before = everything_in(folder)
+    sweep(file, folder, tmp_path / "absent" / "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*foreign, "demo.json", "v1.2"])
+    assert everything_in(folder) == before
+
+
+def test_a_kill_between_the_two_renames_of_a_folder_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "folder"
+    make(target)
+    before = everything_in(target)
+    script = (
+        "import os, sys; from pathlib import Path; import rsis.files as files\n"
+        "rename = files.replace_on_disk\n"
+        "files.replace_on_disk = lambda old, new: os._exit(9) if new.name == 'folder' else rename(old, new)\n"
+        "with files.atomic_folder(Path(sys.argv[1])) as temporary: (temporary / 'new').touch()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(target)]).returncode == 9
+    assert not target.exists()
+    sweep(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert everything_in(target) == before
+    check_replaceable(target)
+
+
+def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[tuple[str, str]] = []
+    sync, replace = os.fsync, Path.replace
+
+    def note_sync(handle: int) -> None:
+        events.append(("sync", Path(f"/proc/self/fd/{handle}").readlink().name))
+        sync(handle)
+
+    def note_rename(source: Path, target: Path) -> Path:
+        events.append(("rename", target.name))
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(Path, "replace", note_rename)
+    write_json(tmp_path / "a.json", 1)
+    assert [event for event, _ in events] == ["sync", "rename", "sync"]
+    assert events[1:] == [("rename", "a.json"), ("sync", tmp_path.name)]
+    events.clear()
+    make(tmp_path / "folder")
+    end = events.index(("rename", "folder"))
+    assert {"table.csv", "sub", "nothing", MARK} <= {name for event, name in events[:end] if event == "sync"}
+    assert events[end + 1] == ("sync", tmp_path.name)

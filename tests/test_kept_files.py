@@ -1,13 +1,19 @@
 """No command deletes a folder that it did not write."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from own_folders import write_maps
+from small_model import write_small_model
 from test_cli import TINY
 
 from rsis.cli import main
+from rsis.errors import UserError
+from rsis.eval.prediction_file import PredictionFile, write_predictions
+from rsis.files import write_json
+from rsis.own_files import Kind, check_file
 
 
 def run(command: str, monkeypatch: pytest.MonkeyPatch) -> object:
@@ -80,3 +86,98 @@ def test_pictures_where_the_stages_write_are_refused_at_once(
         assert not run(f"rsis {command}", monkeypatch)
     pictures = everything_in(tmp_path / "leaves-pictures")
     assert sorted(pictures.values()) == sorted(before.values())
+
+
+def test_what_a_killed_stage_left_is_swept_at_its_next_start(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = project / "project" / "data" / "raw"
+    (raw / ".plants.rsis-ab12cd_x" / "training").mkdir(parents=True)
+    (raw / ".plants.rsis-ab12cd_x.gone" / "training").mkdir(parents=True)
+    (raw / ".other.rsis-ab12cd_x").mkdir()
+    (raw / ".plants.notes").mkdir()
+    before = everything_in(raw / "plants")
+    assert not run("rsis download plants", monkeypatch)
+    assert sorted(path.name for path in raw.iterdir()) == [".other.rsis-ab12cd_x", ".plants.notes", "plants"]
+    assert everything_in(raw / "plants") == before
+    # killed when the old folder had been put aside and the new one was not there yet
+    (raw / "plants").rename(raw / ".plants.rsis-ab12cd_x.old")
+    assert not run("rsis download plants", monkeypatch)
+    assert sorted(path.name for path in raw.iterdir()) == [".other.rsis-ab12cd_x", ".plants.notes", "plants"]
+    assert everything_in(raw / "plants") == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "predict demo --out",
+        "score demo --metrics",
+        "import-original released --out",
+        "export demo.safetensors --format torchscript --out",
+        "check --all --note",
+    ],
+)
+def test_files_that_an_option_names_are_not_taken_from_the_user(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    os.mkfifo(project / "project" / "queue")
+    (project / "project" / "notes" / "link.json").symlink_to("thesis.txt")
+    before = everything_in(project)
+    for name in ("params.yaml", "notes/thesis.txt", "notes", "queue", "notes/link.json"):
+        assert run(f"rsis {command} {name}", monkeypatch) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1
+        assert lines[0].startswith(f"rsis: {name}: ")
+        assert any(part in lines[0] for part in ("that rsis wrote", "is a folder", "is no plain file"))
+    assert everything_in(project) == before
+    assert (project / "project" / "notes" / "link.json").is_symlink()
+
+
+FOREIGN = [
+    "",
+    "{}",
+    "[]",
+    "[" * 100_000,
+    '{"a": 1}',
+    '{"cvppp/sbd": "mine"}',
+    '{"cvppp/sbd": NaN}',
+    "\x08 notes",
+    "PK\3\4",
+]
+
+
+def write_ours(folder: Path) -> dict[Kind, Path]:
+    found: dict[Kind, Path] = {kind: folder / f"{kind}.json" for kind in ("predictions", "metrics")}
+    write_predictions(
+        found["predictions"], PredictionFile("plants", "demo", "test", "9f86", ("leaf",), {"num_steps": 3}, ())
+    )
+    write_json(found["metrics"], {"cvppp/sbd": 0.5, "coco/AP": 0})
+    found["checkpoint"] = write_small_model(folder / "small.safetensors")
+    return found
+
+
+def test_files_of_ours_are_known_by_their_content(tmp_path: Path) -> None:
+    found = write_ours(tmp_path)
+    for kind in ("predictions", "metrics", "checkpoint", "export"):
+        for other, path in found.items():
+            check_file(path, kind, force=True)
+            if kind == other:
+                check_file(path, kind)
+                continue
+            with pytest.raises(UserError, match=r"is there already and is not .* that rsis wrote; .* --force"):
+                check_file(path, kind)
+        for number, content in enumerate(FOREIGN):
+            path = tmp_path / f"mine{number}"
+            path.write_text(content)
+            if not content:
+                check_file(path, kind)
+                continue
+            with pytest.raises(UserError, match="that rsis wrote"):
+                check_file(path, kind)
+        check_file(tmp_path / "absent" / "file", kind)
+        with pytest.raises(UserError, match="is a folder"):
+            check_file(tmp_path, kind, force=True)
+
+
+def test_a_former_versions_prediction_file_is_ours(tmp_path: Path) -> None:
+    path = write_ours(tmp_path)["predictions"]
+    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 2'))
+    check_file(path, "predictions")

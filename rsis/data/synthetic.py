@@ -98,11 +98,11 @@ def _arrange(
         areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         if areas.min() >= max(FEWEST_PIXELS, GOOD_AREA * labels.size * (1 - attempt / ATTEMPTS)):
             return plant, labels
-    while areas.min() < FEWEST_PIXELS and len(plant) > least:
+    while areas.min(initial=FEWEST_PIXELS) < FEWEST_PIXELS and len(plant) > least:
         plant = [leaf for leaf, area in zip(plant, areas, strict=True) if area >= FEWEST_PIXELS]
         labels = relabel(rosette.label_map(plant, size))
         areas = np.bincount(labels.ravel(), minlength=len(plant) + 1)[1:]
-    if len(plant) < least or areas.min() < FEWEST_PIXELS:
+    if len(plant) < least or areas.min(initial=FEWEST_PIXELS) < FEWEST_PIXELS:
         raise UserError(
             f"leaves, image_size: {least} leaves cannot all show in {size[0]} x {size[1]} pixels; "
             "ask for fewer leaves or a larger image"

@@ -73,10 +73,16 @@ class CheckpointInfo:
 
 def save_checkpoint(path: Path, network: RSIS, info: CheckpointInfo) -> None:
     """Write the checkpoint; the file at `path` is the old one or the new one, never half of one."""
+    content = checkpoint_bytes(network, info)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def checkpoint_bytes(network: RSIS, info: CheckpointInfo) -> bytes:
+    """Return what a checkpoint's file holds."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     header = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(info)}, sort_keys=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"rsis": header}))
+    return save(tensors, metadata={"rsis": header})
 
 
 def check_own(path: Path) -> None:

@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import save
 
 from rsis.data.loader import EpochSampler
-from rsis.files import atomic_path, write_json
+from rsis.files import write_json
 from rsis.train.curriculum import ScheduleState, advance, is_validated
 from rsis.train.figures import FigureFiles
 from rsis.train.module import TrainingModule
 from rsis.train.progress import Progress
+from rsis.train.state_files import write_state
 
 _INTERVAL = 5.0  # seconds between two signs of life
 
@@ -66,8 +67,7 @@ class Schedule(pl.Callback):
         after = advance(before, loss, pl_module.section)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
         if improved and self._validated is not None and trainer.is_global_zero:
-            with atomic_path(self.best_path) as temporary:
-                temporary.write_bytes(save(self._validated))
+            write_state(self.best_path, save(self._validated))
         pl_module.schedule = after
         if after.finished:
             trainer.should_stop = True
@@ -86,6 +86,8 @@ class Schedule(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         pl_module.schedule = ScheduleState(**checkpoint["rsis_schedule"])
         self.sampler.set_epoch(pl_module.schedule.epoch)
+        if pl_module.schedule.finished:  # killed between its last epoch and its result
+            trainer.should_stop = True
 
 
 class History(pl.Callback):
@@ -108,8 +110,11 @@ class History(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the rows of the epochs already done; of several processes, the first one writes."""
         self._since = time.monotonic()
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            self.write_files()
+
+    def write_files(self) -> None:
+        """Write the files of all rows anew."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._files = FigureFiles(self.folder)

@@ -1,7 +1,6 @@
 """Training checkpoints that are whole or not there, whatever happens to the process or the machine."""
 
 import io
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,12 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from rsis.errors import UserError
-from rsis.files import atomic_path
+from rsis.train.resume import PREVIOUS
+from rsis.train.state_files import keep_as, write_state
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints, written beside their place, flushed to the disk and renamed.
+    """Lightning's checkpoints, written beside their place, flushed to the disk and renamed; the one before is kept.
 
     Lightning itself writes to the system's temporary folder and moves the file, which on a cluster is a copy from
     one file system to another: a job killed during it would leave half a checkpoint.
@@ -26,10 +26,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint."""
         content = io.BytesIO()  # writing to a full disk, torch hides what went wrong
         torch.save(checkpoint, content)
-        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
+        place = Path(path)
+        if place.exists():
+            keep_as(place, place.with_name(PREVIOUS))
+        write_state(place, content.getbuffer())
 
     def load_checkpoint(
         self,
@@ -37,13 +37,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         map_location: Callable[..., Any] | None = lambda storage, location: storage,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """Read a checkpoint of ours.
+        """Read a checkpoint of ours; nothing in it is run, whatever `weights_only` says.
 
         Raises:
             UserError: It is damaged.
         """
         try:
-            return super().load_checkpoint(path, map_location, weights_only)
+            return super().load_checkpoint(path, map_location, weights_only=True)
         except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, BadZipFile) as error:
             reason = " ".join(str(error).split())[:120]
             raise UserError(f"{path}: cannot be read ({reason}); start over with --fresh") from error

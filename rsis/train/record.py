@@ -1,9 +1,9 @@
 """What a training leaves: its result, how it came about, and what happened on the way."""
 
 import contextlib
-import logging
 import math
 import os
+import shutil
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,22 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from safetensors.torch import load_file
 
 import rsis
 from rsis.cores import describe_machine
 from rsis.data.hdf5 import PreparedSplit
+from rsis.durable import sync
 from rsis.errors import UserError
-from rsis.files import write_json
-from rsis.model.checkpoint import CheckpointInfo, read_info, save_checkpoint
+from rsis.files import atomic_folder, atomic_path, sha256_of, write_json
+from rsis.model.checkpoint import CheckpointInfo, checkpoint_bytes
 from rsis.revision import revision_of
 from rsis.run_config import RunSection
 from rsis.train.callbacks import History
 from rsis.train.module import NonFiniteLossError, TrainingModule
-
-_LOG = logging.getLogger(__name__)
+from rsis.train.resume import BEST, RESULT
+from rsis.train.state_files import seal, write_state
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,6 @@ class Training:
     state: Path
 
 
-def key_of(model: Path) -> str | None:
-    """Return the key of the training that made a checkpoint; None where there is none that this program can read."""
-    if not model.is_file():
-        return None
-    try:
-        return read_info(model).key
-    except UserError as error:
-        _LOG.warning("%s: cannot be read by this program, and is replaced when the training ends (%s)", model, error)
-        return None
-
-
 def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
     """Write the checkpoint and the facts of a finished training into its state.
 
@@ -58,9 +49,13 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         NonFiniteLossError: The best weights are wanted, and no validation had a finite loss.
     """
     run, state, data = training.run, training.state, training.splits["train"]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging):  # Lightning does it only where an epoch was left to train
+            callback.on_train_end(trainer, module)
     if run.train.keep == "best":
         _check_validated(training.name, history.rows)
-        module.network.load_state_dict(load_file(state / "best.safetensors"))
+        module.network.load_state_dict(load_file(state / BEST))
+    history.write_files()  # of a killed process they may be cut
     write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
         run=training.name,
@@ -73,7 +68,9 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
         key=training.key,
     )
-    save_checkpoint(state / "model.safetensors", module.network, info)
+    sync(state / "history")
+    seal(state / "history")
+    write_state(state / RESULT, checkpoint_bytes(module.network, info))
     note(state.parent, f"done after {trainer.current_epoch} epochs")
 
 
@@ -87,6 +84,20 @@ def _check_validated(name: str, rows: Sequence[Mapping[str, float]]) -> None:
         f"{name}: no validation loss was finite (the last: {terms}), so no weights are the best; lower train.lr, set "
         "train.clip_norm, use precision fp32, or keep the last weights with keep: last"
     )
+
+
+def publish(state: Path, model: Path, history: Path) -> None:
+    """Copy the result and the history of a finished training to where the next stages read them.
+
+    Raises:
+        UserError: They cannot be written, or a copy is not equal to its original.
+    """
+    with atomic_folder(history) as temporary:
+        shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
+    with atomic_path(model) as temporary:  # last: it is what says that the run is trained
+        shutil.copyfile(state / RESULT, temporary)
+        if sha256_of(temporary) != sha256_of(state / RESULT):
+            raise UserError(f"{model}: the copy differs from {state / RESULT}; check disk and memory, then run again")
 
 
 def note(folder: Path, event: str) -> None:

@@ -4,10 +4,12 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
 
     state/<run>/events.log                 when and where it began, went on, was stopped and ended; only grows
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
+    state/<run>/<key>/previous.ckpt        that of the epoch before
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
     state/<run>/<key>/history/             figures of the epochs so far
     state/<run>/<key>/alive.json           where it is, every few seconds
     state/<run>/<key>/model.safetensors    the result, once finished
+    state/<run>/<key>/<name>.sha256        digests of these files and of history/ (`rsis.train.state_files`)
 
 <key> is a digest of all that the result depends on: parameters, data and source code. A killed run finds its
 state again; a run with any of these changed never finds a foreign one.
@@ -26,8 +28,9 @@ from torch.utils.data import DataLoader
 
 from rsis.data.hdf5 import PreparedSplit
 from rsis.data.loader import EpochSampler, Share, make_loader
+from rsis.durable import sweep
 from rsis.errors import StoppedError, UserError
-from rsis.files import atomic_folder, atomic_path, check_replaceable
+from rsis.files import check_replaceable
 from rsis.lock import held
 from rsis.model.checkpoint import check_own
 from rsis.model.rsis import RSIS
@@ -47,7 +50,8 @@ from rsis.train.processes import (
     trainer_options,
     world_size,
 )
-from rsis.train.record import Training, key_of, note, save_result
+from rsis.train.record import Training, note, publish, save_result
+from rsis.train.resume import BEST, LAST, is_finished, is_published, newest_checkpoint, sweep_state
 from rsis.train.signals import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
@@ -110,7 +114,7 @@ def _follow(name: str, run: RunSection, paths: TrainPaths, meeting: Meeting, req
     # the first one's answer to a signal is the training's: another exit code here would count as a failure
     with contextlib.suppress(StoppedError):
         training = _training(name, run, paths)
-        _fit(training, requests, progress=False, resume=training.state / "last.ckpt" if decision == _RESUME else None)
+        _fit(training, requests, progress=False, resume=training.state / LAST if decision == _RESUME else None)
 
 
 def _lead(
@@ -128,26 +132,25 @@ def _lead(
     check_own(paths.model)
     training = _training(name, run, paths)
     state = training.state
+    sweep(paths.model, paths.history)
+    sweep_state(state)
     if fresh:
         shutil.rmtree(state, ignore_errors=True)
-    elif paths.history.is_dir() and key_of(paths.model) == training.key:
+    elif is_published(paths.model, paths.history, training.key):
         meeting.tell(_NOTHING)
         _LOG.info("%s: already trained with these parameters, data and code; nothing to do", name)
         return
-    result, last = state / "model.safetensors", state / "last.ckpt"
-    if result.is_file():
+    if is_finished(state):
         meeting.tell(_NOTHING)
     else:
+        last = newest_checkpoint(state, run.train.keep)
         state.mkdir(parents=True, exist_ok=True)
-        meeting.tell(_RESUME if last.is_file() else _BEGIN)
-        note(state.parent, f"{'goes on' if last.is_file() else 'begins'}, key {training.key}")
+        meeting.tell(_BEGIN if last is None else _RESUME)
+        note(state.parent, f"{'begins' if last is None else 'goes on'}, key {training.key}")
         for fault in out_of_reach(run.train):
             _LOG.warning("%s: %s", name, fault)
-        _fit(training, requests, progress=progress, resume=last if last.is_file() else None)
-    with atomic_folder(paths.history) as temporary:
-        shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
-    with atomic_path(paths.model) as temporary:  # last: it is what says that the run is trained
-        shutil.copyfile(result, temporary)
+        _fit(training, requests, progress=progress, resume=last)
+    publish(state, paths.model, paths.history)
 
 
 def _training(name: str, run: RunSection, paths: TrainPaths) -> Training:
@@ -177,13 +180,13 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
     history = History(state / "history")
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
-    callbacks = [history, Schedule(state / "best.safetensors", sampler), SignOfLife(state / "alive.json")]
+    callbacks = [history, Schedule(state / BEST, sampler), SignOfLife(state / "alive.json")]
     shown = [progress_display(training.name, history)] if progress else []
     trainer = _trainer(section, state, [*callbacks, *shown, StopOnRequest(training.name, requests)])
     if resume is not None and trainer.is_global_zero:
         _LOG.info("%s: going on from %s", training.name, resume)
     try:
-        trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=False)
+        trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
     except OSError as error:
         end_others(trainer)
         reason = error.strerror or error

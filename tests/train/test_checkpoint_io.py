@@ -8,12 +8,13 @@ import torch
 
 from rsis.errors import UserError
 from rsis.train.checkpoint_io import AtomicCheckpointIO
+from rsis.train.state_files import is_whole
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     AtomicCheckpointIO().save_checkpoint({"weights": torch.arange(3)}, tmp_path / "last.ckpt")
     assert torch.equal(AtomicCheckpointIO().load_checkpoint(tmp_path / "last.ckpt")["weights"], torch.arange(3))
-    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "last.ckpt.sha256"]
 
 
 def test_a_write_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +28,8 @@ def test_a_write_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UserError, match="No space left"):
         io.save_checkpoint({"epoch": 2}, path)
     assert io.load_checkpoint(path) == {"epoch": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert is_whole(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["last.ckpt", "last.ckpt.sha256"]
 
 
 @pytest.mark.parametrize("keep", [0, 10, 300])
