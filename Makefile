@@ -23,7 +23,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo:
 	@$(PYTHON) workflow/plan.py $(RUNS)
 	@$(MAKE) --no-print-directory .venv/.installed
-	dvc repro $(RUNS:%=score@%)
+	@set -e; for run in $(RUNS); do echo "dvc repro score@$$run"; dvc repro score@$$run; done  # one by one: DVC keeps no order
 	rsis report $(if $(filter-out $(RUNS),$(DEMO_RUNS)),$(RUNS),demos)
 
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.

@@ -26,8 +26,9 @@ def main(runs: list[str]) -> None:
         total += seconds
         machines.add(f"{known['machine']}, {known['threads']} threads")
         print(f"  {run:14} on {known['dataset']}, about {seconds / 60:.0f} min")
-    print(f"together about {total / 60:.0f} min after the installation, as on the reference machine")
-    print(f"({'; '.join(sorted(machines))}); less where there is a GPU or there are more cores.")
+    if machines:
+        print(f"together about {total / 60:.0f} min after the installation, as on the reference machine")
+        print(f"({'; '.join(sorted(machines))}); less where there is a GPU or there are more cores.")
     print("Ctrl-C stops it at any time; the same command goes on from the last finished epoch.")
 
 
