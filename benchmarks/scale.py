@@ -29,7 +29,7 @@ datasets:
 _DATASET = """
   n{count}:
     format: voc
-    source: {{kind: folder, path: data/raw/drawn}}
+    source: {{kind: folder, path: drawn}}
     size: [96, 96]
     voc: VOCdevkit/VOC2012
     splits:
@@ -66,6 +66,7 @@ def _images(settings: Settings) -> list[Row]:
         folder = Path(name)
         (folder / "params.yaml").write_text(_params(counts, image))
         run_stage("download", "drawn", folder)
+        (folder / "data/raw/drawn").rename(folder / "drawn")  # no data set is read from where the stages write
         for count in counts:
             run_stage("download", f"n{count}", folder)
         for _ in range(repetitions):

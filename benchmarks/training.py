@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 
@@ -20,11 +19,9 @@ from benchmarks.cases import (
 from benchmarks.literal.training import LiteralTraining
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
-from rsis.data.loader import EpochSampler
 from rsis.model.rsis import RSIS
 from rsis.run_config import TrainSection
 from rsis.structures import Batch
-from rsis.train.callbacks import Schedule
 from rsis.train.module import TrainingModule
 
 
@@ -40,7 +37,7 @@ class OurTraining:
     def __init__(self, network: RSIS, section: TrainSection, *, autocast: bool = False) -> None:
         self.module = TrainingModule(network, section)
         # what a run does at the start of an epoch: freezes the backbone or lets it learn
-        Schedule(Path("unused"), EpochSampler(1, 0, shuffle=False)).on_train_epoch_start(None, self.module)  # type: ignore[arg-type]
+        self.module.network.encoder.backbone.requires_grad_(self.module.schedule.update_encoder)
         optimizer = self.module.configure_optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer), "constant learning rate"
         self.optimizer = optimizer

@@ -1,6 +1,7 @@
 """The files of scores round trip, and spoilt ones are named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from rsis.errors import UserError
 from rsis.eval.scores import Scores, read_scores, write_scores
+from rsis.files import MARK
 
 SCORES = Scores(
     metrics={"cvppp/sbd": 0.1 + 0.2, "coco/AP": 1 / 3, "cvppp/dic": -1.0},
@@ -66,6 +68,7 @@ def test_metrics_are_flat_and_sorted_and_tables_are_plain(written: tuple[Path, P
     assert list(metrics) == ["coco/AP", "cvppp/dic", "cvppp/sbd"]
     assert (folder / "per_class.csv").read_text().splitlines()[2] == "null,0,"
     assert sorted(item.name for item in folder.iterdir()) == [
+        MARK,
         "curves.csv",
         "masks.csv",
         "objects.csv",
@@ -79,7 +82,7 @@ def test_metrics_are_flat_and_sorted_and_tables_are_plain(written: tuple[Path, P
 def test_writing_again_replaces_everything_and_is_reproducible(written: tuple[Path, Path]) -> None:
     metrics_path, folder = written
     before = {path.name: path.read_bytes() for path in [metrics_path, *folder.iterdir()]}
-    (folder / "stale.csv").touch()
+    write_scores(replace(SCORES, metrics={}), metrics_path, folder)
     write_scores(SCORES, metrics_path, folder)
     assert {path.name: path.read_bytes() for path in [metrics_path, *folder.iterdir()]} == before
 

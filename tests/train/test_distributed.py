@@ -41,7 +41,7 @@ def trained(folder: Path, name: str, **changes: Any) -> tuple[dict[str, list[flo
     run = start if "devices" in changes else rsis  # what starts processes must be one of its own
     result = run(folder, "train", name)
     assert result.returncode == 0, result.stderr
-    epochs = list(map(int, re.findall(rf"{name}: epoch (\d+) of 20, ", result.stderr)))
+    epochs = list(map(int, re.findall(rf"{name}: epoch (\d+) of 8, ", result.stderr)))
     assert epochs == list(range(1, len(epochs) + 1))  # the first process says it, and no other
     assert epochs
     return curves(folder, name), load_file(folder / f"models/{name}.safetensors")
