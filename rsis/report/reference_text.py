@@ -101,7 +101,7 @@ other figures: other processors, numbers of threads and versions of torch round 
 training about as much as another seed does. Expect figures in or near the range given here.
 
 {table_of(reference)}
-How each was trained:
+How each was trained; seconds are wall time, under whatever else the machine had to do:
 
 {trainings_table(reference)}"""
 
