@@ -18,6 +18,7 @@ run's own first:
 Metrics are fractions 0..1 but for counts; seconds are those of training.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing import Any, Final, Literal
 
 from rsis.config import Params
 from rsis.errors import UserError
-from rsis.files import read_json, write_json
+from rsis.files import atomic_path, read_json
 from rsis.report.protocol import ScoredRun
 
 NAME = "results.json"
@@ -122,9 +123,11 @@ def read_reference(folder: Path) -> Reference:
 
 
 def write_results(path: Path, reference: Reference) -> None:
-    """Write `results.json`."""
+    """Write `results.json`; unlike other files with the runs in their order, in which tables show them."""
     runs = {run: [asdict(item) for item in trainings] for run, trainings in reference.runs.items()}
-    write_json(path, {"schema_version": SCHEMA_VERSION, "runs": runs})
+    text = json.dumps({"schema_version": SCHEMA_VERSION, "runs": runs}, indent=2, ensure_ascii=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
 def training_of(run: ScoredRun, history: Mapping[str, Any], machine: str) -> Training:

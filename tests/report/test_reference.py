@@ -44,6 +44,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     reference = Reference({"mine": (training(cvppp_sbd=0.5), training(seed=1, cvppp_sbd=0.75))})
     write_results(tmp_path / "results.json", reference)
     assert read_reference(tmp_path) == reference
+    in_order = Reference({name: (training(name, cvppp_sbd=0.5),) for name in ("b", "c", "a")})
+    write_results(tmp_path / "results.json", in_order)
+    assert table_of(read_reference(tmp_path)) == table_of(in_order)
     assert read_reference(tmp_path / "nowhere") == Reference({})
 
 
