@@ -1,6 +1,6 @@
 # make demo   trains, scores and reports: first on real pictures, then on drawn ones in the benchmarks' formats
 #             make demo RUNS=demo_nuclei for one run of params.yaml
-# make test   runs every test; make test FAST=1 those of two minutes, for work in progress
+# make test   runs every test; make test FAST=1 the quick ones, for work in progress
 # make docs   builds the documentation into site/
 # make bench  measures time and memory: make bench BENCH='--quick --only training inference'
 # All create .venv on the first call.
