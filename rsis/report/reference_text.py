@@ -14,12 +14,9 @@ BEGIN, END = "<!-- reference results: written by `rsis report --reference` -->",
 def table_of(reference: Reference) -> str:
     """Return the Markdown table of reference results."""
     lines = ["| run | figure | reference | mean (least to most) | trainings |", "|---|---|--:|--:|--:|"]
-    shown = ""
-    for row in reference_rows(reference):
-        name = row.run if row.run != shown else ""
-        shown = row.run
-        spread = f"{_text(row.mean)} ({_text(row.least)} to {_text(row.most)})" if row.trainings > 1 else "-"
-        lines.append(f"| {name} | `{row.figure}` | {_text(row.reference)} | {spread} | {row.trainings} |")
+    rows = reference_rows(reference)
+    for name, row in zip(_names(rows), rows, strict=True):
+        lines.append(f"| {name} | `{row.figure}` | {_text(row.reference)} | {_spread(row)} | {row.trainings} |")
     return "\n".join(lines) + "\n"
 
 
@@ -40,12 +37,9 @@ def beside(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
     """Return heading and rows of the table of the reader's figures, with the reference's where there are any."""
     heading = ["run", "figure", "yours", "reference", "mean (least to most) of trainings"]
     cells: list[tuple[str, ...]] = []
-    shown = ""
-    for row in rows:
-        name = row.run if row.run != shown else ""
-        shown = row.run
-        spread = f"{_text(row.mean)} ({_text(row.least)} to {_text(row.most)}) of {row.trainings}"
-        cells.append((name, row.figure, _text(row.own), _text(row.reference), spread if row.trainings > 1 else "-"))
+    for name, row in zip(_names(rows), rows, strict=True):
+        spread = f"{_spread(row)} of {row.trainings}" if row.trainings > 1 else "-"
+        cells.append((name, row.figure, _text(row.own), _text(row.reference), spread))
     if not any(row.trainings for row in rows):
         return heading[:3], [line[:3] for line in cells]
     return heading, cells
@@ -104,6 +98,16 @@ training about as much as another seed does. Expect figures in or near the range
 How each was trained; seconds are wall time, under whatever else the machine had to do:
 
 {trainings_table(reference)}"""
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """Return the run of each row, and nothing where it is that of the row before."""
+    before = ["", *(row.run for row in rows)]
+    return [row.run if row.run != last else "" for last, row in zip(before, rows, strict=False)]
+
+
+def _spread(row: Row) -> str:
+    return f"{_text(row.mean)} ({_text(row.least)} to {_text(row.most)})" if row.trainings > 1 else "-"
 
 
 def _text(value: float | None) -> str:
