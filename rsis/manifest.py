@@ -32,6 +32,7 @@ from rsis.files import LITTER, read_json, sha256_of, write_json
 
 NAME = "MANIFEST.json"
 SCHEMA_VERSION: Final = 1
+_READMES = frozenset({"readme", "readme.md", "readme.txt", "readme.rst"})
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,13 @@ def _list_files(root: Path) -> list[str]:
                 kept.append(name)
         folders[:] = kept
         paths = (Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith("."))
-        found.extend(path for path in paths if path != NAME and not _is_beside_the_point(path))
+        found.extend(path for path in paths if path != NAME and not _is_no_data(path))
     return sorted(found)
 
 
-def _is_beside_the_point(path: str) -> bool:
+def _is_no_data(path: str) -> bool:
     name = path.rpartition("/")[2]
-    return name in LITTER or name.upper().partition(".")[0] == "README"
+    return name in LITTER or name.lower() in _READMES
 
 
 def _raise(error: OSError) -> None:

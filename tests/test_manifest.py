@@ -107,3 +107,26 @@ def test_no_manifest_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="empty"):
         write_manifest(tmp_path, "leaves", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_readmes_and_what_file_managers_leave_are_no_data(tmp_path: Path) -> None:
+    for name in ("README", "README.md", "sub/Readme.txt", "sub/Thumbs.db", "a.png", "README.png", "readme_label.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_text(name)
+    manifest = write_manifest(tmp_path / "raw", "mine", tmp_path / "data")
+    assert set(manifest.files) == {"a.png", "README.png", "readme_label.png"}  # a picture may be called so
+    (tmp_path / "data" / "README.md").write_text("corrected")
+    verify(manifest)
+
+
+def test_a_folder_of_the_project_may_move_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project"
+    (project / "mine").mkdir(parents=True)
+    (project / "mine" / "a.png").write_text("a")
+    monkeypatch.chdir(project)
+    write_manifest(Path("data/raw/mine"), "mine", Path("mine"))
+    monkeypatch.chdir(tmp_path)
+    project.rename(tmp_path / "moved")
+    manifest = read_manifest(tmp_path / "moved/data/raw/mine")
+    assert manifest.root == tmp_path / "moved/mine"
+    verify(manifest)
