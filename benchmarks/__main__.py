@@ -20,9 +20,9 @@ from benchmarks.cases import Case
 from benchmarks.machine import describe
 from benchmarks.measure import Effort, MeasurementError, Settings
 from benchmarks.results import ResultsError, Row, print_machine, print_rows, read_results, write_results
-from rsis.allocator import keep_freed_memory
-from rsis.cores import available_cores
 from rsis.errors import UserError
+from rsis.machine.allocator import keep_freed_memory
+from rsis.machine.cores import available_cores
 
 SUBJECTS = (
     "startup",

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.literal.model import LiteralRSIS, copy_weights
 from benchmarks.results import Row
-from rsis.model.rsis import RSIS
-from rsis.run_config import ModelSection, ObjectiveSection, TrainSection
+from rsis.config.runs import ModelSection, ObjectiveSection, TrainSection
+from rsis.model.network import RSISNetwork
 from rsis.structures import Batch
 
 NUM_CLASSES = 21  # Pascal VOC's twenty and class 0
@@ -109,10 +109,10 @@ def demo_training(steps: int) -> TrainSection:
 
 def make_networks(
     section: ModelSection, device: torch.device, num_classes: int = NUM_CLASSES
-) -> tuple[RSIS, LiteralRSIS]:
+) -> tuple[RSISNetwork, LiteralRSIS]:
     """Return our network and the literal one with the same random weights."""
     torch.manual_seed(0)
-    ours = RSIS(section, num_classes).to(device)
+    ours = RSISNetwork(section, num_classes).to(device)
     literal = LiteralRSIS(section, num_classes).to(device)
     copy_weights(ours, literal)
     return ours, literal

@@ -14,15 +14,15 @@ if TYPE_CHECKING:  # preparing must not pay for torch
 
     from benchmarks.literal.training import LiteralTraining
     from benchmarks.training import OurTraining
-    from rsis.run_config import ModelSection
+    from rsis.config.runs import ModelSection
 
 
 def prepare(params: str, dataset: str, split: str, workers: int) -> dict[str, Any]:
     """Prepare one split of a drawn data set and say how long that took, imports aside."""
-    from rsis.config import load_params
-    from rsis.data.hdf5_writer import SplitOrigin, write_split
-    from rsis.data.readers import open_split
-    from rsis.manifest import read_manifest
+    from rsis.config.params import load_params
+    from rsis.data.prepared.writer import SplitOrigin, write_split
+    from rsis.data.readers.open import open_split
+    from rsis.files.manifest import read_manifest
 
     section = load_params(Path(params)).dataset(dataset)
     manifest = read_manifest(Path(params).parent / "raw" / dataset)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rsis.config import Params, load_params
-from rsis.data.download import download
-from rsis.data.prepare import prepare
-from rsis.manifest import Manifest
-from rsis.source_config import PlantSource, SceneSource, StreetSource
+from rsis.config.params import Params, load_params
+from rsis.config.sources import PlantSource, SceneSource, StreetSource
+from rsis.data.download.run import download
+from rsis.data.prepared.run import prepare
+from rsis.files.manifest import Manifest
 
 _PARAMS = """
 datasets:

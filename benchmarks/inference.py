@@ -11,9 +11,9 @@ from benchmarks.literal.model import LiteralRSIS, copy_weights_back, normalized
 from benchmarks.literal.training import predict as literal_predict
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
-from rsis.model.rsis import RSIS
-from rsis.predict import predict_batch
-from rsis.run_config import PredictSection
+from rsis.config.runs import PredictSection
+from rsis.model.network import RSISNetwork
+from rsis.predict.run import predict_batch
 
 ORIGINAL = (375, 500)  # (H, W) of many a picture of Pascal VOC
 
@@ -68,7 +68,7 @@ def _predict(shape: Shape, objects: int, original: tuple[int, int], settings: Se
 
 
 @torch.no_grad()
-def teach_length(ours: RSIS, literal: LiteralRSIS, images: torch.Tensor, steps: int, objects: int) -> None:
+def teach_length(ours: RSISNetwork, literal: LiteralRSIS, images: torch.Tensor, steps: int, objects: int) -> None:
     """Let two random networks of equal weights say, like trained ones, that `images` have so many objects.
 
     BatchNorm gets the statistics of these images, without which a deep random network saturates. Then the

@@ -10,11 +10,11 @@ from benchmarks.generated import Workspace
 from benchmarks.literal.loading import DecodingSet
 from benchmarks.measure import HOST, Settings, interleave
 from benchmarks.results import Row
-from rsis.data.hdf5 import PreparedSplit
-from rsis.data.loader import EpochSampler, make_loader
-from rsis.data.transforms import JointAugment
-from rsis.dataset_config import VocDataset
-from rsis.run_config import AugmentSection
+from rsis.config.datasets import VocDataset
+from rsis.config.runs import AugmentSection
+from rsis.data.prepared.file import PreparedSplit
+from rsis.train.augment import JointAugment
+from rsis.train.batches import EpochSampler, make_loader
 
 PAPER_AUGMENT = AugmentSection(flip=True, rotation=10.0, shift=0.1, shear=0.1, zoom=(0.7, 1.4))
 BATCH = 8

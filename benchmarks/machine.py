@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import rsis
-from rsis.cores import available_cores, processor
+from rsis.machine.cores import available_cores, processor
 
 
 @dataclass(frozen=True)

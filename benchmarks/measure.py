@@ -233,5 +233,5 @@ def run_child(task: str, arguments: dict[str, Any], cores: int | None = None) ->
 
 def run_stage(stage: str, name: str, folder: Path, *options: str) -> ProcessResult:
     """Run `rsis STAGE NAME` in a folder that holds params.yaml, as a user would."""
-    code = "from rsis.cli import main; main()"
+    code = "from rsis.cli.main import main; main()"
     return run_process([sys.executable, "-c", code, stage, name, *options], folder)

@@ -12,7 +12,7 @@ from benchmarks.literal.loss import losses as literal_losses
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
 from rsis.loss.criterion import Criterion
-from rsis.model.rsis import mask_probs
+from rsis.model.network import mask_probs
 from rsis.structures import Batch, RSISOutput
 
 _COPIES = 12  # of all masks in float32, at the peak of either implementation, and some to spare

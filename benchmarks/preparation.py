@@ -6,7 +6,7 @@ from benchmarks.cases import Case
 from benchmarks.generated import Workspace
 from benchmarks.measure import Measurement, Settings, run_child
 from benchmarks.results import Row
-from rsis.cores import available_cores
+from rsis.machine.cores import available_cores
 
 
 def cases(settings: Settings) -> list[Case]:

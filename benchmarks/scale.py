@@ -12,8 +12,8 @@ from benchmarks.inference import ORIGINAL, teach_length
 from benchmarks.measure import Measurement, Settings, interleave, run_stage
 from benchmarks.results import Row
 from benchmarks.training import OurTraining
-from rsis.predict import predict_batch
-from rsis.run_config import PredictSection
+from rsis.config.runs import PredictSection
+from rsis.predict.run import predict_batch
 
 STAGES = ("prepare", "train", "predict", "score")
 _VAL = 8  # images that every size is validated on

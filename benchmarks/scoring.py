@@ -11,13 +11,13 @@ from benchmarks.generated import Workspace
 from benchmarks.literal.best_dice import symmetric_best_dice as literal_best_dice
 from benchmarks.measure import HOST, Settings, interleave
 from benchmarks.results import Row
-from rsis.data.readers import open_split
-from rsis.data.synthetic import make_plant
-from rsis.eval.cvppp import symmetric_best_dice
-from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
+from rsis.config.runs import ScoreSection
+from rsis.data.readers.open import open_split
+from rsis.data.synthetic.plants.dataset import make_plant
 from rsis.eval.run import score_run
+from rsis.eval.scorers.cvppp import symmetric_best_dice
 from rsis.masks import encode_rle
-from rsis.run_config import ScoreSection
+from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 
 _SCORERS = {"cvppp": "plants", "coco": "scenes", "voc": "scenes", "cityscapes": "streets"}
 

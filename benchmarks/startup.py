@@ -12,7 +12,7 @@ from benchmarks.results import Row
 
 _COMMANDS = {
     "import rsis": ("-c", "import rsis"),
-    "rsis --help": ("-c", "from rsis.cli import main; main()", "--help"),
+    "rsis --help": ("-c", "from rsis.cli.main import main; main()", "--help"),
     "from rsis import RSIS": ("-c", "from rsis import RSIS"),
 }
 _BARE = ("-c", "pass")

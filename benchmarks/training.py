@@ -19,8 +19,8 @@ from benchmarks.cases import (
 from benchmarks.literal.training import LiteralTraining
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
-from rsis.model.rsis import RSIS
-from rsis.run_config import TrainSection
+from rsis.config.runs import TrainSection
+from rsis.model.network import RSISNetwork
 from rsis.structures import Batch
 from rsis.train.module import TrainingModule
 
@@ -34,7 +34,7 @@ class OurTraining:
         autocast: As with `train.precision: bf16`.
     """
 
-    def __init__(self, network: RSIS, section: TrainSection, *, autocast: bool = False) -> None:
+    def __init__(self, network: RSISNetwork, section: TrainSection, *, autocast: bool = False) -> None:
         self.module = TrainingModule(network, section)
         # what a run does at the start of an epoch: freezes the backbone or lets it learn
         self.module.network.encoder.backbone.requires_grad_(self.module.schedule.update_encoder)

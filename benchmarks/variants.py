@@ -15,9 +15,9 @@ from benchmarks.measure import Measurement, Settings, interleave
 from benchmarks.results import Row
 from benchmarks.roofline import achieved, count, measure_ceilings
 from benchmarks.training import OurTraining
-from rsis.model.rsis import RSIS
-from rsis.predict import predict_batch
-from rsis.run_config import PredictSection
+from rsis.config.runs import PredictSection
+from rsis.model.network import RSISNetwork
+from rsis.predict.run import predict_batch
 from rsis.structures import Batch, RSISOutput
 
 VARIANTS = ("as it is", "compiled", "CUDA graphs")
@@ -43,7 +43,7 @@ def cases(settings: Settings) -> list[Case]:
 class _Flat(nn.Module):
     """A network of one argument and plain outputs, which is what a CUDA graph can hold."""
 
-    def __init__(self, network: RSIS, num_steps: int) -> None:
+    def __init__(self, network: RSISNetwork, num_steps: int) -> None:
         super().__init__()
         self.network = network
         self.num_steps = num_steps
@@ -56,7 +56,7 @@ class _Flat(nn.Module):
 class _Graphed(nn.Module):
     """A network whose passes, forward and backward, are CUDA graphs of one shape."""
 
-    def __init__(self, network: RSIS, images: torch.Tensor, num_steps: int) -> None:
+    def __init__(self, network: RSISNetwork, images: torch.Tensor, num_steps: int) -> None:
         super().__init__()
         self.num_steps = num_steps
         # what autocast has cast must not be kept from a capture to a replay

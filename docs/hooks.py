@@ -7,7 +7,7 @@ import typer.main
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from rsis.cli import app
+from rsis.cli.main import app
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

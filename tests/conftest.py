@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from needs import line_of, missing_for
-from reference_data import check_golden_folder
+from support.needs import line_of, missing_for
+from support.reference_data import check_golden_folder
 
 SLOW = {"learning": 1, "pipeline": 2, "slurm": 3}
 MISSING = pytest.StashKey[dict[str, int]]()  # how many tests are left out, by the name of what they need

@@ -1,98 +1,35 @@
-"""The layer table of the design: imports point down only."""
+"""The floors of the house (docs/architecture.md): a module imports what stands below it, never what stands above."""
 
 import ast
 from pathlib import Path
 
 import pytest
+from support.imports import MODULES, ROOT, imports_of
 
-import rsis
-
-ROOT = Path(rsis.__file__).parent
-LAYERS = {
-    "errors": 0,
-    "extras": 0,
-    "files": 0,
-    "durable": 0,
-    "own_files": 0,
-    "structures": 0,
-    "masks": 0,
-    "config": 0,
-    "bounded_yaml": 0,
-    "run_config": 0,
-    "cores": 0,
-    "lock": 0,
-    "dataset_config": 0,
-    "source_config": 0,
-    "section": 0,
-    "manifest": 0,
-    "paths": 0,
-    "revision": 0,
-    "console": 0,
-    "allocator": 0,
-    "overlay": 0,
-    "result": 0,
-    "tiles": 0,
-    "voc_split": 0,
-    "own_split": 0,
-    "split_share": 0,
-    "data": 1,
-    "model": 1,
-    "loss": 1,
-    "eval": 2,
-    "train": 3,
-    "pictures": 3,
-    "predict": 3,
-    "predictor": 4,
-    "export": 4,
-    "predict_images": 5,
-    "demo_app": 6,
-    "demo_server": 7,
-    "submit": 3,
-    "report": 3,
-    "analysis": 4,
-    "own_data": 4,
-    "status": 4,
-    "commit": 5,
-    "cli_arguments": 0,
-    "cli_check": 8,
-    "cli_results": 8,
-    "cli_run": 8,
-    "cli_split": 7,
-    "cli_tool": 8,
-    "cli_own_data": 8,
-    "cli": 9,
-}
-REPORT_MAY_IMPORT = {"rsis.eval.scores", "rsis.eval.prediction_file", "rsis.eval.ground_truth", "rsis.eval.truths"}
+FLOORS = (
+    ("errors", "structures", "masks", "machine", "files"),
+    ("config", "splits", "prediction_file"),
+    ("model", "loss", "data", "eval"),
+    ("checkpoint", "submit"),
+    ("train", "predict"),
+    ("report", "order", "tool", "own_data", "tracking"),
+    ("cli",),
+)
+STRANGERS = 2  # the floor whose folders do not import each other
+FLOOR_OF = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+LOOSE = {"errors.py", "structures.py", "masks.py", "prediction_file.py", "__init__.py"}
 EVAL_MAY_NOT_IMPORT = {"torch", "torchvision", "h5py", "lightning"}
-MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py")
+LONGEST_FILE = 250  # lines
 
 
 def part_of(module: str) -> str:
-    """Say `data` for rsis.data.hdf5, `cli` for rsis.cli, nothing for rsis itself."""
+    """Say `data` for rsis.data.readers.voc, nothing for rsis itself."""
     return [*module.split("."), ""][1]
 
 
-def imports_of(path: Path, *, inside_functions: bool = True) -> set[str]:
-    """Every module that a file imports, those for type checking alone left out."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-        if isinstance(node, ast.FunctionDef) and not inside_functions:
-            node.body = []
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            assert node.module is not None
-            found.add(node.module)
-    return found
-
-
-def test_every_module_has_a_layer() -> None:
-    assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES} == set(LAYERS)
+def test_every_folder_has_a_floor() -> None:
+    assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES} == set(FLOOR_OF)
+    assert {path.name for path in ROOT.glob("*.py")} == LOOSE
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -105,33 +42,39 @@ def test_imports_point_down(path: Path) -> None:
         part = part_of(module)
         if part in ("", own):
             continue
-        if own == "report" and LAYERS[part] > 0:
-            assert module in REPORT_MAY_IMPORT, f"report imports {module}"
-        elif own == "eval":
-            assert LAYERS[part] == 0, f"eval imports {module}"
-        else:
-            assert LAYERS[part] < LAYERS[own] or LAYERS[part] == 0, f"{own} imports {module}"
+        assert FLOOR_OF[part] <= FLOOR_OF[own], f"{own} imports {module}, which stands above it"
+        assert FLOOR_OF[part] != STRANGERS or FLOOR_OF[own] != STRANGERS, f"{own} imports {module} beside it"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    names = {".".join(["rsis", *path.relative_to(ROOT).with_suffix("").parts]): path for path in MODULES}
+    ahead = {name: imports_of(path) & names.keys() for name, path in names.items()}
+    while free := [name for name, imported in ahead.items() if not imported & ahead.keys()]:
+        for name in free:
+            del ahead[name]
+    assert not ahead, f"a circle of imports among {sorted(ahead)}"
+
+
+def test_truth_is_read_without_the_readers_of_preparation() -> None:
+    """A fault in a reader must show as a bad score."""
+    for path in (ROOT / "eval").rglob("*.py"):
+        assert not any(module.startswith("rsis.data") for module in imports_of(path)), path
+
+
+def test_files_are_read_in_a_sitting() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
 def test_command_line_imports_lazily() -> None:
     """`rsis --help` must not wait for torch."""
-    top_level = [
-        node
-        for name in ("cli", "cli_results", "cli_run", "cli_tool", "cli_own_data")
-        for node in ast.parse((ROOT / f"{name}.py").read_text()).body
-    ]
-    imported = {node.module for node in top_level if isinstance(node, ast.ImportFrom)}
-    assert {module for module in imported if module and module.startswith("rsis")} <= {
-        "rsis",
-        "rsis.allocator",
-        "rsis.cli_arguments",
-        "rsis.cli_check",
-        "rsis.cli_own_data",
-        "rsis.cli_results",
-        "rsis.cli_run",
-        "rsis.cli_tool",
-        "rsis.console",
-        "rsis.cores",
-        "rsis.errors",
-        "rsis.extras",
-    }
+    cheap = {"rsis", "rsis.errors", "rsis.files", "rsis.machine.allocator", "rsis.machine.cores", "rsis.machine.extras"}
+    reached = {"main"}
+    while True:
+        top_level = [node for name in reached for node in ast.parse((ROOT / f"cli/{name}.py").read_text()).body]
+        imported = {node.module or "" for node in top_level if isinstance(node, ast.ImportFrom)}
+        more = {module.removeprefix("rsis.cli.") for module in imported if module.startswith("rsis.cli.")}
+        if more <= reached:
+            break
+        reached |= more
+    assert {module for module in imported if module.startswith("rsis") and part_of(module) != "cli"} <= cheap

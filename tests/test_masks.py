@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden_cases import relative
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
-from reference_data import golden_files
+from support.golden_cases import relative
+from support.reference_data import golden_files
 
 from rsis.masks import (
     RLE,
@@ -26,7 +26,7 @@ from rsis.masks import (
     resize_map,
     rle_runs,
 )
-from rsis.model.decoder import upsample
+from rsis.model.convlstm.decoder import upsample
 
 shapes = st.tuples(st.integers(1, 9), st.integers(1, 9))
 maps = shapes.flatmap(lambda shape: arrays(np.int32, shape, elements=st.integers(0, 5)))

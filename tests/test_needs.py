@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from reference_data import REPOSITORY
+from support.reference_data import REPOSITORY
 
 pytestmark = pytest.mark.slow
 LINE = "3 tests need the sample of Pascal VOC 2007, which is not here"
@@ -15,7 +15,7 @@ def run_tests(*options: str, **variables: str) -> subprocess.CompletedProcess[st
     """Run the tests of real VOC data, and a small one beside them."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RSIS_", "PYTEST_"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "real or cores", *options]
-    files = ("tests/data/test_voc.py", "tests/test_cores.py")
+    files = ("tests/data/readers/test_voc.py", "tests/machine/test_cores.py")
     return subprocess.run(
         [*command, *files], cwd=REPOSITORY, env=environment | variables, capture_output=True, text=True, check=False
     )

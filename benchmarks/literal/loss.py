@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.literal.munkres import assign
-from rsis.run_config import ObjectiveSection
+from rsis.config.runs import ObjectiveSection
 from rsis.structures import Batch, Losses, RSISOutput
 
 _NEVER = 10.0  # cost of a pair that may not be: above any 1 - soft IoU; times the weight where that is above 1

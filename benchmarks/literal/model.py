@@ -5,7 +5,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from rsis.run_config import ModelSection
+from rsis.config.runs import ModelSection
 from rsis.structures import RSISOutput
 
 State = list[tuple[torch.Tensor, torch.Tensor]]

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from benchmarks.literal.loss import losses
 from benchmarks.literal.model import LiteralRSIS, normalized
+from rsis.config.runs import PredictSection, TrainSection
 from rsis.masks import RLE, encode_rle
-from rsis.run_config import PredictSection, TrainSection
 from rsis.structures import Batch, Losses
 
 

@@ -17,8 +17,8 @@ from pycocotools import mask as coco_mask
 
 from rsis import RSIS, Tiling
 from rsis.masks import map_to_masks, relabel
-from rsis.overlay import enlarge
-from rsis.result import ImageResult
+from rsis.tool.overlay import enlarge
+from rsis.tool.result import ImageResult
 
 _GAP = 8  # pixels between two panels
 _SIDE = 256  # of the pictures that are put together

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from rsis.eval.ground_truth import GroundTruth
-from rsis.eval.parallel import map_images
-from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
+from rsis.eval.truths.base import GroundTruth
+from rsis.machine.pool import map_in_processes
 from rsis.masks import RLE, decode_rle, encode_rle, masks_to_map
+from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 
 ClassRule = Literal["all", "best"]
 OverlapRule = Literal["first", "probable"]
@@ -78,7 +78,7 @@ def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> Predicti
         predictions: Of any images of `truth`, in the same sizes.
         truth: Says which pixels these are.
     """
-    return replace(predictions, images=tuple(map_images(_WithoutIgnored(truth), predictions.images)))
+    return replace(predictions, images=tuple(map_in_processes(_WithoutIgnored(truth), predictions.images)))
 
 
 class _WithoutIgnored:

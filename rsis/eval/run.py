@@ -7,21 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from rsis.dataset_config import AnyDataset
+from rsis.config.datasets import AnyDataset
+from rsis.config.runs import ScoreSection
 from rsis.errors import UserError
-from rsis.eval.coco import score_coco
-from rsis.eval.cvppp import score_cvppp
 from rsis.eval.detections import without_ignored
-from rsis.eval.errors import judge_masks, judge_steps
-from rsis.eval.ground_truth import GroundTruth, ReadTruth
-from rsis.eval.objects import score_objects
-from rsis.eval.prediction_file import PredictionFile, read_predictions
+from rsis.eval.mistakes import judge_masks, judge_steps, score_objects
+from rsis.eval.scorers.coco import score_coco
+from rsis.eval.scorers.cvppp import score_cvppp
+from rsis.eval.scorers.voc import score_voc
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
-from rsis.eval.truths import load_ground_truth
-from rsis.eval.voc import score_voc
-from rsis.extras import require
-from rsis.manifest import Manifest
-from rsis.run_config import ScoreSection
+from rsis.eval.truths.base import CachedTruth, GroundTruth
+from rsis.eval.truths.open import load_ground_truth
+from rsis.files.manifest import Manifest
+from rsis.machine.extras import require
+from rsis.prediction_file import PredictionFile, read_predictions
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def score_run(
         origin.check(predictions_path, predictions)
     truth = load_ground_truth(dataset, root, predictions.split, manifest)
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
-    raw, truth = truth, ReadTruth(truth, [image.image_id for image in predictions.images])
+    raw, truth = truth, CachedTruth(truth, [image.image_id for image in predictions.images])
     check_sizes(predictions_path, predictions, truth)
     as_predicted = predictions
     if section.remove_ignored:
@@ -137,7 +136,7 @@ def score_run(
 
 
 def _score_cityscapes(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    from rsis.eval.cityscapes import score_cityscapes
+    from rsis.eval.scorers.cityscapes import score_cityscapes
 
     return score_cityscapes(predictions, truth, rules)
 

@@ -12,7 +12,7 @@ than the run's own are `scores/<run>-<split>.json`, their tables `scores/<run>-<
     objects.csv     image_id, class_name, area (pixels), iou (with the mask that fits best, any class),
                     step (decoder step of that mask; empty where none touches the object), share (of the image)
     masks.csv       image_id, step, class_name, objectness, iou, kind: a row per predicted mask, see
-                    `rsis.eval.errors`
+                    `rsis.eval.mistakes`
     steps.csv       image_id, step, objectness, left: a row per decoder step that was run
     curves.csv      scorer, iou, ap: average precision over the overlap that a detection must have
     protocol.json   how it was measured, see `Scores`
@@ -27,7 +27,7 @@ import pandas as pd
 from pydantic import FiniteFloat
 
 from rsis.errors import UserError
-from rsis.files import atomic_folder, atomic_path, read_json
+from rsis.files.atomic import atomic_folder, atomic_path, read_json
 
 OBJECT_COLUMNS = ("image_id", "class_name", "area", "iou", "step", "share")
 MASK_COLUMNS = ("image_id", "step", "class_name", "objectness", "iou", "kind")

@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
-from urllib.error import URLError
 
 import torch
 import torchvision
@@ -12,8 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from rsis.errors import UserError
-from rsis.model.weight_files import read_state_dict
+from rsis.model.backbone_weights import load_backbone_weights
 
 # Where each backbone is read, shallowest first.
 _STRIDES = (2, 4, 8, 16, 32)
@@ -103,46 +100,6 @@ class Encoder(nn.Module):
         grid = _coordinates(feature, self.coordinates)  # [1, C, h, w]
         constant = F.conv2d(grid, convolution.weight[:, width:], convolution.bias, padding=padding)
         return F.conv2d(feature, convolution.weight[:, :width], padding=padding) + constant
-
-
-def load_backbone_weights(network: nn.Module, backbone: str, weights: str) -> None:
-    """Fill a torchvision classifier with `weights`.
-
-    Args:
-        network: The model to fill; its classifier head is left alone when the file has none that fits.
-        backbone: Its torchvision name.
-        weights: A local file (.pth state dict or .safetensors), or the name of one of torchvision's weight
-            sets for this backbone, for example IMAGENET1K_V1, which torchvision downloads and verifies.
-
-    Raises:
-        UserError: Neither such a file nor such a name, the download failed, or the file does not fit.
-    """
-    path = Path(weights).expanduser()
-    state = _read_weights(path) if path.suffix or path.exists() else _download_weights(backbone, weights)
-    state = {key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))}
-    problems = network.load_state_dict(state, strict=False)
-    missing = [key for key in problems.missing_keys if not key.startswith(("fc.", "classifier."))]
-    if missing or problems.unexpected_keys:
-        odd = (missing + problems.unexpected_keys)[0]
-        raise UserError(f"{weights}: not weights of {backbone} (first key that differs: {odd}); name another file")
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file of backbone weights; correct model.weights in params.yaml")
-    return read_state_dict(path, "name a state dict, as model.state_dict() gives it")
-
-
-def _download_weights(backbone: str, name: str) -> dict[str, torch.Tensor]:
-    choices = torchvision.models.get_model_weights(backbone)
-    if name not in choices.__members__:
-        known = ", ".join(choices.__members__)
-        raise UserError(f"model.weights: found {name!r}; expected null, a file, or one of {known} for {backbone}")
-    try:
-        state: dict[str, torch.Tensor] = choices[name].get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise UserError(f"{backbone} {name}: download failed ({error}); fetch it yourself and name the file") from error
-    return state
 
 
 def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rsis.data.readers import open_split
-from rsis.data.samples import BadSampleError
-from rsis.dataset_config import AnyDataset
+from rsis.config.datasets import AnyDataset
+from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.own_data.oddities import annotation_oddities, some
 from rsis.structures import RawSample

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rsis.data.images import read_image
-from rsis.data.samples import BadSampleError
-from rsis.dataset_config import AnyDataset, MapsDataset, MasksDataset
-from rsis.own_split import OwnImage, map_images, mask_images
+from rsis.config.datasets import AnyDataset, MapsDataset, MasksDataset
+from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.images import read_image
+from rsis.splits.own import OwnImage, map_images, mask_images
 
 _MOST_READ = 400  # images of a split that are looked at, evenly spaced
 _MOST_MASKS = 10  # of an image

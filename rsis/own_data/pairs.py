@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rsis.errors import UserError
 from rsis.own_data.divide import Section, split_of, words_of
-from rsis.own_split import is_picture
+from rsis.splits.own import is_picture
 
 _DEPTH = 3  # of folders that are looked into: data/train/images
 # what folders and suffixes of maps are called; of several that match, the earlier

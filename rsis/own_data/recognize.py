@@ -9,7 +9,7 @@ from rsis.errors import UserError
 from rsis.own_data.coco_files import find_documents, section_of
 from rsis.own_data.divide import Section, divide, split_of
 from rsis.own_data.pairs import find_pairs
-from rsis.own_split import MapsSplit, MasksSplit, map_images, mask_images
+from rsis.splits.own import MapsSplit, MasksSplit, map_images, mask_images
 
 FORMS = """expected one of: a COCO instance JSON with its pictures; pictures and instance maps of equal names, in two \
 folders such as images/ and labels/ or in one with a suffix such as cell_label.png; a folder for each picture with \

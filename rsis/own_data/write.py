@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 from ruamel.yaml import YAML
 
-from rsis.config import load_params
+from rsis.config.params import load_params
 from rsis.errors import UserError
-from rsis.files import atomic_path
+from rsis.files.atomic import atomic_path
 from rsis.own_data.findings import Findings
 from rsis.own_data.recognize import Recognized
 from rsis.own_data.suggest import Suggestion, run_numbers

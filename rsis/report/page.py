@@ -4,20 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsis.dataset_config import AnyDataset
+from rsis.config.datasets import AnyDataset
+from rsis.config.runs import RunSection
 from rsis.errors import UserError
-from rsis.eval.prediction_file import PredictionFile, read_predictions
 from rsis.eval.scores import read_scores
-from rsis.eval.truths import load_ground_truth
-from rsis.files import read_json
-from rsis.report.curves import learning_curves, read_curves, term_start
-from rsis.report.figures import count_figure, score_figure
-from rsis.report.gallery import GalleryItem, choose, gallery_item
-from rsis.report.panel import Picture
-from rsis.report.protocol import ScoredRun
+from rsis.eval.truths.open import load_ground_truth
+from rsis.files.atomic import read_json
+from rsis.prediction_file import PredictionFile, read_predictions
+from rsis.report.figures.counts import count_figure, score_figure
+from rsis.report.figures.curves import learning_curves, read_curves, term_start
+from rsis.report.figures.gallery import GalleryItem, choose, gallery_item
+from rsis.report.figures.panel import ReportImage
 from rsis.report.provenance import Provenance, provenance, training
-from rsis.report.quantities import HEADLINES, format_headline, label_of, unit_of
-from rsis.run_config import RunSection
+from rsis.report.tables.protocol import ScoredRun
+from rsis.report.tables.quantities import HEADLINES, format_headline, label_of, unit_of
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class RunPage:
     dataset: str
     headlines: tuple[Headline, ...]
     summary: str
-    curves: tuple[Picture, ...]
+    curves: tuple[ReportImage, ...]
     grows: bool
     objectness_from: int | None
-    counts: tuple[Picture, ...]
+    counts: tuple[ReportImage, ...]
     gallery: tuple[GalleryItem, ...]
     made: Provenance
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> tuple[ReportImage, ...]:
         """Every picture of the page."""
         panels = [picture for item in self.gallery for picture in (item.input, item.truth, item.prediction)]
         return (*self.curves, *self.counts, *panels)

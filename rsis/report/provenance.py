@@ -9,9 +9,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from rsis.eval.prediction_file import PredictionFile
-from rsis.report.protocol import ScoredRun, by
-from rsis.revision import revision_of
+from rsis.machine.revision import revision_of
+from rsis.prediction_file import PredictionFile
+from rsis.report.tables.protocol import ScoredRun, by
 
 LIBRARIES = ("torch", "torchvision", "lightning", "numpy", "scipy", "pandas", "pycocotools", "pillow", "matplotlib")
 

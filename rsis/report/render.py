@@ -1,4 +1,4 @@
-"""Turns the content of a report into text: Jinja templates beside this module, pictures inside the HTML."""
+"""Turns the content of a report into text: the Jinja templates of `templates/`, pictures inside the HTML."""
 
 import base64
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from rsis.report.comparison import Comparison, ComparisonRow, format_cell, format_gap
-from rsis.report.panel import Picture
+from rsis.report.figures.panel import ReportImage
+from rsis.report.tables.rows import Comparison, ComparisonRow, format_cell, format_gap
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
@@ -17,10 +17,10 @@ def render(template: str, context: Mapping[str, object]) -> str:
 
     Args:
         template: "report.md" or "report.html".
-        context: As `rsis.report.write` makes it.
+        context: As `rsis.report.run` makes it.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=template.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -42,7 +42,7 @@ def _groups(comparison: Comparison) -> dict[str, list[ComparisonRow]]:
     return groups
 
 
-def _embed(picture: Picture) -> Markup:
+def _embed(picture: ReportImage) -> Markup:
     """An <img> that carries its own data."""
     kind = "jpeg" if picture.name.endswith(".jpg") else "png"
     data = base64.b64encode(picture.data).decode("ascii")

@@ -11,13 +11,13 @@ import lightning.pytorch as pl
 import torch
 from safetensors.torch import save
 
-from rsis.data.loader import EpochSampler
-from rsis.files import write_json
-from rsis.train.curriculum import ScheduleState, advance, is_validated
+from rsis.files.atomic import write_json
+from rsis.train.batches import EpochSampler
 from rsis.train.figures import FigureFiles
 from rsis.train.module import TrainingModule
-from rsis.train.progress import Progress
-from rsis.train.state_files import write_state
+from rsis.train.schedule import ScheduleState, advance, is_validated
+from rsis.train.state.files import write_state
+from rsis.train.state.heartbeat import Progress
 
 _INTERVAL = 5.0  # seconds between two signs of life
 

@@ -8,14 +8,14 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
+from rsis.config.runs import TrainSection
 from rsis.errors import UserError
 from rsis.loss.criterion import Criterion, at_least_one
-from rsis.model.rsis import RSIS, mask_probs, normalize
-from rsis.run_config import TrainSection
+from rsis.model.network import RSISNetwork, mask_probs, normalize
 from rsis.structures import Batch, Losses
-from rsis.train.curriculum import first_state
-from rsis.train.muon import Muon
+from rsis.train.optimizers import make_optimizer, make_scheduler
 from rsis.train.processes import whole_batch_divisor, world_size
+from rsis.train.schedule import first_state
 
 
 class NonFiniteLossError(UserError):
@@ -30,10 +30,10 @@ class TrainingModule(pl.LightningModule):
         section: How; the schedule's state is set from outside, by `Schedule`.
     """
 
-    def __init__(self, network: RSIS, section: TrainSection) -> None:
+    def __init__(self, network: RSISNetwork, section: TrainSection) -> None:
         super().__init__()
         # channels last is the layout the convolutions want, on CPU and GPU; results do not change
-        self.network: RSIS = network.to(memory_format=torch.channels_last)
+        self.network: RSISNetwork = network.to(memory_format=torch.channels_last)
         self.section = section
         objective = section.objective
         self.criterion = Criterion(
@@ -117,57 +117,14 @@ class TrainingModule(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return the optimiser, with the backbone's weights in a group of their own, and its schedule.
-
-        `one_cycle` and `cosine` span the whole training, a step a batch; `one_cycle` warms up for its first tenth.
-        """
-        section = self.section
-        groups = self._groups()
-        optimizer: torch.optim.Optimizer
-        match section.optimizer:
-            case "adam":
-                optimizer = torch.optim.Adam(groups, weight_decay=section.weight_decay, fused=True)
-            case "adamw":
-                optimizer = torch.optim.AdamW(groups, weight_decay=section.weight_decay, fused=True)
-            case "sgd":
-                optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=section.weight_decay, fused=True)
-            case "muon":
-                optimizer = Muon(groups, weight_decay=section.weight_decay)
-        if section.lr_schedule == "constant":
+        """Return the optimiser and its schedule, see `rsis.train.optimizers`."""
+        optimizer = make_optimizer(self.network, self.section)
+        if self.section.lr_schedule == "constant":
             return optimizer
-        total = int(self.trainer.estimated_stepping_batches)
-        scheduler: Any
-        if section.lr_schedule == "cosine":
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
-        elif total == 1:  # no room for a cycle, which ends at 0
+        scheduler = make_scheduler(optimizer, self.section, int(self.trainer.estimated_stepping_batches))
+        if scheduler is None:
             return optimizer
-        else:
-            peaks = [group["lr"] for group in groups]
-            # a tenth of ten batches is one, and torch divides by the number of those before it
-            warm_up = 0.2 if total == 10 else 0.1
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, peaks, total_steps=total, pct_start=warm_up, cycle_momentum=False
-            )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Return the parameters in groups: decoder and skips, backbone; for Muon the kernels of each once more.
-
-        Muon is for weights between hidden layers: the first convolution and the heads stay with AdamW.
-        """
-        section, network = self.section, self.network
-        first = next(network.encoder.backbone.parameters())
-        groups: list[dict[str, Any]] = []
-        for part, lr in ((False, section.lr), (True, section.lr_encoder)):
-            named = [(n, p) for n, p in network.named_parameters() if n.startswith("encoder.backbone.") == part]
-            kernels = []
-            if section.lr_kernels is not None:
-                kernels = [p for n, p in named if p.ndim == 4 and p is not first and not n.startswith("decoder.mask_")]
-            known = {id(parameter) for parameter in kernels}
-            groups.append({"params": [p for _, p in named if id(p) not in known], "lr": lr})
-            if section.lr_kernels is not None:
-                groups.append({"params": kernels, "lr": section.lr_kernels * lr / section.lr, "orthogonal": True})
-        return groups
 
 
 def _terms(losses: Losses) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ On one machine Lightning starts the processes. On several, SLURM does, a task fo
 
     srun --nodes=2 --ntasks-per-node=4 --kill-on-bad-exit=1 rsis train pascal
 
-The first process alone holds the run's lock and looks at its files; the others do as it says (`Meeting`).
+The first process alone holds the run's lock and looks at its files; the others do as it says (`LeaderDecision`).
 """
 
 import os
@@ -25,8 +25,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch forgets to export it
 
+from rsis.config.runs import TrainSection
 from rsis.errors import StoppedError, UserError
-from rsis.run_config import TrainSection
 
 
 def world_size(section: TrainSection) -> int:
@@ -153,8 +153,8 @@ def end_others(trainer: pl.Trainer) -> None:
         process.kill()
 
 
-class Meeting:
-    """Where a training's processes learn what its first one has decided; a lone process has nothing to tell.
+class LeaderDecision:
+    """A decision of a training's first process, for the other ones; a single process publishes to nobody.
 
     Args:
         section: Of the run.
@@ -177,7 +177,7 @@ class Meeting:
         elif section.nodes > 1:
             raise UserError(f"train.nodes is {section.nodes}, and this is no SLURM step; {_way(section)}")
         else:  # the first process starts the others, which inherit its environment
-            host, port = "127.0.0.1", 0 if first else int(os.environ[_MEETING])
+            host, port = "127.0.0.1", 0 if first else int(os.environ[_STORE_PORT])
         patience = timedelta(days=30)  # the others wait while the first one waits for the run's lock
         try:
             self._store = TCPStore(host, port, is_master=first, timeout=patience, wait_for_workers=False)
@@ -188,15 +188,15 @@ class Meeting:
                 "in another job"
             ) from error
         if first and not _in_slurm_step():
-            os.environ[_MEETING] = str(self._store.port)
+            os.environ[_STORE_PORT] = str(self._store.port)
 
-    def tell(self, decision: str) -> None:
-        """Say what the first process has decided."""
+    def publish(self, decision: str) -> None:
+        """Publish the decision of the first process."""
         if self._store is not None:
             self._store.set("decision", decision)
 
-    def hear(self) -> str:
-        """Wait for what the first process decides."""
+    def wait(self) -> str:
+        """Wait for the decision of the first process, and return it."""
         assert self._store is not None
         try:
             return str(self._store.get("decision").decode())
@@ -204,7 +204,7 @@ class Meeting:
             raise StoppedError("the first of this training's processes has ended; see its message") from error
 
 
-_MEETING = "RSIS_MEETING_PORT"
+_STORE_PORT = "RSIS_STORE_PORT"
 
 
 def _in_slurm_step() -> bool:

@@ -9,7 +9,7 @@ Where things stand while it trains, out of DVC's sight so that DVC cannot delete
     state/<run>/<key>/history/             figures of the epochs so far
     state/<run>/<key>/alive.json           where it is, every few seconds
     state/<run>/<key>/model.safetensors    the result, once finished
-    state/<run>/<key>/<name>.sha256        digests of these files and of history/ (`rsis.train.state_files`)
+    state/<run>/<key>/<name>.sha256        digests of these files and of history/ (`rsis.train.state.files`)
 
 <key> is a digest of all that the result depends on: parameters, data and source code. A killed run finds its
 state again; a run with any of these changed never finds a foreign one.
@@ -26,23 +26,20 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
 from torch.utils.data import DataLoader
 
-from rsis.data.hdf5 import PreparedSplit
-from rsis.data.loader import EpochSampler, Share, make_loader
-from rsis.durable import sweep
+from rsis.checkpoint.file import check_own
+from rsis.config.runs import RunSection, TrainSection
+from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import StoppedError, UserError
-from rsis.files import check_replaceable
-from rsis.lock import held
-from rsis.model.checkpoint import check_own
-from rsis.model.rsis import RSIS
-from rsis.run_config import RunSection, TrainSection
+from rsis.files.atomic import check_replaceable
+from rsis.files.durable import sweep
+from rsis.machine.lock import locked
+from rsis.model.network import RSISNetwork
+from rsis.train.batches import EpochSampler, Share, make_loader
 from rsis.train.callbacks import History, Schedule, SignOfLife
-from rsis.train.checkpoint_io import AtomicCheckpointIO
-from rsis.train.curriculum import out_of_reach
 from rsis.train.epoch_lines import progress_display
-from rsis.train.key import run_key
 from rsis.train.module import TrainingModule
 from rsis.train.processes import (
-    Meeting,
+    LeaderDecision,
     end_others,
     is_lost_connection,
     rank,
@@ -50,12 +47,15 @@ from rsis.train.processes import (
     trainer_options,
     world_size,
 )
-from rsis.train.record import Training, note, publish, save_result
-from rsis.train.resume import BEST, LAST, is_finished, is_published, newest_checkpoint, sweep_state
-from rsis.train.signals import StopOnRequest, StopRequests, stopped
+from rsis.train.schedule import out_of_reach
+from rsis.train.state.checkpoint_io import AtomicCheckpointIO
+from rsis.train.state.key import run_key
+from rsis.train.state.record import Training, note, publish, save_result
+from rsis.train.state.resume import BEST, LAST, is_finished, is_published, newest_checkpoint, sweep_state
+from rsis.train.stop import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
-# what the first of several processes tells the others
+# decisions of the first of several processes
 _NOTHING, _RESUME, _BEGIN = "nothing", "resume", "begin"
 
 
@@ -92,36 +92,36 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
             does not have the devices asked for, or a result's place is taken by what rsis did not write.
     """
     with StopRequests() as requests:
-        meeting = Meeting(run.train)
+        decision = LeaderDecision(run.train)
         if rank(run.train) > 0:
-            _follow(name, run, paths, meeting, requests)
+            _follow(name, run, paths, decision, requests)
             return
         lock = paths.state / "locks" / f"train-{name}.lock"
-        with held(lock, f"training of {name}", lambda: requests.name is not None):
+        with locked(lock, f"training of {name}", lambda: requests.name is not None):
             try:
-                _lead(name, run, paths, meeting, requests, progress=progress, fresh=fresh)
+                _lead(name, run, paths, decision, requests, progress=progress, fresh=fresh)
             except UserError as error:
                 if (paths.state / name).is_dir():
                     note(paths.state / name, str(error))
                 raise
 
 
-def _follow(name: str, run: RunSection, paths: TrainPaths, meeting: Meeting, requests: StopRequests) -> None:
-    """Do as the first of several processes has decided; what there is to say and to write is its affair."""
-    decision = meeting.hear()
-    if decision == _NOTHING:
+def _follow(name: str, run: RunSection, paths: TrainPaths, decision: LeaderDecision, requests: StopRequests) -> None:
+    """Do what the first of several processes decides; messages and files are its task."""
+    decided = decision.wait()
+    if decided == _NOTHING:
         return
     # the first one's answer to a signal is the training's: another exit code here would count as a failure
     with contextlib.suppress(StoppedError):
         training = _training(name, run, paths)
-        _fit(training, requests, progress=False, resume=training.state / LAST if decision == _RESUME else None)
+        _fit(training, requests, progress=False, resume=training.state / LAST if decided == _RESUME else None)
 
 
 def _lead(
     name: str,
     run: RunSection,
     paths: TrainPaths,
-    meeting: Meeting,
+    decision: LeaderDecision,
     requests: StopRequests,
     *,
     progress: bool,
@@ -137,15 +137,15 @@ def _lead(
     if fresh:
         shutil.rmtree(state, ignore_errors=True)
     elif is_published(paths.model, paths.history, training.key):
-        meeting.tell(_NOTHING)
+        decision.publish(_NOTHING)
         _LOG.info("%s: already trained with these parameters, data and code; nothing to do", name)
         return
     if is_finished(state):
-        meeting.tell(_NOTHING)
+        decision.publish(_NOTHING)
     else:
         last = newest_checkpoint(state, run.train.keep)
         state.mkdir(parents=True, exist_ok=True)
-        meeting.tell(_BEGIN if last is None else _RESUME)
+        decision.publish(_BEGIN if last is None else _RESUME)
         note(state.parent, f"{'begins' if last is None else 'goes on'}, key {training.key}")
         for fault in out_of_reach(run.train):
             _LOG.warning("%s: %s", name, fault)
@@ -172,7 +172,7 @@ def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: 
 def _fit_with_lightning(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
     section, state = training.run.train, training.state
     pl.seed_everything(section.seed, workers=True, verbose=False)
-    module = TrainingModule(RSIS(training.run.model, len(training.splits["train"].class_names) + 1), section)
+    module = TrainingModule(RSISNetwork(training.run.model, len(training.splits["train"].class_names) + 1), section)
     if world_size(section) > 1:
         share_batch_statistics(module.network)
     train_loader = _loader(training.splits["train"], section, training=True)

@@ -29,7 +29,7 @@ from benchmarks.scale import _params
 from benchmarks.startup import processor_seconds
 from benchmarks.training import OurTraining
 from benchmarks.variants import predict_variants, train_variants
-from rsis.config import load_params
+from rsis.config.params import load_params
 
 CPU = torch.device("cpu")
 ONCE = Effort(1, 1, 0.0)

@@ -28,18 +28,18 @@ from benchmarks.literal.munkres import assign
 from benchmarks.literal.training import LiteralTraining
 from benchmarks.literal.training import predict as literal_predict
 from benchmarks.training import OurTraining
-from rsis.data.hdf5 import PreparedSplit
-from rsis.data.hdf5_writer import SplitOrigin, write_split
-from rsis.data.loader import collate
-from rsis.data.scenes import write_scenes
-from rsis.data.voc import VocReader
-from rsis.dataset_config import VocDataset, VocSplit
-from rsis.eval.cvppp import symmetric_best_dice
+from rsis.config.datasets import VocDataset, VocSplit
+from rsis.config.runs import ModelSection, PredictSection, TrainSection
+from rsis.config.sources import SceneSource
+from rsis.data.prepared.file import PreparedSplit
+from rsis.data.prepared.writer import SplitOrigin, write_split
+from rsis.data.readers.voc import VocReader
+from rsis.data.synthetic.scenes.dataset import write_scenes
+from rsis.eval.scorers.cvppp import symmetric_best_dice
 from rsis.loss.criterion import Criterion
-from rsis.model.rsis import RSIS, mask_probs, normalize
-from rsis.predict import predict_batch
-from rsis.run_config import ModelSection, PredictSection, TrainSection
-from rsis.source_config import SceneSource
+from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.predict.run import predict_batch
+from rsis.train.batches import collate
 
 CPU = torch.device("cpu")
 SMALL = paper_model("resnet18", (8, 8, 4, 4, 2))
@@ -51,7 +51,7 @@ MODELS = {
 }
 
 
-def both(section: ModelSection, dtype: torch.dtype = torch.float64) -> tuple[RSIS, LiteralRSIS]:
+def both(section: ModelSection, dtype: torch.dtype = torch.float64) -> tuple[RSISNetwork, LiteralRSIS]:
     ours, literal = make_networks(section, CPU)
     return ours.to(dtype), literal.to(dtype)
 

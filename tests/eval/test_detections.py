@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
-from memory_truth import MemoryTruth
+from support.memory_truth import MemoryTruth
 
 from rsis.eval.detections import Detection, detections_of, without_ignored
-from rsis.eval.ground_truth import TrueObject
-from rsis.eval.objects import score_objects
-from rsis.eval.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
+from rsis.eval.mistakes import score_objects
+from rsis.eval.truths.base import TrueObject
 from rsis.masks import decode_rle, encode_rle
+from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 
 LEFT = np.array([[True, True, False], [True, True, False]])
 RIGHT = np.array([[False, False, True], [False, False, True]])

@@ -9,7 +9,7 @@ import pytest
 
 from rsis.errors import UserError
 from rsis.eval.scores import Scores, read_scores, write_scores
-from rsis.files import MARK
+from rsis.files.atomic import MARK
 
 SCORES = Scores(
     metrics={"cvppp/sbd": 0.1 + 0.2, "coco/AP": 1 / 3, "cvppp/dic": -1.0},

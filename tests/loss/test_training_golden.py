@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from golden_cases import Case, find_cases, original_name, relative
+from support.golden_cases import Case, find_cases, original_name, relative
 
-from rsis.data.hdf5 import PreparedSample
-from rsis.data.loader import collate
+from rsis.data.prepared.file import PreparedSample
 from rsis.loss.criterion import Criterion
 from rsis.loss.soft_iou import soft_iou
-from rsis.model.rsis import RSIS, mask_probs
+from rsis.model.network import RSISNetwork, mask_probs
 from rsis.structures import Batch, Losses, RSISOutput
+from rsis.train.batches import collate
 
 CASES = find_cases("train")
 # The original's own float32 differed from its float64 by 1.8e-4 of a loss of iteration 1 (relative) and by 1e-6 of a
@@ -41,7 +41,7 @@ def steps_of(case: Case, batch: Batch) -> int:
     return min(case["maxseqlen"], limit, int(batch.num_instances.max()) + 1)
 
 
-def run(case: Case, network: RSIS, batch: Batch) -> tuple[RSISOutput, Losses, torch.Tensor]:
+def run(case: Case, network: RSISNetwork, batch: Batch) -> tuple[RSISOutput, Losses, torch.Tensor]:
     criterion = Criterion(
         case["class_weight"], case["stop_weight"], case["stop_balance_weight"], mask_weight=case["iou_weight"]
     )
@@ -106,7 +106,7 @@ def test_first_iteration_agrees_with_the_original(case: Case) -> None:
         check_statistics(network, arrays)
 
 
-def check_gradients(network: RSIS, arrays: np.lib.npyio.NpzFile) -> None:
+def check_gradients(network: RSISNetwork, arrays: np.lib.npyio.NpzFile) -> None:
     norms = dict(zip(arrays["param_names"], arrays["grad_norm_f64"], strict=True))
     sums = dict(zip(arrays["param_names"], arrays["grad_sum_f64"], strict=True))
     largest = np.nanmax(arrays["grad_norm_f64"])
@@ -126,7 +126,7 @@ def check_gradients(network: RSIS, arrays: np.lib.npyio.NpzFile) -> None:
     assert compared == sum(key.startswith("grad/") for key in arrays.files)
 
 
-def check_statistics(network: RSIS, arrays: np.lib.npyio.NpzFile) -> None:
+def check_statistics(network: RSISNetwork, arrays: np.lib.npyio.NpzFile) -> None:
     ours = {original_name(name): value for name, value in network.named_buffers()}
     for key in (key for key in arrays.files if key.startswith("stat/")):
         name = key.removeprefix("stat/").removesuffix("_f64")

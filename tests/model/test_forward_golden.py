@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from golden_cases import Case, find_cases, relative
+from support.golden_cases import Case, find_cases, relative
 
-from rsis.model.decoder import upsample
+from rsis.model.convlstm.decoder import upsample
 
 # float64: the agreement we promise. float32: twice what the original itself differed by between float32 and
 # float64 (tests/golden/README.md: 1.5e-5), since rounding also depends on the machine (1.52e-5 seen after 20 steps).

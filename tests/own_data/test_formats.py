@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from own_folders import discs, write_coco, write_maps, write_masks
 from PIL import Image
-from reference_data import NUCLEI
+from support.own_folders import discs, write_coco, write_maps, write_masks
+from support.reference_data import NUCLEI
 
-from rsis.data.coco import CocoReader
-from rsis.data.readers import open_split
-from rsis.data.samples import BadSampleError
-from rsis.dataset_config import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.sources import FolderSource
+from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.coco import CocoReader
+from rsis.data.readers.open import open_split
 from rsis.errors import UserError
-from rsis.eval.truths import load_ground_truth
+from rsis.eval.truths.open import load_ground_truth
 from rsis.masks import decode_rle, relabel
 from rsis.own_data.recognize import recognize
-from rsis.source_config import FolderSource
 
 NAMES = [f"cell{number}" for number in range(6)]
 SOURCE = FolderSource(kind="folder", path="unused")

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from own_folders import write_coco, write_maps, write_masks
-from test_cli import TINY
+from support.command_line import TINY
+from support.own_folders import write_coco, write_maps, write_masks
+from support.reference_data import REPOSITORY
 
-from rsis.cli import main
-from rsis.config import load_params
-from rsis.dataset_config import MapsDataset
+from rsis.cli.main import main
+from rsis.config.datasets import MapsDataset
+from rsis.config.params import load_params
 from rsis.errors import UserError
 from rsis.own_data.findings import Findings
 from rsis.own_data.suggest import suggest
 
-REPOSITORY = Path(__file__).parents[2]
 NAMES = [f"p{number:02d}" for number in range(20)]
 
 

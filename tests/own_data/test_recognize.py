@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_folders import write_coco, write_maps, write_masks
 from PIL import Image
+from support.own_folders import write_coco, write_maps, write_masks
 
-from rsis.dataset_config import AnyDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, MapsDataset, MasksDataset
+from rsis.config.sources import FolderSource
 from rsis.errors import UserError
 from rsis.own_data.findings import inspect
 from rsis.own_data.recognize import recognize
-from rsis.own_split import MapsSplit, MasksSplit
-from rsis.source_config import FolderSource
+from rsis.splits.own import MapsSplit, MasksSplit
 
 NAMES = [f"p{number:02d}" for number in range(20)]
 

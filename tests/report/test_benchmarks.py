@@ -5,18 +5,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_up_run import DATA
+from support.made_up_run import DATA
 
-from rsis.config import Params, load_params
-from rsis.dataset_config import AnyDataset, CityscapesDataset, VocDataset
+from rsis.config.datasets import AnyDataset, CityscapesDataset, VocDataset
+from rsis.config.params import Params, load_params
+from rsis.config.runs import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
+from rsis.config.sources import ArchiveSource, CityscapesSource, FolderSource
 from rsis.eval.scores import Scores
-from rsis.report.ablation import ablations
-from rsis.report.comparison import compare, format_cell, format_gap
-from rsis.report.protocol import ScoredRun, official_split, settings_differences
-from rsis.report.published import load_published
-from rsis.report.quantities import format_difference
-from rsis.run_config import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
-from rsis.source_config import ArchiveSource, CityscapesSource, FolderSource
+from rsis.report.tables.ablation import ablations
+from rsis.report.tables.comparison import compare
+from rsis.report.tables.protocol import ScoredRun, official_split, settings_differences
+from rsis.report.tables.published import load_published
+from rsis.report.tables.quantities import format_difference
+from rsis.report.tables.rows import format_cell, format_gap
 
 ARCHIVES = ArchiveSource.model_validate(
     {"kind": "archives", "files": {"a.tar": {"urls": ("https://example.org/a.tar",), "checksum": "md5:" + "0" * 32}}}

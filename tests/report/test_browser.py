@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, browser
-from made_up_run import make_run
+from support.browser import Browser, browser
+from support.made_up_run import make_run
 
-from rsis.report.experiments import Experiment
-from rsis.report.write import write_report
+from rsis.report.run import write_report
+from rsis.report.tables.experiments import Experiment
 
 pytestmark = pytest.mark.browser
 

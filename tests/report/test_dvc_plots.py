@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_up_run import make_run
 from ruamel.yaml import YAML
+from support.made_up_run import make_run
+from support.reference_data import REPOSITORY
 
-from rsis.config import load_params
+from rsis.config.params import load_params
 
-REPOSITORY = Path(__file__).parents[2]
 OF_FORMAT = {"cvppp": "tiny", "coco": "tiny", "voc": "scenes", "cityscapes": "streets"}
 
 

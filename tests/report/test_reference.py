@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_run import DATA, make_run, run_section
+from support.made_up_run import DATA, make_run, run_section
+from support.reference_data import REPOSITORY
 
-from rsis.config import DefaultSection, Params
+from rsis.config.params import DefaultSection, Params
 from rsis.errors import UserError
-from rsis.report import keep
 from rsis.report.page import load_run
-from rsis.report.reference import (
+from rsis.report.reference import keep
+from rsis.report.reference.results import (
     Reference,
     Training,
     read_reference,
@@ -23,9 +24,8 @@ from rsis.report.reference import (
     training_of,
     write_results,
 )
-from rsis.report.reference_text import BEGIN, END, beside, put_tables, table_of, with_tables
+from rsis.report.reference.text import BEGIN, END, beside, put_tables, table_of, with_tables
 
-REPOSITORY = Path(__file__).parents[2]
 PAGE = f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n"
 
 

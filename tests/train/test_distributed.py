@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from in_process import rsis
 from safetensors.torch import load_file
-from test_cli import TINY
-from test_cli import rsis as start
-from trained_files import curves
+from support.command_line import TINY
+from support.command_line import rsis as start
+from support.in_process import rsis
+from support.trained_files import curves
 
 # One batch of all four images an epoch: the figure of an epoch is the loss of a step. By SGD: Adam divides gradients
 # that should be zero by their own size, and makes 1e-4 of any change of rounding, that of the number of threads too.

@@ -9,11 +9,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import pytest
-from fake_reader import FakeReader
-from trained_files import curves, outputs
+from support.fake_reader import FakeReader
+from support.trained_files import curves, outputs
 
-from rsis.data.hdf5_writer import SplitOrigin, write_split
-from rsis.run_config import RunSection
+from rsis.config.runs import RunSection
+from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.train.run import TrainPaths, train
 
 RUN: dict[str, Any] = {

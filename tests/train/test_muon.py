@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rsis.model.rsis import RSIS
-from rsis.run_config import ModelSection, TrainSection
+from rsis.config.runs import ModelSection, TrainSection
+from rsis.model.network import RSISNetwork
 from rsis.train.module import TrainingModule
 from rsis.train.muon import Muon, orthogonalize
 
@@ -111,7 +111,7 @@ def test_goes_on_from_its_state_and_leaves_what_is_frozen() -> None:
 
 @pytest.mark.parametrize("encoder", [0.0, 1e-3])
 def test_every_parameter_of_the_network_is_in_one_group(encoder: float) -> None:
-    network = RSIS(ModelSection(backbone="resnet18", hidden_widths=(8, 4)), num_classes=2)
+    network = RSISNetwork(ModelSection(backbone="resnet18", hidden_widths=(8, 4)), num_classes=2)
     section = TrainSection(
         epochs=1, batch_size=2, num_steps=2, optimizer="muon", lr=2e-3, lr_encoder=encoder, lr_kernels=0.02
     )

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
+from rsis.config.runs import TrainSection
 from rsis.errors import StoppedError, UserError
-from rsis.run_config import TrainSection
-from rsis.train.processes import Meeting, rank
+from rsis.train.processes import LeaderDecision, rank
 
 TWO = TrainSection(epochs=1, batch_size=2, num_steps=1, lr=1e-3, lr_encoder=1e-3, devices=2)
 STEP = {
@@ -37,7 +37,7 @@ def test_a_batch_script_alone_is_no_task(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_other_tasks_than_asked_for_name_the_command(monkeypatch: pytest.MonkeyPatch, tasks: str) -> None:
     in_step(monkeypatch, SLURM_STEP_TASKS_PER_NODE=tasks)
     with pytest.raises(UserError, match=r"SLURM's step has .* start it by `srun --nodes=1 --ntasks-per-node=2"):
-        Meeting(TWO)
+        LeaderDecision(TWO)
 
 
 def test_a_port_that_is_taken_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,4 +47,4 @@ def test_a_port_that_is_taken_is_one_clear_error(monkeypatch: pytest.MonkeyPatch
         other.bind(("0.0.0.0", 20240))
         other.listen()
         with pytest.raises(StoppedError, match=r"127\.0\.0\.1, port 20240: .* run the same command again"):
-            Meeting(TWO)
+            LeaderDecision(TWO)

@@ -16,12 +16,12 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from safetensors.torch import save
-from short_training import KillAtEnd, Killed, outputs, paths_in, run_with, train_quietly, write_processed
+from support.short_training import KillAtEnd, Killed, outputs, paths_in, run_with, train_quietly, write_processed
 
-from rsis.data.hdf5_writer import SplitOrigin, write_split
-from rsis.data.synthetic import make_plant
+from rsis.checkpoint.file import load_checkpoint, read_info
+from rsis.data.prepared.writer import SplitOrigin, write_split
+from rsis.data.synthetic.plants.dataset import make_plant
 from rsis.errors import UserError
-from rsis.model.checkpoint import load_checkpoint, read_info
 from rsis.structures import Losses, RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
@@ -81,7 +81,8 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(
 def test_killed_for_real_and_started_again(tmp_path: Path, processed: Path, uninterrupted: TrainPaths) -> None:
     """SIGKILL from outside as soon as the first epoch is on disk."""
     script = (
-        "import sys; from pathlib import Path; from rsis.config import RunSection; from rsis.train.run import *\n"
+        "import sys; from pathlib import Path\n"
+        "from rsis.config.runs import RunSection; from rsis.train.run import *\n"
         "run = RunSection.model_validate_json(sys.argv[1], strict=False)\n"
         "train('demo', run, TrainPaths(*map(Path, sys.argv[2:])), progress=False)\n"
     )

@@ -1,36 +1,10 @@
 # A data set's raw files, and what the network reads.
 
-# Not all of rsis/data: a change there must not unpack gigabytes again.
-DOWNLOAD_SOURCES = sources(
-    *(
-        f"data/{name}.py"
-        for name in (
-            "download",
-            "unpack",
-            "lsc_hdf5",
-            "synthetic",
-            "rosette",
-            "drawing",
-            "scenes",
-            "scene_files",
-            "scene_objects",
-            "scene_places",
-            "streets",
-            "street_camera",
-            "street_objects",
-            "street_scene",
-            "street_vehicles",
-            "street_view",
-            "workers",
-        )
-    )
-)
-
 
 # On the machine that runs Snakemake: a cluster's nodes seldom reach the network.
 rule download:
     input:
-        DOWNLOAD_SOURCES,
+        sources("data/download", "data/synthetic"),
     output:
         directory("data/raw/{dataset}"),
     log:
@@ -58,7 +32,7 @@ ruleorder: generate > download
 rule prepare:
     input:
         "data/raw/{dataset}",
-        sources("data", "masks.py", "voc_split.py", "own_split.py", "split_share.py"),
+        sources("data/prepared", "data/readers", "masks.py", "splits"),
     output:
         directory("data/processed/{dataset}"),
     log:

@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from rsis.config import load_params
+from rsis.config.params import load_params
 from rsis.errors import UserError
-from rsis.paths import raw_folder
+from rsis.files.paths import raw_folder
 
 # SLURM sends it to all of a job, this Snakemake within it too: whose death would be that of the training it runs.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -82,7 +82,7 @@ def tracked(*paths):
 
 def show_sources(dag):
     """Say where each data set stands that is to be downloaded now, as a bare `dvc repro` does."""
-    from rsis.data.sources import (
+    from rsis.tracking.sources import (
         look,
         render,
     )  # not for the jobs, which read this file too

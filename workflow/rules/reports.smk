@@ -4,7 +4,7 @@
 rule report:
     input:
         lambda wildcards: scored(wildcards.run),
-        sources("report"),
+        sources("eval/truths", "report"),
     output:
         "reports/{run}.md",
         report(
@@ -29,7 +29,7 @@ rule comparison:
             for run in PARAMS.compared[wildcards.comparison]
             for file in scored(run)
         ],
-        sources("report"),
+        sources("eval/truths", "report"),
     output:
         "reports/{comparison}.md",
         report(

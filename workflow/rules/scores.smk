@@ -5,7 +5,7 @@ rule predict:
     input:
         processed_of,
         "models/{run}.safetensors",
-        sources("predict.py", "model"),
+        sources("masks.py", "model", "predict", "prediction_file.py"),
     output:
         "predictions/{run}.json",
     log:
@@ -28,7 +28,7 @@ rule score:
     input:
         lambda wildcards: f"data/raw/{dataset_of(wildcards.run)}",
         "predictions/{run}.json",
-        sources("eval", "masks.py", "voc_split.py", "own_split.py", "split_share.py"),
+        sources("eval", "masks.py", "prediction_file.py", "splits"),
     output:
         directory("scores/{run}"),
         report(

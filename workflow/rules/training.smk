@@ -4,7 +4,7 @@
 rule train:
     input:
         processed_of,
-        sources("data", "model", "loss", "train"),
+        sources("data/prepared", "loss", "masks.py", "model", "structures.py", "train"),
     output:
         "models/{run}.safetensors",
         "history/{run}/run.json",

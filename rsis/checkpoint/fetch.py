@@ -1,0 +1,49 @@
+"""Checkpoints at an address: fetched once, kept in torch's folder for downloads."""
+
+import hashlib
+import sys
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import torch
+
+from rsis.errors import UserError
+from rsis.files.digests import sha256_of
+
+
+def local_file(source: str | Path, sha256: str | None = None) -> Path:
+    """Return a checkpoint's file; one at an http(s) address is fetched unless it has been, and never half of it.
+
+    Args:
+        source: A file, or its address.
+        sha256: Of its bytes, hexadecimal; None to take it as it is.
+
+    Raises:
+        UserError: It cannot be fetched, or is another file.
+    """
+    path = _fetch(str(source)) if _is_address(source) else Path(source).expanduser()
+    if sha256 is not None and path.is_file() and (found := sha256_of(path)) != sha256.lower():
+        raise UserError(f"{path}: has SHA-256 {found}, expected {sha256}; delete it and fetch it again")
+    return path
+
+
+def _is_address(source: str | Path) -> bool:
+    return isinstance(source, str) and urlsplit(source).scheme in ("http", "https")
+
+
+def _fetch(address: str) -> Path:
+    """Return the file at an address, fetched unless it has been; never half of one."""
+    name = Path(urlsplit(address).path).name or "model.safetensors"
+    path = Path(torch.hub.get_dir()) / "rsis" / hashlib.sha256(address.encode()).hexdigest()[:16] / name
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), progress=sys.stderr.isatty())
+    except (URLError, OSError) as error:
+        reason = error.reason if type(error) is URLError else error  # of an HTTPError the reason lacks the number
+        raise UserError(
+            f"{address}: cannot be fetched ({reason}); correct the address, or fetch it yourself"
+        ) from error
+    return path

@@ -1,0 +1,169 @@
+"""A trained network on disk: one .safetensors file that says what it holds.
+
+The tensors are the state dict of `RSIS`, float32. The file's header carries, under the key `rsis`, a JSON
+object with the fields of `CheckpointInfo` and `schema_version`; nothing is pickled, so opening a file from a
+stranger runs no code. Example of the header:
+
+    {"schema_version": 2, "run": "demo", "dataset": "plants", "class_names": ["leaf"], "size": [96, 96],
+     "preprocessing": {"channels": "RGB", "resize": "bilinear, antialiased", "mean": [0.485, 0.456, 0.406],
+                       "std": [0.229, 0.224, 0.225]},
+     "model": {"backbone": "resnet18", "hidden_widths": [32, 32, 16, 8, 4], ...}, "train": {"epochs": 20, ...},
+     "predict": {"num_steps": 13, ...}, "metrics": {"val/mask": 0.21, ...}, "key": "9f86d0...", "version": "0.1.0"}
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from rsis import __version__
+from rsis.config.runs import ModelSection
+from rsis.errors import UserError
+from rsis.files.atomic import atomic_path
+from rsis.model.network import MEAN, STD, RSISNetwork
+
+SCHEMA_VERSION = 2
+PREPROCESSING: dict[str, Any] = {
+    "channels": "RGB",
+    "resize": "bilinear, antialiased",
+    "mean": list(MEAN),
+    "std": list(STD),
+}
+_OPENING = b'{"__metadata__":{"rsis":'
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        run: Name of the run in params.yaml.
+        dataset: Name of its data set.
+        class_names: Name of class id i at position i - 1.
+        size: (H, W) the network was trained at; images are resized to it and normalised (`normalize`).
+        model: The architecture, fields of `ModelSection`.
+        train: How it was trained, fields of `TrainSection`; empty where that is not known.
+        predict: How its run reads masks off its output, fields of `PredictSection`.
+        metrics: Last training and validation figures.
+        key: Digest of everything the training depended on: parameters, data, source code.
+        preprocessing: What is done to an RGB image: resized to `size` by this filter, scaled to 0..1, less the
+            mean, over the deviation.
+        version: Of this package.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    run: str
+    dataset: str
+    class_names: tuple[str, ...]
+    size: tuple[int, int]
+    model: dict[str, Any]
+    train: dict[str, Any]
+    predict: dict[str, Any]
+    metrics: dict[str, float]
+    key: str
+    preprocessing: dict[str, Any] = field(default_factory=PREPROCESSING.copy)
+    version: str = __version__
+
+
+def save_checkpoint(path: Path, network: RSISNetwork, info: CheckpointInfo) -> None:
+    """Write the checkpoint; the file at `path` is the old one or the new one, never half of one."""
+    content = checkpoint_bytes(network, info)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def checkpoint_bytes(network: RSISNetwork, info: CheckpointInfo) -> bytes:
+    """Return what a checkpoint's file holds."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    header = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(info)}, sort_keys=True)
+    return save(tensors, metadata={"rsis": header})
+
+
+def check_own(path: Path) -> None:
+    """Refuse a file in a checkpoint's place that this program did not write.
+
+    What begins as `save_checkpoint` begins a file is ours, whole or not and of any schema; so is an empty file, with
+    which nothing is lost.
+
+    Raises:
+        UserError: There is something else at `path`.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(8 + len(_OPENING))  # a safetensors file begins with the length of its header, 8 bytes
+        if not start or start[8:] == _OPENING:
+            return
+    if path.exists():
+        raise UserError(f"{path}: rsis did not write this, and a training would replace it; move it away, then train")
+
+
+def read_info(path: Path) -> CheckpointInfo:
+    """Read what a checkpoint says of itself, without its weights.
+
+    Raises:
+        UserError: No such file, not a checkpoint of ours, or of another schema version.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; run `rsis train {path.stem}` first, or correct the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["rsis"])
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: not a checkpoint of this program, or truncated; train the run again") from error
+    if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
+        found = header.get("schema_version") if isinstance(header, dict) else None
+        raise UserError(f"{path}: schema version {found}, this program reads {SCHEMA_VERSION}; train the run again")
+    if header.get("preprocessing") != PREPROCESSING:
+        raise UserError(
+            f"{path}: made for images preprocessed as {header.get('preprocessing')}, this program does "
+            f"{PREPROCESSING}; use the version of it that the file names ({header.get('version')})"
+        )
+    del header["schema_version"]
+    try:
+        return TypeAdapter(CheckpointInfo).validate_python(header)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(f"{path}: its description is wrong at {where} ({fault['msg']}); train the run again") from error
+
+
+def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[RSISNetwork, CheckpointInfo]:
+    """Read a network, in eval mode on the CPU.
+
+    Args:
+        path: The file.
+        expected: The architecture params.yaml asks for; None = whatever the file holds.
+
+    Raises:
+        UserError: See `read_info`; or the checkpoint is of another architecture than `expected`, or its
+            weights do not fit its own description.
+    """
+    info = read_info(path)
+    try:
+        section = ModelSection.model_validate(info.model, strict=False)
+        if expected is not None:
+            _check_same(path, section, expected)
+        network = RSISNetwork(section, len(info.class_names) + 1, pretrained=False)
+        with safe_open(path, framework="pt") as file:
+            network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+    except (ValidationError, RuntimeError, SafetensorError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{path}: its weights do not fit its description ({reason}); train the run again") from error
+    return network.eval().to(torch.float32), info
+
+
+def _check_same(path: Path, found: ModelSection, expected: ModelSection) -> None:
+    ours, theirs = found.model_dump(), expected.model_dump()
+    for key in ours:
+        # the weights a training started from are history, not architecture
+        if key != "weights" and ours[key] != theirs[key]:
+            raise UserError(
+                f"{path}: a checkpoint of another architecture (model.{key} is {ours[key]}, params.yaml says "
+                f"{theirs[key]}); restore the parameter or run `rsis train` again"
+            )

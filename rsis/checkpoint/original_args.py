@@ -1,0 +1,93 @@
+"""args.pkl of a released checkpoint: an argparse.Namespace, pickled by Python 2, read without running its code."""
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsis.errors import UserError
+
+OBTAIN = "expected the folder of a released checkpoint, with encoder.pt, decoder.pt and args.pkl; correct the path"
+_MOST_BYTES = 2**20  # of args.pkl: real ones have some thousand
+
+
+def read_args(path: Path) -> dict[str, Any]:
+    """Read the arguments of a training from the pickle of an argparse.Namespace, and run nothing.
+
+    Returns:
+        Values by name: None, numbers, text, and lists, tuples and dicts of these.
+
+    Raises:
+        UserError: It is no such pickle, or holds anything else.
+    """
+    content = path.read_bytes()
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{path}: has {len(content)} bytes, expected some thousand; {OBTAIN}")
+    try:
+        found = _ArgsUnpickler(io.BytesIO(content), encoding="latin-1").load()
+        args = vars(found) if isinstance(found, _Namespace) else None
+        if args is None or not all(isinstance(key, str) for key in args):
+            raise UserError(f"{path}: holds a {type(found).__name__}, expected the arguments of a training; {OBTAIN}")
+        return {key: _plain(value, path, key) for key, value in args.items()}
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: refused ({error}); {OBTAIN}") from error
+    except (EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError) as error:
+        raise UserError(f"{path}: not a pickle, or damaged ({type(error).__name__}); {OBTAIN}") from error
+
+
+class _Namespace:
+    """What stands for argparse.Namespace while a pickle is read."""
+
+    __slots__ = ("__dict__",)
+
+
+def _new_namespace(kind: Any, base: Any, state: Any) -> _Namespace:
+    """Do what copy_reg._reconstructor does, for this one class."""
+    if kind is not _Namespace or base is not object or state is not None:
+        raise pickle.UnpicklingError("it builds something other than the arguments of a training")
+    return _Namespace()
+
+
+class _ArgsUnpickler(pickle.Unpickler):
+    """Knows the three names that a pickled namespace has; none of them can do anything."""
+
+    _KNOWN: Mapping[tuple[str, str], Any] = {
+        ("argparse", "Namespace"): _Namespace,
+        ("copy_reg", "_reconstructor"): _new_namespace,
+        ("copyreg", "_reconstructor"): _new_namespace,
+        ("__builtin__", "object"): object,
+        ("builtins", "object"): object,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what stands for a name; called before anything of that name could run."""
+        # Python 3 renames Python 2's modules before it asks
+        if (module, name) not in self._KNOWN:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, of which the arguments of a training have none")
+        return self._KNOWN[module, name]
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Refuse: arguments of a training refer to nothing outside."""
+        raise pickle.UnpicklingError("it refers to an object outside of it")
+
+
+def _plain(value: Any, path: Path, key: str, depth: int = 0) -> Any:
+    """Return a value made of plain ones; a list may hold itself, so depth has an end."""
+    if depth < 10:
+        if value is None or type(value) in (bool, int, float, str):
+            return value
+        if type(value) in (list, tuple):
+            return type(value)(_plain(item, path, key, depth + 1) for item in value)
+        if type(value) is dict:
+            return {str(name): _plain(item, path, key, depth + 1) for name, item in value.items()}
+    kind = type(value).__name__
+    raise UserError(f"{path}: {key} holds a {kind}, expected numbers, text, or lists of these; {OBTAIN}")
+
+
+def argument(args: Mapping[str, Any], key: str, path: Path, kind: type) -> Any:
+    """Return one of the arguments of args.pkl at `path`, whose type must be `kind`."""
+    value = args.get(key)
+    if type(value) is not kind:
+        raise UserError(f"{path}: {key} is {value!r}, expected a value of type {kind.__name__}; {OBTAIN}")
+    return value

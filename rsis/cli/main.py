@@ -1,0 +1,54 @@
+"""The `rsis` command: one subcommand for each stage, each usable without DVC.
+
+Exit codes: 0 done, 2 something the user can put right (one line says what), 75 stopped from outside and ready to
+go on, 130 interrupted.
+"""
+
+import typer
+
+from rsis.cli.console import fail, set_up_logging
+from rsis.cli.init import own_data
+from rsis.cli.options import DEFAULT_PARAMS, ParamsFile, RunName
+from rsis.cli.results import report, results
+from rsis.cli.run import run_stages
+from rsis.cli.stages import download, predict, prepare, score, stages, train
+from rsis.cli.tool import tool
+from rsis.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Recurrent instance segmentation: from raw images to a scored report, one stage after another. "
+    "Run it in the folder that holds params.yaml; every path below is relative to it.",
+)
+
+
+app.add_typer(stages)
+
+
+@app.command("run")
+def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Take a run from its data to its scores: download, prepare, train, predict, score and report.
+
+    Each stage is also a command of its own. Interrupted and started again, it goes on: data that was brought and a
+    training that ended are not done again. The report is left out where what it needs is not installed.
+    """
+    commands = (download, prepare, train, predict, score, report)
+    run_stages(run, params, {command.__name__: command for command in commands})
+
+
+app.add_typer(results)
+app.add_typer(tool)
+app.add_typer(own_data)
+
+
+def main() -> None:
+    """Run the command line; the entry point of `rsis`."""
+    set_up_logging()
+    try:
+        app()  # ends by SystemExit: wrong arguments are typer's own affair, in two lines and with code 2
+    except UserError as error:
+        fail(str(error), error.exit_code)
+    except OSError as error:
+        fail(f"{error.filename or 'disk'}: {error.strerror or error}; put that right and run the command again")

@@ -1,0 +1,214 @@
+"""The commands of the stages: download, check, prepare, train, predict, score."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsis.cli.check import check_all, check_each
+from rsis.cli.options import (
+    DEFAULT_PARAMS,
+    DatasetName,
+    DatasetNames,
+    EveryDataset,
+    Force,
+    NoteFile,
+    ParamsFile,
+    RunName,
+    SplitOption,
+    Workers,
+)
+from rsis.errors import UserError
+from rsis.files import paths
+from rsis.machine.allocator import keep_freed_memory
+from rsis.machine.cores import available_cores
+
+stages = typer.Typer()
+
+
+@stages.command()
+def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
+    """Bring a data set's raw files to data/raw/DATASET, or note and check where they stand.
+
+    Generated data is made; a folder of yours is read where it is and never changed. Either way
+    data/raw/DATASET/MANIFEST.json lists every file with its size and SHA-256.
+    """
+    from rsis.config.params import load_params
+    from rsis.data.download.run import download as run_download
+    from rsis.files.durable import sweep
+    from rsis.machine.lock import locked
+
+    section = load_params(params).dataset(dataset)
+    try:
+        with locked(paths.lock_file("download", dataset), f"download of {dataset}"):
+            sweep(paths.raw_folder(dataset))
+            manifest = run_download(dataset, section, paths.raw_folder(dataset))
+    except UserError:
+        paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
+        raise
+    typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
+
+
+@stages.command()
+def check(
+    datasets: DatasetNames = None,
+    params: ParamsFile = DEFAULT_PARAMS,
+    every: EveryDataset = False,
+    note: NoteFile = None,
+    workers: Workers = None,
+) -> None:
+    """Count what data sets hold, and name what is missing or broken; a folder of yours needs no download first.
+
+    Per split: images, objects per image, sizes, objects of each class. With --all instead where each data set of
+    `default` stands: there, generated here, to fetch, missing (and how to get it) or broken. Exit code 2 when anything
+    that is here is broken.
+    """
+    if every == bool(datasets):
+        raise UserError("check: name data sets, or give --all for those of default; expected one of the two")
+    if every:
+        check_all(params, note)
+    else:
+        check_each(params, datasets or (), workers)
+
+
+@stages.command()
+def prepare(
+    dataset: DatasetName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out broken images, name and count them.")] = False,
+    workers: Workers = None,
+) -> None:
+    """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
+    from rsis.config.params import load_params
+    from rsis.data.prepared.run import prepare as run_prepare
+    from rsis.files.durable import sweep
+    from rsis.machine.lock import locked
+
+    section = load_params(params).dataset(dataset)
+    with locked(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
+        sweep(paths.processed_folder(dataset))
+        summary = run_prepare(
+            dataset,
+            section,
+            paths.raw_folder(dataset),
+            paths.processed_folder(dataset),
+            skip_bad=skip_bad or section.skip_bad,
+            workers=workers or available_cores(),
+        )
+    for split, counts in summary.items():
+        skipped = f", {counts.skipped} skipped" if counts.skipped else ""
+        typer.echo(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
+
+
+@stages.command()
+def train(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier start stopped.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
+) -> None:
+    """Train a run and write models/RUN.safetensors and history/RUN.
+
+    Killed at any moment and started again, it goes on from the last finished epoch; once finished, it does
+    nothing until parameters, data or code change. While it trains, SIGTERM and SIGUSR1 end it after the step it is
+    at, with exit code 75. While another process trains the same run, it waits.
+    """
+    from rsis.config.params import load_params
+    from rsis.train.processes import rank
+    from rsis.train.run import TrainPaths
+    from rsis.train.run import train as run_train
+
+    section = load_params(params).run(run)
+    keep_freed_memory()
+    places = TrainPaths(
+        paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
+    )
+    run_train(run, section, places, progress=not quiet, fresh=fresh)
+    if rank(section.train) == 0:
+        typer.echo(f"{run}: {places.model}")
+
+
+@stages.command()
+def predict(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    split: SplitOption = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
+    force: Force = False,
+) -> None:
+    """Find the objects of a split's images and write them at the images' original sizes."""
+    from rsis.cli.split_option import SplitOfRun
+    from rsis.config.params import load_params
+    from rsis.files.durable import sweep
+    from rsis.files.ownership import check_file
+    from rsis.machine.lock import locked
+    from rsis.predict.run import predict as run_predict
+
+    chosen = SplitOfRun(load_params(params), run, split)
+    target = out or chosen.path(paths.predictions_file)
+    if out is not None:
+        check_file(out, "predictions", force=force)
+    keep_freed_memory()
+    with locked(paths.lock_file("predict", run), f"prediction of {run}"):
+        sweep(target)
+        run_predict(
+            run,
+            chosen.section,
+            paths.processed_folder(chosen.section.dataset),
+            paths.model_file(run),
+            target,
+            progress=sys.stderr.isatty(),
+        )
+    typer.echo(f"{run}: {target}")
+
+
+@stages.command()
+def score(
+    run: RunName,
+    params: ParamsFile = DEFAULT_PARAMS,
+    split: SplitOption = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="The file to score. \\[default: predictions/RUN.json]")
+    ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            help="The figures to write. \\[default: metrics/RUN.json; of another split scores/RUN-SPLIT.json]"
+        ),
+    ] = None,
+    details: Annotated[Path | None, typer.Option(help="The folder for tables. \\[default: scores/RUN]")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
+    force: Force = False,
+) -> None:
+    """Compare predictions with the raw annotations by the run's scorers and print the figures."""
+    from rsis.cli.split_option import SplitOfRun
+    from rsis.config.params import load_params
+    from rsis.eval.run import Origin, score_run
+    from rsis.eval.scores import write_scores
+    from rsis.files.atomic import check_replaceable
+    from rsis.files.durable import sweep
+    from rsis.files.manifest import read_manifest
+    from rsis.files.ownership import check_file
+    from rsis.machine.lock import locked
+
+    loaded = load_params(params)
+    chosen = SplitOfRun(loaded, run, split)
+    section = chosen.section
+    figures = metrics or chosen.path(paths.metrics_file if chosen.own else paths.split_metrics_file)
+    folder = details or chosen.path(paths.scores_folder)
+    check_replaceable(folder)  # before minutes of scoring
+    source = predictions or chosen.path(paths.predictions_file)
+    if metrics is not None:
+        check_file(metrics, "metrics", force=force)
+    manifest = read_manifest(paths.raw_folder(section.dataset))
+    dataset = loaded.dataset(section.dataset)
+    if skip_bad:
+        dataset = dataset.model_copy(update={"skip_bad": True})
+    with locked(paths.lock_file("score", run), f"scoring of {run}"):
+        origin = Origin(run, section.dataset, chosen.split, chosen.own)
+        scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
+        sweep(figures, folder)
+        write_scores(scores, figures, folder)
+    for key, value in sorted(scores.metrics.items()):
+        typer.echo(f"{chosen.title} {key} {value:.4f}")

@@ -1,0 +1,150 @@
+"""The commands that take a checkpoint and no params.yaml: what it is, and what it finds in any pictures."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rsis.cli.options import Checkpoint, Force
+from rsis.errors import UserError
+from rsis.files import paths
+from rsis.machine.allocator import keep_freed_memory
+from rsis.machine.extras import require
+
+tool = typer.Typer()
+Format = Literal["onnx", "torchscript"]
+
+
+@tool.command("predict-images")
+def predict_images(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Files, folders, patterns.")],
+    checkpoint: Annotated[str, typer.Option(metavar="C", help="The trained network: a file, or its address.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace results that are there.")] = False,
+    animate: Annotated[bool, typer.Option("--animate", help="A GIF of the objects appearing one by one.")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="T, the most objects a picture or tile can have.")] = None,
+    mask_threshold: Annotated[float | None, typer.Option(help="Of a mask's probabilities, 0..1.")] = None,
+    objectness_threshold: Annotated[float | None, typer.Option(help="At which the sequence ends, 0..1.")] = None,
+    min_area: Annotated[float | None, typer.Option(help="Least share of the picture that a mask covers.")] = None,
+    tile: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Cut pictures into tiles of so many pixels, for more objects than T."),
+    ] = None,
+    overlap: Annotated[float, typer.Option(help="Share of a tile's side that it has in common with the next.")] = 0.25,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures, or tiles, at once.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
+) -> None:
+    """Find the objects in any pictures.
+
+    Writes numbered overlays, 16-bit instance maps, a COCO JSON, and tables of counts, areas and classes.
+    What is not given is read off as the checkpoint's own run does it. Files that cannot be read are named and left
+    out.
+    """
+    from rsis.tool.image_files import write_results
+    from rsis.tool.predictor import RSIS
+    from rsis.tool.tiles import Tiling
+
+    tiling = None if tile is None else Tiling(tile, overlap)
+    keep_freed_memory()
+    written = write_results(
+        RSIS.from_checkpoint(checkpoint, device=device),
+        images,
+        out,
+        force=force,
+        animate=animate,
+        tiling=tiling,
+        progress=sys.stderr.isatty(),
+        num_steps=steps,
+        mask_threshold=mask_threshold,
+        objectness_threshold=objectness_threshold,
+        min_area=min_area,
+        batch_size=batch_size,
+    )
+    for line in written.skipped:
+        typer.echo(f"skipped {line}", err=True)
+    left_out = f", {len(written.skipped)} skipped" if written.skipped else ""
+    typer.echo(f"{written.images} images, {written.objects} objects{left_out}: {out}")
+
+
+@tool.command()
+def info(
+    checkpoint: Checkpoint,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what a checkpoint says of itself: architecture, classes, preprocessing, training, metrics, version."""
+    from rsis.checkpoint.file import read_info
+
+    found = asdict(read_info(checkpoint))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for key, value in found.items():
+        if isinstance(value, dict):
+            typer.echo(f"{key}:")
+            for name, item in value.items():
+                typer.echo(f"  {name}: {json.dumps(item)}")
+        else:
+            typer.echo(f"{key}: {json.dumps(value) if not isinstance(value, str) else value}")
+
+
+@tool.command("import-original")
+def import_original(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds encoder.pt, decoder.pt and args.pkl.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: models/DIR.safetensors]")] = None,
+    force: Force = False,
+) -> None:
+    """Turn a checkpoint released by the paper's authors into one of ours, with the same outputs.
+
+    Files of PyTorch 0.2 and later are read, and nothing in them is run. Optimisers are not needed.
+    """
+    from rsis.checkpoint.file import save_checkpoint
+    from rsis.checkpoint.original import import_original as run_import
+    from rsis.files.ownership import check_file
+
+    if out is not None:
+        check_file(out, "checkpoint", force=force)
+    network, info = run_import(folder)
+    target = out or paths.model_file(info.run)
+    if out is None and target.exists():
+        raise UserError(f"{target}: is there already; name another file with --out")
+    save_checkpoint(target, network, info)
+    typer.echo(f"{info.dataset}, {len(info.class_names)} classes: {target}")
+
+
+@tool.command()
+def export(
+    checkpoint: Checkpoint,
+    kind: Annotated[Format, typer.Option("--format", help="onnx, or torchscript, which torch calls deprecated.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    steps: Annotated[int | None, typer.Option(min=1, help="T. \\[default: that of the checkpoint's run]")] = None,
+    force: Force = False,
+) -> None:
+    """Write a network for another runtime, for any batch and image size, and check that its outputs agree."""
+    from rsis.checkpoint.export import export as run_export
+    from rsis.files.ownership import check_file
+
+    check_file(out, "export", force=force)
+    written = run_export(checkpoint, out, kind, steps)
+    typer.echo(f"{written.path}: {written.steps} steps, outputs agree to {written.difference:.1e}")
+
+
+@tool.command("demo-app")
+def demo_app(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A trained network: a file, or its address.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open it in the browser.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
+) -> None:
+    """Open a web page to drop pictures on: objects appear in order, thresholds move, results can be taken away.
+
+    It runs on this machine until Ctrl-C; no picture leaves it.
+    """
+    require("demo-app", "gradio")
+    from rsis.tool.app.server import serve
+    from rsis.tool.predictor import RSIS
+
+    serve(RSIS.from_checkpoint(checkpoint, device=device), host, port, browser=not no_browser)

@@ -1,0 +1,229 @@
+"""Files from the web: taken up again where they broke off, retried, and verified to the last byte.
+
+What has arrived of `NAME` lies in `NAME.part` beside it. The name itself appears when size and checksum are
+right, so a file that stands there is whole.
+"""
+
+import contextlib
+import hashlib
+import logging
+import re
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from rsis import __version__
+from rsis.config.sources import Archive
+from rsis.errors import UserError
+
+BACKOFF = 1.0  # seconds to wait before the second repetition of a request, doubled for each further one
+TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two pieces of data
+_REPETITIONS = 4  # of a request that fails before any data
+_FRUITLESS = 4  # interrupted transfers in a row, none of which brought a byte more
+_PIECE = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+class _UnavailableError(Exception):
+    """This address does not give the file; the message says why."""
+
+
+class _InterruptedError(Exception):
+    """The transfer broke off; it may be taken up again."""
+
+
+def open_session() -> requests.Session:
+    """Return a session that repeats a request on lost connections and on HTTP 429 and 5xx, waiting in between."""
+    repeat = urllib3.Retry(
+        total=_REPETITIONS,
+        connect=2,  # each may take the whole timeout, and a mirror is nearer
+        backoff_factor=BACKOFF,
+        status_forcelist=(429, 500, 502, 503, 504),
+        raise_on_status=False,
+        respect_retry_after_header=False,  # a server may ask for hours
+    )
+    session = requests.Session()
+    session.headers["User-Agent"] = f"rsis/{__version__}"
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=repeat))
+    return session
+
+
+def fetch(archive: Archive, target: Path, session: requests.Session | None = None, *, remedy: str = "") -> None:
+    """Bring a file to `target`, unless it is there and has the right bytes.
+
+    An interrupted transfer leaves `<name>.part`, and the next call goes on from it, at any of the addresses.
+    A file with wrong bytes is named in the log, removed, and fetched once more, from the next mirror if
+    there is one.
+
+    Args:
+        archive: Addresses, checksum, and size if known.
+        target: Where the file goes; its folder is made.
+        session: Is used when given, for pages that want a login; else a new one.
+        remedy: Ends the message about wrong bytes: what else could be done.
+
+    Raises:
+        UserError: No address gives the file, it arrives with wrong bytes each time, or it cannot be written.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        if target.is_file():
+            fault = _find_fault(archive, target)
+            if fault is None:
+                return
+            _log.warning("%s: %s; removed, fetching it again", target, fault)
+            target.unlink()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.nullcontext(session) if session is not None else open_session() as web:
+            _fetch_verified(web, archive, part, target, remedy)
+    except OSError as error:
+        raise UserError(
+            f"{part}: cannot write ({error.strerror or error}); free the space or fix the permission, then run "
+            "again: what has arrived is kept"
+        ) from error
+
+
+def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target: Path, remedy: str) -> None:
+    urls = list(archive.urls)
+    last = max(2, len(urls))
+    for attempt in range(1, last + 1):
+        url = _receive_from_any(web, urls, archive, part, target)
+        fault = _find_fault(archive, part)
+        if fault is None:
+            part.replace(target)
+            return
+        part.unlink()
+        found = f"{target}: corrupt as fetched from {_shown(url)}: {fault}"
+        if attempt < last:
+            _log.warning("%s; removed, fetching it again", found)
+        urls.remove(url)
+        urls.append(url)
+    raise UserError(f"{found}; so {last} times now; removed, {_by_hand(target)}{remedy}")
+
+
+def _receive_from_any(web: requests.Session, urls: list[str], archive: Archive, part: Path, target: Path) -> str:
+    """Complete `part` from the first address that has the file; return that address."""
+    tried = []
+    for url in urls:
+        try:
+            _receive(web, url, archive.size, part)
+        except _UnavailableError as error:
+            tried.append(f"{_shown(url)} ({error})")
+            _log.warning("%s: %s gives no file: %s", target.name, _shown(url), error)
+        else:
+            return url
+    raise UserError(f"{target.name}: not to be had from {', '.join(tried)}; run again to go on, or {_by_hand(target)}")
+
+
+def _receive(web: requests.Session, url: str, size: int | None, part: Path) -> None:
+    """Complete `part` from one address, going on after each interruption while that brings more of it."""
+    fruitless = 0
+    while True:
+        start = part.stat().st_size if part.exists() else 0
+        if size is not None and start > size:
+            part.unlink()
+            start = 0
+        if start == size:
+            return
+        try:
+            _receive_once(web, url, size, part, start)
+        except _InterruptedError as error:
+            reached = part.stat().st_size if part.exists() else 0
+            fruitless = 0 if reached > start else fruitless + 1
+            if fruitless == _FRUITLESS:
+                raise _UnavailableError(f"{error}, {_FRUITLESS} times at the same place") from error
+            _log.warning("%s: %s after %d bytes; going on", part.name, error, reached)
+            if fruitless:
+                time.sleep(BACKOFF * 2**fruitless)
+        else:
+            return
+
+
+def _receive_once(web: requests.Session, url: str, size: int | None, part: Path, start: int) -> None:
+    """Ask for the bytes from `start` on and append them to `part`, or all when the server cannot do that."""
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+    try:
+        with web.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            where = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("Content-Range", ""))
+            if answer.status_code == 416 and start:
+                if where and where[2] == str(start):
+                    return  # nothing is missing
+                part.unlink()
+                raise _InterruptedError("had more than the server has, started over")
+            total = _check_answer(answer, where, url, start)
+            if size is not None and total not in (None, size):
+                raise _UnavailableError(f"offers {total} bytes, expected {size}")
+            _append(answer, part, start if answer.status_code == 206 else 0, size or total)
+    except requests.Timeout as error:
+        raise _UnavailableError("no answer in time") from error
+    except requests.exceptions.SSLError as error:
+        raise _UnavailableError("no trusted certificate") from error
+    except requests.ConnectionError as error:
+        raise _UnavailableError("cannot connect") from error
+    except (requests.RequestException, urllib3.exceptions.LocationParseError) as error:
+        raise _UnavailableError(f"not usable, {type(error).__name__}") from error
+
+
+def _check_answer(answer: requests.Response, where: re.Match[str] | None, url: str, start: int) -> int | None:
+    """Return the size of the whole file if the answer tells; raise _UnavailableError when it is no such file."""
+    if answer.status_code not in (200, 206):
+        raise _UnavailableError(f"HTTP {answer.status_code}")
+    kind = answer.headers.get("Content-Type", "")
+    if kind.startswith("text/html") and not urlsplit(url).path.endswith((".html", ".htm")):
+        raise _UnavailableError("a web page in place of the file")
+    if answer.status_code == 206:
+        if where is None or where[1] != str(start):
+            raise _UnavailableError("another part of the file than asked for")
+        return int(where[2]) if where[2] != "*" else None
+    length = answer.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _append(answer: requests.Response, part: Path, start: int, total: int | None) -> None:
+    """Write the body to `part` from byte `start` on, with a progress bar where somebody can see it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    with part.open("ab") as file, progress:
+        if file.tell() > start:
+            file.truncate(start)
+        task = progress.add_task(part.name.removesuffix(".part"), total=total, completed=start)
+        try:
+            # as it is on the wire: some servers call a .tgz a compressed .tar, which must not be undone
+            for piece in answer.raw.stream(_PIECE, decode_content=False):
+                file.write(piece)
+                start += len(piece)
+                progress.update(task, completed=start)
+        except urllib3.exceptions.HTTPError as error:
+            raise _InterruptedError("the connection was lost") from error
+    if total is not None and start < total:
+        raise _InterruptedError("the transfer ended early")
+
+
+def _find_fault(archive: Archive, path: Path) -> str | None:
+    """Say in what a file differs from what it should be; None when it does not."""
+    size = path.stat().st_size
+    if archive.size is not None and size != archive.size:
+        return f"{size} bytes, expected {archive.size}"
+    if archive.checksum is None:
+        return None
+    algorithm, expected = archive.checksum.split(":")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    return None if found == expected else f"{algorithm} {found}, expected {expected}"
+
+
+def _by_hand(target: Path) -> str:
+    return f"fetch it by other means and put it at {target}"
+
+
+def _shown(url: str) -> str:
+    """Return an address without user, password and query, which may be secrets."""
+    pieces = urlsplit(url)
+    return f"{pieces.scheme}://{pieces.netloc.rpartition('@')[2]}{pieces.path}"

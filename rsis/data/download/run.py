@@ -1,0 +1,220 @@
+"""Bringing raw data to its place: made there, fetched from the web, or noted where the user has it.
+
+What was fetched stays in `data/raw/.archives/NAME`, so that a data set whose folder was removed (DVC does
+so before it runs a stage again) is unpacked from there and not fetched a second time. That folder may be
+deleted at any time to save space.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rsis.config.datasets import AnyDataset, CvpppDataset
+from rsis.config.sources import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
+from rsis.data.download.fetch import fetch
+from rsis.data.download.first_download import FirstDownloads
+from rsis.data.download.lsc_hdf5 import extract_lsc, find_lsc_files
+from rsis.data.download.unpack import unpack
+from rsis.data.readers.cvppp import CvpppReader
+from rsis.data.readers.open import on_lost, open_split
+from rsis.errors import UserError
+from rsis.files import paths
+from rsis.files.atomic import atomic_folder, check_replaceable
+from rsis.files.digests import sha256_of
+from rsis.files.manifest import Manifest, read_manifest, verify, write_manifest
+from rsis.machine.extras import require
+
+_FORMAT_OF = {"plants": "cvppp", "scenes": "voc", "streets": "cityscapes", "cityscapes": "cityscapes"}
+_log = logging.getLogger(__name__)
+
+
+def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
+    """Make, fetch or check the raw data of a data set, and record its files in `folder/MANIFEST.json`.
+
+    Data that is there and unchanged, from the same source, is left alone. New data is complete and every
+    split opens before it takes its place.
+
+    Args:
+        name: The data set's name in params.yaml.
+        dataset: Its section.
+        folder: `data/raw/NAME`; replaced as a whole, after the new one is complete.
+
+    Returns:
+        The manifest, whose `root` is where the data lies.
+
+    Raises:
+        UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
+            be fetched or unpacked, the format's package is not installed, the source and format do not fit, or
+            `folder` holds files that rsis did not write.
+    """
+    folder = folder.resolve()
+    source = dataset.source
+    made = _FORMAT_OF.get(source.kind, dataset.format)
+    if made != dataset.format:
+        raise UserError(
+            f"datasets.{name}: format is {dataset.format}, a source of kind {source.kind} makes {made}; correct one"
+        )
+    if dataset.format == "cityscapes":
+        require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
+    if isinstance(source, FolderSource):
+        return _use_folder(name, dataset, source, folder)
+    if isinstance(source, CityscapesSource):
+        there = source.resolve()
+        if there is not None:
+            if not there.is_dir():
+                raise UserError(explain_missing_folder(name, source, there))
+            return _adopt(name, dataset, there.resolve(), folder)
+        # who mentions which server or folder must not matter: the packages are the same
+        record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}
+        return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
+    if isinstance(source, ArchiveSource):
+        record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
+        fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
+        return _make(name, dataset, folder, record, fill)
+    generate, version = _generator(source)
+    record = {**source.model_dump(mode="json"), "generator": version}
+    return _make(name, dataset, folder, record, generate)
+
+
+def explain_missing_folder(name: str, source: FolderSource | CityscapesSource, folder: Path) -> str:
+    """Say in one line that a folder of the user's is not there, and what to do about it."""
+    key = f"datasets.{name}.source.path"
+    if isinstance(source, CityscapesSource):
+        variable = f" or the environment variable {source.env}" if source.env else ""
+        return f"{folder}: no such folder; correct {key}{variable}, or remove it to fetch the packages"
+    obtain = " ".join((source.obtain or f"the data set {name} was to be there").split()).rstrip(".;")
+    variable = f" or set the environment variable {source.env}" if source.env else ""
+    return f"{folder}: no such folder; {obtain}; put it there, or correct {key}{variable}"
+
+
+def check_complete(dataset: AnyDataset, root: Path) -> None:
+    """Check that every split opens and, of the CVPPP layout, that the folders are whole (`plants`).
+
+    Raises:
+        UserError: Names what is missing or not as it should be.
+    """
+    for split in dataset.splits:
+        # an image that lacks a file is named when it is left out: by the preparation
+        open_split(dataset, root, split, on_lost(dataset, lambda *_: None, skip_bad=dataset.skip_bad))
+    if isinstance(dataset, CvpppDataset):
+        for folder, plants in (dataset.plants or {}).items():
+            labels = all(split.labels for split in dataset.splits.values() if split.folder == folder)
+            CvpppReader(root / folder, labels=labels).check(plants)
+
+
+def _generator(source: PlantSource | SceneSource | StreetSource) -> tuple[Callable[[Path], None], int]:
+    """Return what writes the source's files into a folder, and the version of it."""
+    if isinstance(source, PlantSource):
+        from rsis.data.synthetic.plants import dataset as synthetic
+
+        return partial(synthetic.write_plants, source=source), synthetic.GENERATOR_VERSION
+    if isinstance(source, SceneSource):
+        from rsis.data.synthetic.scenes import dataset as scenes
+
+        return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
+    from rsis.data.synthetic.streets import dataset as streets
+
+    return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+
+
+def _make(
+    name: str, dataset: AnyDataset, folder: Path, record: dict[str, Any], fill: Callable[[Path], None]
+) -> Manifest:
+    """Let `fill` write the data into `folder`, unless data of the same record is there."""
+    kept = _unchanged(folder, folder, record)
+    if kept is not None:
+        return kept
+    check_replaceable(folder)  # before hours of fetching
+    with atomic_folder(folder) as temporary:
+        fill(temporary)
+        check_complete(dataset, temporary)
+        manifest = write_manifest(temporary, name, temporary, record)
+    _log.info("%s: %d files made in %s", name, len(manifest.files), folder)
+    return read_manifest(folder)
+
+
+def _use_folder(name: str, dataset: AnyDataset, source: FolderSource, folder: Path) -> Manifest:
+    """Take the user's folder as it is, or write out the HDF5 files that it holds."""
+    root = source.resolve().resolve()
+    if not root.is_dir():
+        raise UserError(explain_missing_folder(name, source, root))
+    if isinstance(dataset, CvpppDataset):
+        wanted = sorted({split.folder for split in dataset.splits.values()})
+        files = find_lsc_files(root)
+        if files and not any((root / part).is_dir() for part in wanted):
+            record = {
+                **source.model_dump(mode="json", include={"kind"}),
+                "hdf5": {path.name: sha256_of(path) for path in files},
+                "folders": wanted,
+            }
+            return _make(name, dataset, folder, record, partial(extract_lsc, files, wanted))
+    return _adopt(name, dataset, root, folder)
+
+
+def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest:
+    """Check the user's folder and record its files; they are read where they lie."""
+    if root.is_relative_to(folder) or paths.output_beside(root) is not None:  # an environment variable may name it
+        raise UserError(
+            f"{root}: your data lies where rsis writes, and would be replaced; move it elsewhere and correct "
+            f"datasets.{name}.source"
+        )
+    check_complete(dataset, root)
+    record = dataset.source.model_dump(mode="json")
+    kept = _unchanged(folder, root, record)
+    if kept is not None:
+        return kept
+    with atomic_folder(folder) as temporary:
+        manifest = write_manifest(temporary, name, root, record)
+    _log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
+    return manifest
+
+
+def _fetch_archives(dataset: str, source: ArchiveSource, archives: Path, checksums: Path, target: Path) -> None:
+    first = FirstDownloads(checksums, dataset)
+    for name, archive in source.files.items():
+        fetch(first.complete(name, archive), archives / name, remedy=first.remedy(name, archive))
+    for name, archive in source.files.items():
+        if archive.unpack:
+            _log.info("unpacking %s", archives / name)
+            unpack(archives / name, target)
+        else:
+            shutil.copyfile(archives / name, target / name)
+    first.record(source, archives)
+
+
+def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
+    """Fetch the packages that are not there; those put there by hand are checked as they are unpacked."""
+    from rsis.data.download.cityscapes_account import find_packages, log_in
+
+    missing = [name for name in source.packages if not (archives / name).is_file()]
+    if missing:
+        with log_in(source.server) as session:
+            for name, package in find_packages(session, source.server, missing).items():
+                fetch(package, archives / name, session)
+    for name in source.packages:
+        _log.info("unpacking %s", archives / name)
+        unpack(archives / name, target)
+
+
+def archives_of(folder: Path) -> Path:
+    """Return where the archives of the data set in `folder` are kept once they are fetched."""
+    return folder.parent / ".archives" / folder.name
+
+
+def _checksums(folder: Path) -> Path:
+    return folder.parent / ".checksums" / f"{folder.name}.json"
+
+
+def _unchanged(folder: Path, root: Path, record: dict[str, Any]) -> Manifest | None:
+    """Return the manifest in `folder` when it is of this source and its files are as they were."""
+    try:
+        manifest = read_manifest(folder)
+        if manifest.root != root or manifest.source != record:
+            return None
+        verify(manifest)
+    except UserError:  # whatever is wrong with it, it is made anew
+        return None
+    return manifest

@@ -1,0 +1,225 @@
+r"""The prepared file: one HDF5 per split, images and maps at the network's size.
+
+Written in one go by `write_split`, read by `rsis.data.prepared.file.PreparedSplit`. The same input gives the same
+bytes, with any number of processes. Schema version 1, for n images of H x W with M objects in all:
+
+    attribute       type          meaning
+    schema_version  int           1
+    dataset, split  text          names in params.yaml
+    class_names     JSON list     class i of `class_ids` is entry i - 1
+    source_digest   text          digest of the raw data's manifest
+    size            int [2]       H, W
+    skipped         JSON list     image ids left out because their files are broken
+
+    data set        type          shape         meaning
+    images          uint8         [n, H, W, 3]  RGB; one chunk per image, not compressed
+    instance_maps   uint16        [n, H, W]     0 = background, 1..N consecutive; one gzip chunk per image
+    ignore_masks    uint8         [n, H, W]     1 where the annotation says nothing; one gzip chunk per image
+    num_instances   int32         [n]           N of each image
+    class_ids       int32         [M]           1..K-1; the N of image 0 first, then those of image 1, ...
+    image_ids       UTF-8         [n]
+    original_sizes  int32         [n, 2]        H, W of the raw image
+
+Image i has `class_ids[s : s + num_instances[i]]` with s the sum of `num_instances[:i]`; entry j is the class
+of label j + 1. Two plants of 3 and 2 leaves, raw 500 x 530, at 400 x 400 (as h5dump shows them, shortened):
+
+    HDF5 "val.h5" { GROUP "/" {
+      ATTRIBUTE "schema_version" { DATA { 1 } }
+      ATTRIBUTE "dataset" { DATA { "cvppp" } }             ATTRIBUTE "split" { DATA { "val" } }
+      ATTRIBUTE "class_names" { DATA { "[\"leaf\"]" } }    ATTRIBUTE "skipped" { DATA { "[\"plant097\"]" } }
+      ATTRIBUTE "source_digest" { DATA { "5d9c..." } }     ATTRIBUTE "size" { DATA { 400, 400 } }
+      DATASET "images" { H5T_STD_U8LE  ( 2, 400, 400, 3 ) }
+      DATASET "instance_maps" { H5T_STD_U16LE  ( 2, 400, 400 ) }
+      DATASET "ignore_masks" { H5T_STD_U8LE  ( 2, 400, 400 ) }
+      DATASET "num_instances" { DATA { 3, 2 } }            DATASET "class_ids" { DATA { 1, 1, 1, 1, 1 } }
+      DATASET "image_ids" { DATA { "plant096", "plant098" } }
+      DATASET "original_sizes" { DATA { 500, 530, 500, 530 } } } }
+"""
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from rsis.data.prepared.resize import COMPRESSION, BadSample, PackedSample, packed_samples
+from rsis.data.readers.base import BadSampleError, SampleReader
+from rsis.errors import UserError
+from rsis.files.atomic import atomic_path
+
+SCHEMA_VERSION = 1
+_IMAGE_DATASETS: dict[str, dict[str, Any]] = {
+    "images": {"dtype": np.uint8},
+    "instance_maps": {"dtype": np.uint16, "compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True},
+    "ignore_masks": {"dtype": np.uint8, "compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True},
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SplitOrigin:
+    """Where a prepared split comes from.
+
+    Attributes:
+        dataset: Name of the data set in params.yaml.
+        split: "train", "val" or "test".
+        source_digest: Digest of the raw data's manifest.
+    """
+
+    dataset: str
+    split: str
+    source_digest: str
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What went into a prepared split.
+
+    Attributes:
+        images: Number of images written.
+        objects: Number of objects written, all images together.
+        skipped: Number of images left out because their files are broken; the file has their ids.
+    """
+
+    images: int
+    objects: int
+    skipped: int
+
+
+def write_split(
+    reader: SampleReader,
+    path: Path,
+    size: tuple[int, int],
+    origin: SplitOrigin,
+    *,
+    skip_bad: bool = False,
+    workers: int = 1,
+) -> SplitSummary:
+    """Write all samples of a reader to `path`, at `size`, in the reader's order.
+
+    Args:
+        reader: Picklable when `workers` is above 1.
+        path: The file; what stood there stays until the new one is complete.
+        size: (H, W) of the network's input.
+        origin: Recorded in the file.
+        skip_bad: Leave out broken samples, with a warning and an entry in the file, instead of raising.
+        workers: Processes that read and resize.
+
+    Raises:
+        BadSampleError: A sample's files are broken and `skip_bad` is false.
+        UserError: The split has no image or only broken ones, or the file cannot be written.
+    """
+    where = f"datasets.{origin.dataset}.splits.{origin.split}"
+    total = len(reader.image_ids)
+    if total == 0:
+        raise UserError(f"{where}: has no images, expected at least one; correct it or the raw data")
+    with atomic_path(path) as temporary, _Sink(temporary, "w+") as sink:
+        with (
+            h5py.File(sink, "w", libver=("v110", "v110")) as file,
+            contextlib.closing(packed_samples(reader, size, workers)) as samples,
+        ):
+            _create_image_datasets(file, total, size)
+            shown = _show_progress(samples, f"{origin.dataset}/{origin.split}", total)
+            summary = _fill(file, sink, shown, skip_bad)
+            _write_attributes(file, reader.class_names, size, origin)
+        sink.check()
+        if summary.images == 0:
+            raise UserError(f"{where}: all {total} images are broken; mend those the warnings name")
+    return summary
+
+
+class _Sink(io.FileIO):
+    """A file that takes every write; one that failed is remembered and raised by `check`.
+
+    HDF5 cannot let go of a file whose last blocks it cannot write: the process dies with a segmentation
+    fault at its end. So HDF5 never learns of a full disk, and we do.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failure = self.failure or error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+    def check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+def _create_image_datasets(file: h5py.File, count: int, size: tuple[int, int]) -> None:
+    for name, options in _IMAGE_DATASETS.items():
+        shape = (count, *size, 3) if name == "images" else (count, *size)
+        file.create_dataset(name, shape, chunks=(1, *shape[1:]), maxshape=shape, track_times=False, **options)
+
+
+def _show_progress(
+    samples: Iterable[PackedSample | BadSample], label: str, total: int
+) -> Iterable[PackedSample | BadSample]:
+    console = Console(stderr=True)
+    return track(samples, label, total, console=console, disable=not console.is_terminal)
+
+
+def _fill(file: h5py.File, sink: _Sink, samples: Iterable[PackedSample | BadSample], skip_bad: bool) -> SplitSummary:
+    class_ids: list[int] = []
+    num_instances: list[int] = []
+    image_ids: list[str] = []
+    original_sizes: list[tuple[int, int]] = []
+    skipped: list[str] = []
+    for sample in samples:
+        if isinstance(sample, BadSample):
+            if not skip_bad:
+                raise BadSampleError(sample.message)
+            _log.warning("skipped %s: %s", sample.image_id, sample.message)
+            skipped.append(sample.image_id)
+            continue
+        row = len(image_ids)
+        # the chunks are as HDF5 stores them, so its filters are passed by
+        file["images"].id.write_direct_chunk((row, 0, 0, 0), sample.image)
+        file["instance_maps"].id.write_direct_chunk((row, 0, 0), sample.instance_map)
+        file["ignore_masks"].id.write_direct_chunk((row, 0, 0), sample.ignore_mask)
+        class_ids.extend(sample.class_ids)
+        num_instances.append(len(sample.class_ids))
+        image_ids.append(sample.image_id)
+        original_sizes.append(sample.original_size)
+        sink.check()
+    for name in _IMAGE_DATASETS:
+        file[name].resize(len(image_ids), axis=0)
+    file.create_dataset("num_instances", data=np.array(num_instances, np.int32), track_times=False)
+    file.create_dataset("class_ids", data=np.array(class_ids, np.int32), track_times=False)
+    file.create_dataset("image_ids", data=image_ids, dtype=h5py.string_dtype(), track_times=False)
+    file.create_dataset("original_sizes", data=np.array(original_sizes, np.int32), track_times=False)
+    file.attrs["skipped"] = json.dumps(skipped)
+    return SplitSummary(len(image_ids), len(class_ids), len(skipped))
+
+
+def _write_attributes(
+    file: h5py.File, class_names: tuple[str, ...], size: tuple[int, int], origin: SplitOrigin
+) -> None:
+    file.attrs["schema_version"] = SCHEMA_VERSION
+    file.attrs["dataset"] = origin.dataset
+    file.attrs["split"] = origin.split
+    file.attrs["class_names"] = json.dumps(class_names)
+    file.attrs["source_digest"] = origin.source_digest
+    file.attrs["size"] = size

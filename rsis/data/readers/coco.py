@@ -1,0 +1,210 @@
+"""Reader of COCO instance JSON: one file of annotations and a folder of images.
+
+    {"images": [{"id": 1, "file_name": "a.png", "width": 360, "height": 256}],
+     "categories": [{"id": 7, "name": "nucleus"}],
+     "annotations": [{"image_id": 1, "category_id": 7, "iscrowd": 0, "segmentation": ...}]}
+
+A segmentation is a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or run-length
+encoding {"size": [H, W], "counts": ...} down the columns, with counts a list of numbers or COCO's
+compressed text. Ids may be numbers or text and are compared as text. Other keys are not read.
+
+Where objects overlap, the smaller keeps the contested pixels, since it would be lost under the larger.
+An object that keeps no pixel is dropped. `iscrowd` regions are no objects; they are ignored where no
+object lies. Class ids are 1..K-1 in the order of the categories' ids.
+"""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from rsis.data.readers.base import BadSampleError, OnMissing, refuse
+from rsis.data.readers.images import read_image, to_rgb
+from rsis.errors import UserError
+from rsis.masks import RLE, relabel, rle_runs
+from rsis.splits.share import WHOLE, SharedSplit, select_share
+from rsis.structures import RawSample
+
+
+class CocoReader:
+    """Images of one annotation file; image_id is the file name given there.
+
+    Attributes:
+        class_names: Names of the categories, by their ids.
+        image_ids: Sorted; images without annotations are among them.
+
+    Args:
+        annotations: The JSON file.
+        images: Folder that its file names are relative to.
+        on_missing: Told of each file of an image that is not there; by default it raises.
+        share: Which of the images; all by default.
+
+    Raises:
+        UserError: The file is missing, is no JSON, lacks a key, lists no image or the same one twice, lists
+            an image whose file is missing, or has an annotation of an unknown image or category.
+    """
+
+    def __init__(
+        self,
+        annotations: Path,
+        images: Path,
+        on_missing: OnMissing = refuse,
+        share: SharedSplit = WHOLE,
+    ) -> None:
+        self.annotations, self.images = annotations, images
+        content = _parse(annotations)
+        class_of = self._read_categories(content["categories"])
+        files = self._read_images(content["images"])
+        lost = {name for name in files.values() if not (images / name).is_file()}
+        for number, entry in enumerate(content["images"]):
+            if (name := entry["file_name"]) in lost:
+                where = f"{annotations}: images[{number}]"
+                message = f"{images / name}: no such file, but {where} lists it; add it or remove the entry"
+                on_missing(images / name, message)
+        found: dict[str, list[tuple[int, bool, Any]]] = {name: [] for name in files.values()}
+        for number, entry in enumerate(content["annotations"]):
+            where = f"{annotations}: annotations[{number}]"
+            image, category, shape = (_get(entry, key, where) for key in ("image_id", "category_id", "segmentation"))
+            if str(image) not in files:
+                raise UserError(f"{where}: image_id {image!r} is not in images; remove it or list its image")
+            if str(category) not in class_of:
+                raise UserError(
+                    f"{where}: category_id {category!r} is not in categories; correct it or add the category"
+                )
+            found[files[str(image)]].append((class_of[str(category)], bool(entry.get("iscrowd", 0)), shape))
+        # as text they take a fraction of the memory, here and in each process the reader is sent to
+        self._objects = {name: json.dumps(objects) for name, objects in found.items()}
+        chosen = select_share(found, share, annotations)
+        self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in lost)
+
+    def read(self, image_id: str) -> RawSample:
+        """Read one image and its objects, numbered in the order of the annotation file.
+
+        Raises:
+            BadSampleError: The image is damaged, its size is not the one in the JSON, or a segmentation is
+                malformed or of another size.
+        """
+        path = self.images / image_id
+        image = to_rgb(read_image(path), path)
+        size = (image.shape[0], image.shape[1])
+        if size != self._sizes[image_id]:
+            height, width = self._sizes[image_id]
+            raise BadSampleError(
+                f"{path}: {size[0]} x {size[1]} pixels, {self.annotations.name} says {height} x {width}; "
+                "correct one of them"
+            )
+        ignore_mask = np.zeros(size, bool)
+        masks, classes = [], []
+        for number, (class_id, is_crowd, segmentation) in enumerate(json.loads(self._objects[image_id])):
+            mask = _to_rle(segmentation, size, f"{self.annotations}: annotation {number + 1} of {image_id}")
+            if is_crowd:
+                ignore_mask |= coco_mask.decode(mask).astype(bool)
+            else:
+                masks.append(mask)
+                classes.append(class_id)
+        painted = np.zeros(size, np.int32)
+        areas = [int(coco_mask.area(mask)) for mask in masks]
+        for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # a later one paints over
+            painted[coco_mask.decode(masks[i]) > 0] = i + 1
+        kept = np.unique(painted[painted > 0])
+        return RawSample(
+            image=image,
+            instance_map=relabel(painted),
+            class_ids=np.array(classes, np.int64)[kept - 1],
+            ignore_mask=ignore_mask & (painted == 0),
+            image_id=image_id,
+        )
+
+    def _read_categories(self, categories: list[Any]) -> dict[str, int]:
+        """Set the class names; return the class id of each category id as text."""
+        names: dict[int | str, str] = {}
+        for number, entry in enumerate(categories):
+            where = f"{self.annotations}: categories[{number}]"
+            category = _get(entry, "id", where)
+            if not isinstance(category, int | str) or str(category) in map(str, names):
+                raise UserError(f"{where}: id {category!r}; expected a number or text that no other has; correct it")
+            names[category] = str(_get(entry, "name", where))
+        if not names:
+            raise UserError(f"{self.annotations}: categories is empty; expected at least one; add it")
+        ordered = sorted(names, key=lambda category: (isinstance(category, str), category))
+        self.class_names: tuple[str, ...] = tuple(names[category] for category in ordered)
+        return {str(category): class_id for class_id, category in enumerate(ordered, start=1)}
+
+    def _read_images(self, images: list[Any]) -> dict[str, str]:
+        """Note every image's size; return the file name of each id as text."""
+        files: dict[str, str] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        for number, entry in enumerate(images):
+            where = f"{self.annotations}: images[{number}]"
+            image, name, height, width = (_get(entry, key, where) for key in ("id", "file_name", "height", "width"))
+            if not isinstance(name, str) or ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+                raise UserError(f"{where}: file_name {name!r}; expected a path within {self.images}; correct it")
+            if str(image) in files or name in self._sizes:
+                raise UserError(f"{where}: id {image!r} or file_name {name!r} stands there twice; remove one")
+            files[str(image)] = name
+            self._sizes[name] = (height, width)
+        if not files:
+            raise UserError(f"{self.annotations}: images is empty; expected at least one; correct the split")
+        return files
+
+
+def _parse(path: Path) -> dict[str, list[Any]]:
+    """Read the JSON file and check that its three lists are there."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; it was to hold COCO instance annotations; correct the path") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror}); make it readable") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); restore the file") from error
+    for key in ("images", "categories", "annotations"):
+        if not isinstance(_get(content, key, str(path)), list):
+            raise UserError(f"{path}: {key} is {type(content[key]).__name__}, expected a list; correct it")
+    return content  # type: ignore[no-any-return]
+
+
+def _get(entry: Any, key: str, where: str) -> Any:
+    """Return `entry[key]`, or raise UserError that names what lacks it."""
+    if not isinstance(entry, dict):
+        raise UserError(f"{where}: found {type(entry).__name__}, expected an object with {key!r}; correct it")
+    if key not in entry:
+        raise UserError(f"{where}: {key!r} is missing; add it")
+    return entry[key]
+
+
+def _to_rle(segmentation: Any, size: tuple[int, int], where: str) -> Any:
+    """Return the segmentation as pycocotools' compressed RLE, checked against the image's (H, W)."""
+    if isinstance(segmentation, dict) and {"size", "counts"} <= segmentation.keys():
+        if segmentation["size"] != list(size):
+            raise BadSampleError(
+                f"{where}: RLE size {segmentation['size']}, the image is {list(size)}; correct the annotation"
+            )
+        runs = segmentation["counts"]
+        if isinstance(runs, str):
+            try:
+                runs = rle_runs(RLE(size=list(size), counts=runs)).tolist()
+            except ValueError as error:
+                raise BadSampleError(f"{where}: RLE {error}; correct the annotation") from error
+        if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
+            raise BadSampleError(f"{where}: RLE counts are neither text nor whole numbers; correct the annotation")
+        if sum(runs) != size[0] * size[1]:
+            raise BadSampleError(
+                f"{where}: RLE has runs of {sum(runs)} pixels for a mask of {size[0] * size[1]}; correct the annotation"
+            )
+        return coco_mask.frPyObjects({"size": list(size), "counts": runs}, *size)
+    if isinstance(segmentation, list) and segmentation and all(_is_polygon(part, size) for part in segmentation):
+        return coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
+    raise BadSampleError(
+        f"{where}: segmentation is neither RLE nor polygons of 3 or more points near the image; correct the annotation"
+    )
+
+
+def _is_polygon(part: Any, size: tuple[int, int]) -> bool:
+    """Whether the part is x, y pairs of 3 or more points; far ones would take all memory to draw."""
+    if not isinstance(part, list) or len(part) < 6 or len(part) % 2:
+        return False
+    reach = sum(size)
+    return all(type(number) in (int, float) and -reach <= number <= 2 * reach for number in part)

@@ -1,0 +1,121 @@
+"""Readers of somebody's own data: instance maps, or a mask for each object (`rsis.splits.own`); one class."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rsis.data.readers.base import BadSampleError, OnMissing, refuse
+from rsis.data.readers.images import read_image, to_rgb
+from rsis.masks import relabel
+from rsis.splits.own import MapsSplit, MasksSplit, OwnImage, map_images, mask_images
+from rsis.structures import RawSample
+
+
+class _OwnReader:
+    """What both layouts share.
+
+    Attributes:
+        class_names: The one class.
+        image_ids: Sorted.
+    """
+
+    def __init__(self, images: dict[str, OwnImage], class_name: str) -> None:
+        self._images = images
+        self.class_names: tuple[str, ...] = (class_name,)
+        self.image_ids: tuple[str, ...] = tuple(images)
+
+    def _sample(self, image_id: str, image: np.ndarray, numbers: np.ndarray) -> RawSample:
+        instance_map = relabel(numbers)
+        return RawSample(
+            image=image,
+            instance_map=instance_map,
+            class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
+            ignore_mask=np.zeros(instance_map.shape, bool),
+            image_id=image_id,
+        )
+
+
+class MapsReader(_OwnReader):
+    """Pictures with an instance map each.
+
+    Args:
+        root: Folder that the split's folders are relative to.
+        split: Which images.
+        class_name: Of every object.
+        on_missing: Told of each picture without a map, and each map without a picture.
+
+    Raises:
+        UserError: See `map_images`.
+    """
+
+    def __init__(self, root: Path, split: MapsSplit, class_name: str, on_missing: OnMissing = refuse) -> None:
+        super().__init__(map_images(root, split, on_missing), class_name)
+
+    def read(self, image_id: str) -> RawSample:
+        """Read one picture and its map.
+
+        Raises:
+            BadSampleError: A file is damaged, the map is a colour picture, or the two differ in size.
+        """
+        files = self._images[image_id]
+        image = to_rgb(read_image(files.picture), files.picture)
+        return self._sample(image_id, image, _read_numbers(files.annotations[0], image))
+
+
+class MasksReader(_OwnReader):
+    """Pictures with a mask for each object.
+
+    Where masks overlap, the one with fewer pixels keeps the contested ones, since it would be lost under the larger.
+
+    Args:
+        root: Folder that the split's folder is relative to.
+        split: Which images.
+        class_name: Of every object.
+        on_missing: Told of each folder without its picture.
+
+    Raises:
+        UserError: See `mask_images`.
+    """
+
+    def __init__(self, root: Path, split: MasksSplit, class_name: str, on_missing: OnMissing = refuse) -> None:
+        super().__init__(mask_images(root, split, on_missing), class_name)
+
+    def read(self, image_id: str) -> RawSample:
+        """Read one picture and its masks, whose pixels above 0 are the object's.
+
+        Raises:
+            BadSampleError: A file is damaged, or a mask is not of the picture's size.
+        """
+        files = self._images[image_id]
+        image = to_rgb(read_image(files.picture), files.picture)
+        masks = [_read_mask(path, image) for path in files.annotations]
+        numbers = np.zeros(image.shape[:2], np.int32)
+        for i in sorted(range(len(masks)), key=lambda i: (-int(masks[i].sum()), -i)):  # a later one paints over
+            numbers[masks[i]] = i + 1
+        return self._sample(image_id, image, numbers)
+
+
+def _read_numbers(path: Path, image: np.ndarray) -> np.ndarray:
+    label = read_image(path)
+    if label.mode not in ("1", "L", "P", "I") and not label.mode.startswith("I;16"):
+        raise BadSampleError(
+            f"{path}: pixels of mode {label.mode}, expected one number a pixel (grey or palette); save it as such"
+        )
+    numbers = np.asarray(label).astype(np.int64)
+    _check_size(path, numbers.shape[:2], image)
+    return numbers
+
+
+def _read_mask(path: Path, image: np.ndarray) -> np.ndarray:
+    label = read_image(path)
+    if label.mode == "P":
+        label = label.convert("RGB")  # by the palette: index 0 may be white
+    mask: np.ndarray = np.asarray(label if label.mode.startswith("I") else label.convert("L")) > 0
+    _check_size(path, mask.shape, image)
+    return mask
+
+
+def _check_size(path: Path, shape: tuple[int, ...], image: np.ndarray) -> None:
+    if shape != image.shape[:2]:
+        found, expected = (f"{size[0]} x {size[1]}" for size in (shape, image.shape))
+        raise BadSampleError(f"{path}: {found} pixels, its picture has {expected}; correct one of them")

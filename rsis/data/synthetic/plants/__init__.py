@@ -1,0 +1,1 @@
+"""Generated rosette plants in the format of the CVPPP leaf segmentation challenge."""

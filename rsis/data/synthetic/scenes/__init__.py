@@ -1,0 +1,1 @@
+"""Generated everyday scenes in the format of Pascal VOC 2012."""

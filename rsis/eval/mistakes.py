@@ -1,0 +1,114 @@
+"""What kind of right or wrong each predicted mask is, and whether each step was right that something was left.
+
+A mask counts once, for its most probable class, and the masks of an image are judged by falling score (class
+probability times objectness). The first that holds decides, with IoU against true objects, crowd regions aside:
+
+    correct         IoU >= 0.5 with an object of its class that no earlier mask has claimed; claims the best of them
+    duplicate       IoU >= 0.5 with an object of its class that is claimed already
+    classification  IoU >= 0.5 with an object of another class
+    localisation    IoU >= 0.1 with an object, of whatever class
+    background      IoU < 0.1 with every object
+    ignored         a mask that would be one of the last two, but lies mostly in crowd regions
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pycocotools import mask as coco_mask
+
+from rsis.eval.scores import MASK_COLUMNS, OBJECT_COLUMNS, STEP_COLUMNS
+from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.prediction_file import ImagePrediction, PredictionFile
+
+KINDS = ("correct", "duplicate", "classification", "localisation", "background", "ignored")
+FOUND_IOU, TOUCHED_IOU = 0.5, 0.1
+
+
+def judge_masks(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
+    """Return a row for each predicted mask, in predicted order.
+
+    Columns image_id, step (decoder step), class_name (the most probable), objectness (0..1), iou (with the true
+    object that it overlaps most, of whatever class, 0..1) and kind, see the top of the module.
+    """
+    rows = []
+    for image in predictions.images:
+        annotated = truth.annotations(image.image_id)
+        targets = [item for item in annotated if not item.iscrowd]
+        iou = _overlaps(image, targets, crowd=False)
+        in_crowd = _overlaps(image, [item for item in annotated if item.iscrowd], crowd=True)
+        classes = [predictions.class_names[instance.class_id - 1] for instance in image.instances]
+        true_classes = [truth.class_names[item.class_id - 1] for item in targets]
+        kinds = _kinds(image, iou, in_crowd, np.array([[a == b for b in true_classes] for a in classes], bool))
+        for n, (instance, name) in enumerate(zip(image.instances, classes, strict=True)):
+            best = float(iou[n].max(initial=0.0))
+            rows.append((image.image_id, instance.step, name, instance.objectness, best, kinds[n]))
+    return pd.DataFrame(rows, columns=list(MASK_COLUMNS))
+
+
+def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
+    """Return a row for each decoder step that was run.
+
+    Columns image_id, step (from 0), objectness (0..1) and left: 1 where the image has more true objects than
+    there were steps before, so that a perfect network had one left to emit, else 0.
+    """
+    rows = []
+    for image in predictions.images:
+        count = sum(not item.iscrowd for item in truth.annotations(image.image_id))
+        rows += [(image.image_id, step, value, int(step < count)) for step, value in enumerate(image.objectness)]
+    return pd.DataFrame(rows, columns=list(STEP_COLUMNS))
+
+
+def _overlaps(image: ImagePrediction, regions: Sequence[TrueObject], *, crowd: bool) -> np.ndarray:
+    """Return float [masks, regions]: IoU, or of crowd regions the share of the mask that lies in each."""
+    found = [instance.rle for instance in image.instances]
+    if not found or not regions:
+        return np.zeros((len(found), len(regions)))
+    return np.asarray(coco_mask.iou(found, [item.rle for item in regions], [int(crowd)] * len(regions)))
+
+
+def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_class: np.ndarray) -> list[str]:
+    """Return the kind of each mask of an image."""
+    same_class = same_class.reshape(iou.shape)
+    kinds = [""] * len(iou)
+    claimed = np.zeros(iou.shape[1], bool)
+    scores = [instance.class_prob * instance.objectness for instance in image.instances]
+    for n in np.argsort(-np.array(scores), kind="stable").tolist():
+        found = iou[n] >= FOUND_IOU
+        free = found & same_class[n] & ~claimed
+        if free.any():
+            claimed[np.where(free, iou[n], -1).argmax()] = True
+            kinds[n] = "correct"
+        elif (found & same_class[n]).any():
+            kinds[n] = "duplicate"
+        elif found.any():
+            kinds[n] = "classification"
+        elif in_crowd[n].max(initial=0.0) >= FOUND_IOU:
+            kinds[n] = "ignored"
+        else:
+            kinds[n] = "localisation" if (iou[n] >= TOUCHED_IOU).any() else "background"
+    return kinds
+
+
+def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
+    """Return a row for each true object of the predicted images, crowd regions aside.
+
+    Columns image_id, class_name, area (pixels), iou (with the predicted mask that overlaps it most, of
+    whatever class, 0..1), step (the decoder step of that mask; NaN where no mask touches the object) and
+    share (of the image's pixels, 0..1). Several objects may have the same mask as their best.
+    """
+    rows = []
+    for image in predictions.images:
+        targets = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
+        found = [instance.rle for instance in image.instances]
+        iou = np.zeros((len(found), len(targets)))
+        if found and targets:
+            iou = np.asarray(coco_mask.iou(found, [item.rle for item in targets], [0] * len(targets)))
+        for n, item in enumerate(targets):
+            best = int(iou[:, n].argmax()) if found else -1
+            overlap = float(iou[best, n]) if found else 0.0
+            step = image.instances[best].step if overlap > 0 else np.nan
+            name = truth.class_names[item.class_id - 1]
+            share = item.area / (image.size[0] * image.size[1])
+            rows.append((image.image_id, name, item.area, overlap, step, share))
+    return pd.DataFrame(rows, columns=list(OBJECT_COLUMNS))

@@ -1,0 +1,77 @@
+"""The truth of plants in the CVPPP folder layout."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from rsis.config.datasets import CvpppSplit
+from rsis.errors import UserError
+from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.masks import encode_labels
+
+
+class CvpppTruth(GroundTruth):
+    """A folder of `<id>_rgb.png` and `<id>_label.png`, whose palette indices are the labels; class "leaf".
+
+    Images are sorted by name, numbers in it as numbers.
+    """
+
+    def __init__(self, root: Path, split: CvpppSplit) -> None:
+        self._folder = root / split.folder
+        if not self._folder.is_dir():
+            raise UserError(f"{self._folder}: no such folder; run `rsis download DATASET`, or correct params.yaml")
+        names = (path.name.removesuffix("_rgb.png") for path in self._folder.glob("*_rgb.png"))
+        ids = sorted((name for name in names if not name.startswith(".")), key=_by_number)
+        first, last = split.take or (0, len(ids))
+        if not first < last <= len(ids):
+            raise UserError(
+                f"{self._folder}: has {len(ids)} images *_rgb.png; expected some, at positions {first} to {last - 1}; "
+                "complete the folder, or correct the split's folder and take in params.yaml"
+            )
+        super().__init__(ids[first:last], ["leaf"])
+
+    def image_path(self, image_id: str) -> Path:
+        """Return the path of `<id>_rgb.png`."""
+        return self._folder / f"{image_id}_rgb.png"
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """Return (H, W) of the label image."""
+        height, width = self.instance_map(image_id).shape
+        return height, width
+
+    def instance_map(self, image_id: str) -> np.ndarray:
+        """Return int32 [H, W], the indices of the label image."""
+        path = self._folder / f"{image_id}_label.png"
+        remedy = "restore it from the original data, or take the image out of the folder"
+        try:
+            with Image.open(path) as image:
+                mode, labels = image.mode, np.asarray(image)
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            EOFError,
+            Image.DecompressionBombError,
+        ) as error:  # by Pillow, if damaged
+            raise UserError(f"{path}: cannot read ({error}); {remedy}") from error
+        if mode not in ("P", "L", "1", "I", "I;16"):
+            raise UserError(f"{path}: has pixels of mode {mode}; expected one label a pixel, palette or grey; {remedy}")
+        return labels.astype(np.int32)
+
+    def ignore_mask(self, image_id: str) -> np.ndarray:
+        """Return bool [H, W], all false: every pixel is annotated."""
+        return np.zeros(self.size(image_id), bool)
+
+    def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
+        """Return the objects in rising order of their labels; no crowd region."""
+        instance_map = self.instance_map(image_id)
+        found = encode_labels(instance_map).values()
+        return tuple(TrueObject(rle, 1, float(coco_mask.area(rle)), iscrowd=False) for rle in found)
+
+
+def _by_number(name: str) -> list[str | int]:
+    """Sort key that puts plant2 before plant10: text and numbers in turn."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", name))]

@@ -1,0 +1,146 @@
+"""The truth of Pascal VOC 2012 and the Semantic Boundaries Dataset."""
+
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from rsis.config.datasets import VocDataset, VocSplit
+from rsis.errors import UserError
+from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.files.manifest import Manifest, read_recorded
+from rsis.masks import encode_labels
+from rsis.splits.voc import split_images
+
+CLASS_NAMES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),  # 1 to 10
+    *("diningtable", "dog", "horse", "motorbike", "person"),
+    *("pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+_REMEDY = "restore it from the original data, or take the image out of the split's image lists"
+
+
+class VocTruth(GroundTruth):
+    """VOC's masks of a split, and sbdataset's of the images that VOC has not annotated.
+
+    The images are those of `rsis.splits.voc`. Void pixels, 255 in SegmentationObject or in SegmentationClass,
+    belong to no object and are ignored; sbdataset has none.
+
+    Args:
+        root: Folder of the raw data.
+        dataset: Where VOC and sbdataset are within it.
+        split: Which images.
+        manifest: Of the raw data: each MATLAB file must have the bytes recorded there, since a damaged one can
+            end the process that parses it. None: they are not compared.
+
+    Raises:
+        UserError: An image list is missing, faulty or empty. The methods raise it for a file that is missing,
+            changed since the download, damaged or not of its format.
+    """
+
+    def __init__(self, root: Path, dataset: VocDataset, split: VocSplit, manifest: Manifest | None = None) -> None:
+        images = split_images(root, dataset, split)
+        super().__init__(images.ids, CLASS_NAMES)
+        self._in_voc = images.in_voc
+        self._manifest = manifest
+        self._voc = root / dataset.voc
+        self._sbdataset = root / dataset.sbdataset if dataset.sbdataset else self._voc
+
+    def image_path(self, image_id: str) -> Path:
+        """Return the path of the JPEG in VOC's JPEGImages or in sbdataset's img."""
+        folder = self._voc / "JPEGImages" if self._is_voc(image_id) else self._sbdataset / "img"
+        return folder / f"{image_id}.jpg"
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """Return (H, W) of the annotation."""
+        height, width = self.instance_map(image_id).shape
+        return height, width
+
+    def instance_map(self, image_id: str) -> np.ndarray:
+        """Return int32 [H, W], the objects' numbers as annotated; 0 = background or void."""
+        return self._read(image_id)[0]
+
+    def ignore_mask(self, image_id: str) -> np.ndarray:
+        """Return bool [H, W], true in void pixels."""
+        return self._read(image_id)[1]
+
+    def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
+        """Return the objects in rising order of their numbers; no crowd region."""
+        labels, _, classes = self._read(image_id)
+        return tuple(
+            TrueObject(rle, classes[label], float(coco_mask.area(rle)), iscrowd=False)
+            for label, rle in encode_labels(labels).items()
+        )
+
+    def _is_voc(self, image_id: str) -> bool:
+        """Whether VOC's annotation counts, which goes before sbdataset's."""
+        masks = (self._voc / folder / f"{image_id}.png" for folder in ("SegmentationObject", "SegmentationClass"))
+        return image_id in self._in_voc or any(path.exists() for path in masks)
+
+    def _read(self, image_id: str) -> tuple[np.ndarray, np.ndarray, dict[int, int]]:
+        """Return the numbers int32 [H, W] with void as 0, void bool [H, W], and the class of each number."""
+        if not self._is_voc(image_id):
+            labels, classes = _read_mat(self._sbdataset / "inst" / f"{image_id}.mat", self._manifest)
+            return labels, np.zeros(labels.shape, bool), classes
+        path = self._voc / "SegmentationClass" / f"{image_id}.png"
+        labels, pixel_classes = _read_png(self._voc / "SegmentationObject" / path.name), _read_png(path)
+        if labels.shape != pixel_classes.shape:
+            found = f"is {pixel_classes.shape}, but {labels.shape} in SegmentationObject"
+            raise UserError(f"{path}: {found}; expected equal sizes; {_REMEDY}")
+        void = (labels == 255) | (pixel_classes == 255)
+        pairs = np.bincount((256 * labels + pixel_classes).ravel(), minlength=1 << 16).reshape(256, 256)
+        classes = {}
+        for label in map(int, np.flatnonzero(pairs[:255].any(axis=1))):
+            if label == 0:
+                continue
+            pixels = pairs[label, :255]  # of each class, void aside
+            main = int(pixels.argmax())
+            if not 1 <= main <= 20 or pixels[main] * 2 <= pixels.sum():  # stray pixels of another class are let pass
+                found = f"has classes {np.flatnonzero(pixels).tolist()} in object {label}"
+                raise UserError(f"{path}: {found}; expected most of it to be one of 1 to 20; {_REMEDY}")
+            classes[label] = main
+        labels[void] = 0
+        return labels, void, classes
+
+
+def _read_png(path: Path) -> np.ndarray:
+    """Return int32 [H, W], the palette indices of an image."""
+    try:
+        with Image.open(path) as image:
+            mode, indices = image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # by Pillow, if damaged
+        raise UserError(f"{path}: cannot read ({error}); {_REMEDY}") from error
+    if mode != "P":
+        raise UserError(f"{path}: has pixels of mode {mode}; expected the indices of a palette; {_REMEDY}")
+    return indices.astype(np.int32)
+
+
+def _read_mat(path: Path, manifest: Manifest | None) -> tuple[np.ndarray, dict[int, int]]:
+    """Return int32 [H, W], the numbers of the objects, and the class of each."""
+    try:
+        # scipy may crash on a damaged file, and given a path it does not say that the file is missing
+        stream: Any = io.BytesIO(path.read_bytes() if manifest is None else read_recorded(manifest, path))
+        document = loadmat(stream, struct_as_record=False)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); {_REMEDY}") from error
+    except (ValueError, TypeError, LookupError, NameError, NotImplementedError, zlib.error, MatReadError) as error:
+        raise UserError(f"{path}: not a MATLAB file ({' '.join(str(error).split())}); {_REMEDY}") from error
+    try:
+        content = document["GTinst"].item()
+        labels = content.Segmentation.astype(np.int32)
+        if labels.ndim != 2 or (labels != content.Segmentation).any() or labels.min(initial=0) < 0:
+            raise ValueError("Segmentation is no image of whole numbers from 0")
+        categories = [int(category) for category in content.Categories.ravel()]
+        classes = {label: categories[label - 1] for label in np.unique(labels).tolist() if label}
+    except (KeyError, AttributeError, ValueError, TypeError, IndexError) as error:
+        expected = "GTinst with the numbers of objects in Segmentation and the class of each in Categories"
+        raise UserError(f"{path}: lacks something ({error}); expected {expected}; {_REMEDY}") from error
+    if not set(classes.values()) <= set(range(1, 21)):
+        raise UserError(f"{path}: has classes {sorted(set(classes.values()))}; expected 1 to 20; {_REMEDY}")
+    return labels, classes

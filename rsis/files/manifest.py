@@ -1,0 +1,214 @@
+"""The list of a raw data set's files with their digests: MANIFEST.json, written by `rsis download`.
+
+It stands in `data/raw/NAME` and says where the data is and what it was. For two files it reads
+
+    {
+      "dataset": "plants",
+      "files": {
+        "testing/A1/A1.csv": {"sha256": "77b4...", "size": 19},
+        "testing/A1/plant001_rgb.png": {"sha256": "0c5f...", "size": 21853}
+      },
+      "root": ".",
+      "schema_version": 1,
+      "source": {"kind": "plants", "seed": 1}
+    }
+
+`root` is "." for data that lies beside the manifest. For a folder of the user's it is a path relative to the manifest
+where the folder lies in the project (so that the project may be moved), else an absolute one.
+`source` repeats the data set's source section of params.yaml. `files` is sorted by path; a path is
+relative to the root and has forward slashes. Hidden files and folders, what file managers leave behind, READMEs and
+MANIFEST.json itself are not listed: a corrected README makes no other data set.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from rsis.errors import UserError
+from rsis.files.atomic import LITTER, read_json, write_json
+from rsis.files.digests import sha256_of
+
+NAME = "MANIFEST.json"
+SCHEMA_VERSION: Final = 1
+_READMES = frozenset({"readme", "readme.md", "readme.txt", "readme.rst"})
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What a file was when it was recorded.
+
+    Attributes:
+        size: Bytes.
+        sha256: SHA-256 of its bytes, in hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files of a raw data set.
+
+    Attributes:
+        dataset: Its name in params.yaml.
+        root: Absolute folder that holds the files.
+        files: Record of each file by its path relative to `root`, sorted.
+        source: The source section of params.yaml it was made from.
+    """
+
+    dataset: str
+    root: Path
+    files: Mapping[str, FileRecord]
+    source: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over all records: equal for equal files, wherever they lie."""
+        lines = (f"{path}\0{record.size}\0{record.sha256}\n" for path, record in sorted(self.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The JSON file as it is."""
+
+    schema_version: Literal[1]
+    dataset: str
+    root: str
+    source: dict[str, Any]
+    files: dict[str, FileRecord]
+
+
+def write_manifest(folder: Path, dataset: str, root: Path, source: Mapping[str, Any] | None = None) -> Manifest:
+    """Hash every file under `root` and write `folder/MANIFEST.json`.
+
+    Args:
+        folder: Where the manifest goes; may be `root` itself.
+        dataset: Name of the data set.
+        root: The data.
+        source: What it was made from, as JSON values.
+
+    Raises:
+        UserError: `root` is no folder, holds no file or cannot be read, or `folder` cannot be written.
+    """
+    folder, root = folder.resolve(), root.resolve()
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; it was to hold the data set {dataset}; correct the path")
+    try:
+        files = {path: FileRecord((root / path).stat().st_size, sha256_of(root / path)) for path in _list_files(root)}
+    except OSError as error:
+        raise _cannot_read(Path(error.filename or root), error) from error
+    if not files:
+        raise UserError(f"{root}: the folder is empty; it was to hold the data set {dataset}; put the data there")
+    content = _Content(
+        schema_version=SCHEMA_VERSION,
+        dataset=dataset,
+        root=_root_from(folder, root),
+        source=dict(source or {}),
+        files=files,
+    )
+    write_json(folder / NAME, asdict(content))
+    return Manifest(dataset, root, files, content.source)
+
+
+def _root_from(folder: Path, root: Path) -> str:
+    """Return how the manifest in `folder` names the root."""
+    project = Path.cwd().resolve()
+    if root == folder or (folder.is_relative_to(project) and root.is_relative_to(project)):
+        return Path(os.path.relpath(root, folder)).as_posix()
+    return str(root)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `folder/MANIFEST.json`.
+
+    Raises:
+        UserError: It is missing, or is not a manifest of this schema version.
+    """
+    content = read_json(folder / NAME, _Content, f"run `rsis download {folder.name}`")
+    return Manifest(content.dataset, (folder / content.root).resolve(), content.files, content.source)
+
+
+def verify(manifest: Manifest) -> None:
+    """Check that the data is what it was when the manifest was written.
+
+    Raises:
+        UserError: Names the first file that is missing, has another size or other bytes, or was added.
+    """
+    advice = _advice(manifest)
+    try:
+        for name, record in sorted(manifest.files.items()):
+            path = manifest.root / name
+            if not path.is_file():
+                raise UserError(f"{path}: missing, {advice}")
+            size = path.stat().st_size
+            if size != record.size:
+                raise UserError(f"{path}: {size} bytes, recorded as {record.size}; {advice}")
+            if sha256_of(path) != record.sha256:
+                raise UserError(f"{path}: its bytes differ from those recorded; {advice}")
+        added = sorted(set(_list_files(manifest.root)) - set(manifest.files))
+    except OSError as error:
+        raise _cannot_read(Path(error.filename or manifest.root), error) from error
+    if added:
+        raise UserError(f"{manifest.root / added[0]}: not recorded, {advice.replace('restore', 'remove')}")
+
+
+def read_recorded(manifest: Manifest, path: Path) -> bytes:
+    """Return the bytes of one file under the manifest's root, after comparing them with those recorded.
+
+    Raises:
+        UserError: The file is missing, has another size or other bytes, or is not recorded.
+    """
+    advice = _advice(manifest)
+    record = manifest.files.get(Path(os.path.relpath(path, manifest.root)).as_posix())
+    if record is None:
+        raise UserError(f"{path}: not recorded, {advice.replace('restore', 'remove')}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing, {advice}") from error
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    if len(content) != record.size:
+        raise UserError(f"{path}: {len(content)} bytes, recorded as {record.size}; {advice}")
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise UserError(f"{path}: its bytes differ from those recorded; {advice}")
+    return content
+
+
+def _advice(manifest: Manifest) -> str:
+    return f"changed since download; restore it, or run `rsis download {manifest.dataset}` again to accept it"
+
+
+def _list_files(root: Path) -> list[str]:
+    """Return the sorted relative paths of the files under `root`, through links but each folder once."""
+    seen = {root.resolve()}
+    found: list[str] = []
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=_raise):
+        kept = []
+        for name in sorted(folders):
+            real = Path(folder, name).resolve()
+            if not name.startswith(".") and real not in seen:
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        paths = (Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith("."))
+        found.extend(path for path in paths if path != NAME and not _is_no_data(path))
+    return sorted(found)
+
+
+def _is_no_data(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name in LITTER or name.lower() in _READMES
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _cannot_read(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot read ({error.strerror or error}); make it readable, then run again")

@@ -1,0 +1,1 @@
+"""The machine a process runs on: processors, memory, locks, processes, installed packages, the checkout."""

@@ -1,0 +1,106 @@
+"""One process at a time: what another one is doing is waited for, and it is said who it is.
+
+A lock is a file that its holder has locked with flock, so that the system frees it however the holder ends.
+Beside it stands who holds it, for messages and for `rsis status`:
+
+    state/locks/train-demo.lock
+    state/locks/train-demo.json    {"host": "n1", "pid": 4711, "job": "123", "since": "2026-11-24T10:00:00+00:00"}
+
+"job" is the number SLURM gave it, or null.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from rsis.errors import StoppedError, UserError
+from rsis.files.atomic import read_json, write_json
+
+_LOG = logging.getLogger(__name__)
+_POLL = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, and since when (ISO 8601, UTC)."""
+
+    host: str
+    pid: int
+    job: str | None
+    since: str
+
+    def __str__(self) -> str:
+        """Return what a message says of it."""
+        job = "" if self.job is None else f", SLURM job {self.job}"
+        return f"process {self.pid} on {self.host}{job}, since {self.since}"
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Hold a lock while the block runs; wait for as long as another process has it.
+
+    Args:
+        path: The lock's file, suffix .lock; it stays when the lock is free.
+        what: What is being done, for the message of a process that waits.
+        is_stopped: Whether to wait no longer.
+
+    Raises:
+        StoppedError: `is_stopped` said so while it waited.
+        UserError: The file system cannot lock files, or the folder cannot be written.
+    """
+    lock = _lock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _LOG.warning("%s: another process is at it (%s); waiting until it ends", what, holder_of(path) or "unknown")
+            lock.acquire(poll_interval=_POLL, cancel_check=is_stopped)
+    except Timeout as error:
+        raise StoppedError(f"{what}: stopped while it waited for another process; run it again") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise UserError(
+                f"{path}: this file system cannot lock files; put the project's folder on one that can "
+                "(NFS 4, Lustre mounted with flock, or a local disk)"
+            ) from error
+        raise UserError(f"{path}: cannot lock ({error.strerror or error}); make the folder writable") from error
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = Holder(socket.gethostname(), os.getpid(), os.environ.get("SLURM_JOB_ID"), since)
+        write_json(path.with_suffix(".json"), asdict(holder))
+        yield
+    finally:
+        path.with_suffix(".json").unlink(missing_ok=True)
+        lock.release()
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Return who holds a lock, or None when it is free."""
+    if not path.is_file():
+        return None
+    probe = _lock(path)
+    try:
+        probe.acquire(timeout=0)
+    except Timeout:
+        try:
+            return read_json(path.with_suffix(".json"), Holder, "it is written by the lock's holder")
+        except UserError:  # taken this very moment: the holder has not said yet who it is
+            return Holder("unknown", 0, None, "just now")
+    except OSError:
+        return None
+    probe.release()
+    return None
+
+
+def _lock(path: Path) -> BaseFileLock:
+    # never a file whose being there is the lock: a killed process would leave it behind
+    return FileLock(path, fallback_to_soft=False, preserve_lock_file=True)

@@ -1,0 +1,1 @@
+"""The paper's decoder: a pyramid of ConvLSTM layers."""

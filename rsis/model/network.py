@@ -1,0 +1,90 @@
+"""The whole network, and its checkpoint on disk."""
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from rsis.config.runs import ModelSection
+from rsis.model.convlstm.decoder import Decoder, DecoderShape, DecoderState, join_steps, upsample
+from rsis.model.encoder import Encoder
+from rsis.structures import RSISOutput
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
+STD = (0.229, 0.224, 0.225)
+
+
+class RSISNetwork(nn.Module):
+    """Recurrent semantic instance segmentation (Salvador et al. 2017).
+
+    Args:
+        section: The architecture.
+        num_classes: K, the data set's classes and class 0.
+        pretrained: Whether to read `section.weights`; false when a checkpoint fills the network anyway.
+    """
+
+    def __init__(self, section: ModelSection, num_classes: int, *, pretrained: bool = True) -> None:
+        super().__init__()
+        shape = DecoderShape(
+            hidden_widths=section.hidden_widths,
+            num_classes=num_classes,
+            skip_mode=section.skip_mode,
+            kernel_size=section.kernel_size,
+            mask_kernel_size=section.mask_kernel_size,
+            mask_gain=section.mask_gain,
+            mask_bias=section.mask_bias,
+            box_head=section.box_head,
+            dropout=section.dropout,
+            dropout_class=section.dropout_class,
+            dropout_stop=section.dropout_stop,
+        )
+        self.encoder = Encoder(
+            section.backbone,
+            section.weights if pretrained else None,
+            shape.skip_widths,
+            kernel_size=section.kernel_size,
+            coordinates=section.coordinates,
+            stride=section.stride,
+        )
+        self.decoder = Decoder(shape)
+
+    def forward(self, images: torch.Tensor, num_steps: int, checkpoint_steps: int | None = None) -> RSISOutput:
+        """Run the network on normalised images (see `normalize`).
+
+        Args:
+            images: float [B, 3, H, W].
+            num_steps: T, at least 1.
+            checkpoint_steps: Keep what the backward pass needs of the decoder for so many steps at a time, and run
+                them a second time for it: memory grows half as fast with T, a training step takes 20 to 30 % longer
+                (benchmarks/README.md). None keeps everything. The result is the same.
+        """
+        state = self.start(images)
+        if checkpoint_steps is None or not torch.is_grad_enabled():
+            return self.decode(state, num_steps)[0]
+        outputs = []
+        for first in range(0, num_steps, checkpoint_steps):
+            count = min(checkpoint_steps, num_steps - first)
+            output, state = checkpoint(self.decoder, state, count, use_reentrant=False)
+            outputs.append(output)
+        return join_steps(outputs)
+
+    def start(self, images: torch.Tensor) -> DecoderState:
+        """Run the encoder; return the decoder's state before its first step."""
+        state: DecoderState = self.decoder.start(self.encoder(images))
+        return state
+
+    def decode(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
+        """Run the decoder for `num_steps` steps, from `state` on; return their outputs and the state after them."""
+        output: tuple[RSISOutput, DecoderState] = self.decoder(state, num_steps)
+        return output
+
+
+def normalize(images: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Return uint8 RGB images [B, 3, H, W] scaled to 0..1, less ImageNet's mean, over its deviation."""
+    mean = torch.tensor(MEAN, dtype=dtype, device=images.device)[:, None, None]
+    std = torch.tensor(STD, dtype=dtype, device=images.device)[:, None, None]
+    return (images.to(dtype) / 255 - mean) / std
+
+
+def mask_probs(output: RSISOutput, size: tuple[int, int]) -> torch.Tensor:
+    """Return the masks' probabilities [B, T, H, W] at the network's input size (H, W)."""
+    return torch.sigmoid(upsample(output.mask_logits, size))

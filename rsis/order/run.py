@@ -1,0 +1,147 @@
+"""`rsis analyze`: the order analysis of one run, as tables, figures and a page beside the paper's numbers.
+
+analysis/<run>/order.csv     mean tau of every order with its interval, see `rsis.order.correlation.summary`
+analysis/<run>/images.csv    tau of every image, see `rsis.order.correlation.taus`
+analysis/<run>/pairs.csv     consecutive objects, see `rsis.order.correlation.consecutive_pairs`
+analysis/<run>/*.png         figures
+analysis/<run>/index.md, index.html   all of it on a page; the HTML carries its pictures
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.progress import track
+
+from rsis.checkpoint.file import load_checkpoint
+from rsis.config.runs import RunSection
+from rsis.data.prepared.file import PreparedSplit
+from rsis.errors import UserError
+from rsis.files.atomic import atomic_folder, check_replaceable
+from rsis.order.activations import POOLINGS, Observed, observe, untrained
+from rsis.order.correlation import PATTERNS, Emission, consecutive_pairs, summary, taus
+from rsis.order.figures import heat_figure, pair_figure, tau_figure
+from rsis.report.render import render
+from rsis.report.tables.published import Published, load_published
+
+_SHOWN = 4  # images with heat maps
+
+
+def analyze(
+    name: str, run: RunSection, processed: Path, checkpoint: Path, folder: Path, *, progress: bool
+) -> list[list[str]]:
+    """Analyse the order in which a trained run emits objects, and write what was found.
+
+    Args:
+        name: Name of the run.
+        run: Its section of params.yaml.
+        processed: Folder with the prepared splits; the run's own split of `predict` is analysed.
+        checkpoint: The trained network.
+        folder: Where everything goes; an earlier analysis there is replaced.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The table beside the paper's, its heading first.
+
+    Raises:
+        UserError: The checkpoint or the split is missing or damaged, they do not fit each other, or no image has
+            two predicted objects; or `folder` holds what rsis did not write.
+    """
+    check_replaceable(folder)  # before minutes of analysis
+    split = PreparedSplit(processed / f"{run.predict.split}.h5")
+    network, info = load_checkpoint(checkpoint, expected=run.model)
+    if info.size != split.size or info.class_names != split.class_names:
+        raise UserError(
+            f"{checkpoint}: trained on {info.size}, {info.class_names}; {split.path} has {split.size}, "
+            f"{split.class_names}; run `rsis prepare {run.dataset}` and `rsis train {name}` again"
+        )
+    networks = {"before": untrained(run, len(info.class_names) + 1), "after": network}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    networks = {stage: item.to(device) for stage, item in networks.items()}
+    seen = track(observe(networks, split, run), f"analyze {name}", len(split), disable=not progress)
+    emissions, shown = _collect(seen)
+    table = taus(emissions)
+    if table.empty:
+        raise UserError(
+            f"{checkpoint}: no image of {split.path} has two predicted objects, there is no order to analyse; train "
+            "longer, or lower predict.objectness_threshold"
+        )
+    means, pairs = summary(table), consecutive_pairs(emissions, info.class_names)
+    rows = beside_paper(means, load_published())
+    figures = [tau_figure(name, means), pair_figure(name, pairs), heat_figure(name, shown)]
+    facts = {"run": name, "dataset": run.dataset, "split": run.predict.split, "images": len(split)}
+    context = {**facts, "ordered": table["image_id"].nunique(), "rows": rows, "figures": figures}
+    context["pairs"] = [list(pairs.columns), *(_texts(row) for row in pairs.itertuples(index=False))]
+    with atomic_folder(folder) as temporary:
+        for file, frame in (("order.csv", means), ("images.csv", table), ("pairs.csv", pairs)):
+            frame.to_csv(temporary / file, index=False, lineterminator="\n")
+        for item in figures:
+            (temporary / item.name).write_bytes(item.data)
+        for suffix in ("md", "html"):
+            text = render(f"analysis.{suffix}", context)
+            (temporary / f"index.{suffix}").write_text(text, encoding="utf-8")
+    return rows
+
+
+def _collect(seen: Iterable[Observed]) -> tuple[list[Emission], list[Observed]]:
+    """Return every image's emission, and some images whole, evenly spaced over those with two objects or more.
+
+    Few are kept while it is not known how many there will be: of twice as many as are shown, every other goes.
+    """
+    emissions: list[Emission] = []
+    kept: list[Observed] = []
+    stride, number = 1, 0
+    for item in seen:
+        emissions.append(item.emission)
+        if len(item.masks) < 2:
+            continue
+        if number % stride == 0:
+            kept.append(item)
+        number += 1
+        if len(kept) > 2 * _SHOWN:
+            kept, stride = kept[::2], 2 * stride
+    places = np.linspace(0, len(kept) - 1, min(_SHOWN, len(kept))).round().astype(int).tolist()
+    return emissions, [kept[place] for place in places]
+
+
+def beside_paper(means: pd.DataFrame, published: Published) -> list[list[str]]:
+    """Return the table of tau, ours and the paper's, as text: a heading, then a row for each order.
+
+    Args:
+        means: See `rsis.order.correlation.summary`.
+        published: The literature's numbers.
+    """
+    tables = [table for table in published.tables.values() if table.kind == "order"]
+    poolings = [f"ours, {pooling} activation" for pooling in POOLINGS]
+    rows = [["order", *poolings, *(f"paper, {table.title.rpartition(', ')[2]}" for table in tables)]]
+    for pattern in (*PATTERNS, "f4", "f3", "f2", "f1", "f0"):
+        ours = [_ours(means, pattern, pooling) for pooling in POOLINGS]
+        theirs = []
+        for table in tables:
+            values = {row.method: table.values_of(row) for row in table.rows}[pattern]
+            theirs.append(_arrow(values["order/tau_before"], values["order/tau"]))
+        rows.append([pattern, *ours, *theirs])
+    return rows
+
+
+def _ours(means: pd.DataFrame, pattern: str, pooling: str) -> str:
+    """Return "before → after [low, high]" of an order; for one of the image there is no before, and no pooling."""
+    found = means[(means["pattern"] == pattern) & means["pooling"].isin(["", pooling])]
+    numbers = {row["stage"]: row for row in found.to_dict("records")}
+    if "after" not in numbers:
+        return "-"
+    after, before = numbers["after"], numbers.get("before")
+    interval = f" [{after['low']:.3f}, {after['high']:.3f}]" if np.isfinite(after["low"]) else ""
+    return _arrow(None if before is None else before["tau"], after["tau"]) + interval
+
+
+def _arrow(before: float | None, after: float | None) -> str:
+    if after is None:
+        return "-"
+    return f"{after:.3f}" if before is None else f"{before:.3f} → {after:.3f}"
+
+
+def _texts(row: Sequence[object]) -> list[str]:
+    return [f"{100 * value:.0f} %" if isinstance(value, float) else str(value) for value in row]

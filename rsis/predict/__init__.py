@@ -1,0 +1,1 @@
+"""From a checkpoint and a prepared split to a prediction file."""

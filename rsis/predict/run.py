@@ -1,0 +1,97 @@
+"""From a checkpoint and a prepared split to a prediction file at the images' original sizes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from rsis.checkpoint.file import load_checkpoint
+from rsis.config.runs import PredictSection, RunSection
+from rsis.data.prepared.file import PreparedSplit
+from rsis.errors import UserError
+from rsis.files.digests import sha256_of
+from rsis.masks import encode_rle
+from rsis.model.network import RSISNetwork
+from rsis.predict.decode import find_objects
+from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
+
+
+def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, target: Path, *, progress: bool) -> None:
+    """Write the prediction file of a run.
+
+    Args:
+        name: Name of the run.
+        run: Its section of params.yaml.
+        processed: Folder with the prepared splits.
+        checkpoint: The trained network.
+        target: Where the prediction file goes.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        UserError: The checkpoint is missing, damaged, of another architecture, or of other classes or sizes
+            than the data; the prepared split is missing or damaged.
+    """
+    section = run.predict
+    split = PreparedSplit(processed / f"{section.split}.h5")
+    network, info = load_checkpoint(checkpoint, expected=run.model)
+    for what, ours, theirs in (("classes", info.class_names, split.class_names), ("size", info.size, split.size)):
+        if ours != theirs:
+            raise UserError(
+                f"{checkpoint}: trained on {what} {ours}, but {run.dataset} has {theirs}; "
+                f"run `rsis prepare {run.dataset}` and `rsis train {name}` again"
+            )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    file = PredictionFile(
+        dataset=run.dataset,
+        run=name,
+        split=section.split,
+        checkpoint=sha256_of(checkpoint),
+        class_names=info.class_names,
+        parameters=section.model_dump(mode="json"),
+        images=(),
+    )
+    write_predictions(target, file, _predictions(network, split, section, progress=progress))
+
+
+def _predictions(
+    network: RSISNetwork, split: PreparedSplit, section: PredictSection, *, progress: bool
+) -> Iterator[ImagePrediction]:
+    """Yield the prediction of every image of a split, in its order."""
+    device = next(network.parameters()).device
+    starts = range(0, len(split), section.batch_size)
+    for start in track(starts, description="predict", disable=not progress):
+        samples = [split.read(i) for i in range(start, min(start + section.batch_size, len(split)))]
+        batch = torch.stack([sample.image for sample in samples]).to(device)
+        ids_and_sizes = [(sample.image_id, sample.original_size) for sample in samples]
+        yield from predict_batch(network, batch, ids_and_sizes, section)
+
+
+def predict_batch(
+    network: RSISNetwork,
+    images: torch.Tensor,
+    ids_and_sizes: list[tuple[str, tuple[int, int]]],
+    section: PredictSection,
+) -> list[ImagePrediction]:
+    """Predict the objects of a batch, as a prediction file holds them.
+
+    Args:
+        network: In eval mode.
+        images: uint8 [B, 3, H, W] on the network's device.
+        ids_and_sizes: Image id and original (H, W) of each.
+        section: Thresholds.
+
+    Returns:
+        One prediction for each image, objects in the order the network emitted them.
+    """
+    results = []
+    found = find_objects(network, images, [size for _, size in ids_and_sizes], section)
+    for (image_id, size), emitted in zip(ids_and_sizes, found, strict=True):
+        instances = [
+            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(emitted.objectness[step]), int(step))
+            for mask, probs, step in zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True)
+        ]
+        said = tuple(emitted.objectness.tolist())
+        results.append(ImagePrediction(image_id, size, tuple(instances), said))
+    return results

@@ -1,0 +1,128 @@
+"""Ten test images side by side: input, truth, prediction.
+
+The ten are not chosen: they are evenly spaced over the sorted image ids, the first and the last among
+them. Objects are numbered in the order the model emitted them; a true object has the colour and number
+of the prediction it is matched to, one to one, where their IoU is at least 0.5. An object without such
+a partner is hatched: grey in the truth, in its own colour in the prediction.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.optimize import linear_sum_assignment
+
+from rsis.errors import UserError
+from rsis.masks import decode_rle, relabel
+from rsis.prediction_file import ImagePrediction
+from rsis.report.figures.panel import ReportImage
+from rsis.tool.overlay import enlarge, paint
+
+MATCH_IOU = 0.5
+JPEG_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """One image's three panels, with its counts of objects."""
+
+    image_id: str
+    input: ReportImage
+    truth: ReportImage
+    prediction: ReportImage
+    num_true: int
+    num_predicted: int
+    num_matched: int
+
+
+def choose(image_ids: Sequence[str], count: int = 10) -> list[str]:
+    """Return at most `count` ids, evenly spaced over the sorted ids, with the first and the last; of one the middle."""
+    ids = sorted(image_ids)
+    if len(ids) <= count:
+        return ids
+    if count == 1:
+        return [ids[len(ids) // 2]]
+    return [ids[i * (len(ids) - 1) // (count - 1)] for i in range(count)]
+
+
+def emitted_map(prediction: ImagePrediction) -> np.ndarray:
+    """Return int32 [H, W] with the number of the object that owns each pixel, 0 = none.
+
+    Objects are numbered from 1 in the order of their decoder steps; of several classes of one step the
+    likeliest stands for it. The earliest object keeps a contested pixel.
+    """
+    best = {i.step: i for i in sorted(prediction.instances, key=lambda i: i.class_prob)}
+    owner = np.zeros(prediction.size, np.int32)
+    for number, step in enumerate(sorted(best), start=1):
+        owner[(owner == 0) & decode_rle(best[step].rle)] = number
+    return owner
+
+
+def match(target_map: np.ndarray, pred_map: np.ndarray) -> dict[int, int]:
+    """Return target label -> predicted label, one to one with the largest sum of IoU, each at least 0.5.
+
+    Args:
+        target_map: int [H, W], 0 = background, labels 1..N.
+        pred_map: int [H, W], 0 = background, labels of any order, some perhaps absent.
+    """
+    shape = int(target_map.max(initial=0)) + 1, int(pred_map.max(initial=0)) + 1
+    both = np.bincount((target_map.astype(np.int64) * shape[1] + pred_map).ravel(), minlength=shape[0] * shape[1])
+    overlap = both.reshape(shape)
+    union = overlap.sum(1)[:, None] + overlap.sum(0)[None, :] - overlap
+    iou = overlap[1:, 1:] / np.maximum(union[1:, 1:], 1)
+    rows, columns = linear_sum_assignment(np.where(iou >= MATCH_IOU, iou, 0), maximize=True)
+    return {int(r) + 1: int(c) + 1 for r, c in zip(rows, columns, strict=True) if iou[r, c] >= MATCH_IOU}
+
+
+def gallery_item(name: str, image_path: Path, target_map: np.ndarray, prediction: ImagePrediction) -> GalleryItem:
+    """Draw one image's panels.
+
+    Args:
+        name: Start of the pictures' file names.
+        image_path: The benchmark's own image.
+        target_map: int [H, W], 0 = background, the truth at the image's size; labels may have gaps.
+        prediction: What the model emitted, at the same size.
+
+    Raises:
+        UserError: The image cannot be read, or the three differ in size.
+    """
+    image = _read(image_path)
+    for what, size in (("prediction", tuple(prediction.size)), ("truth", target_map.shape)):
+        if size != (image.height, image.width):
+            found = f"is {image.height} x {image.width} pixels but its {what} {size[0]} x {size[1]}"
+            raise UserError(f"{image_path}: {found}; prepare, train and predict again from the same raw data")
+    target_map, pred_map = relabel(target_map), emitted_map(prediction)
+    pairs = match(target_map, pred_map)
+    true_ids, pred_ids = (np.unique(m[m > 0]).tolist() for m in (target_map, pred_map))
+    matched = set(pairs.values())
+    shown = enlarge(image)
+    truth = paint(shown, target_map, {label: pairs.get(label) for label in true_ids}, set(true_ids) - set(pairs))
+    predicted = paint(shown, pred_map, {label: label for label in pred_ids}, set(pred_ids) - matched)
+    counts = f"{len(true_ids)} true objects" if len(true_ids) != 1 else "1 true object"
+    image_id = prediction.image_id
+    return GalleryItem(
+        image_id,
+        _encode(shown, f"{name}-input.jpg", f"Image {image_id}."),
+        _encode(truth, f"{name}-truth.jpg", f"Truth of {image_id}: {counts}, {len(pairs)} of them found."),
+        _encode(predicted, f"{name}-prediction.jpg", f"Prediction for {image_id}: {len(pred_ids)} numbered objects."),
+        len(true_ids),
+        len(pred_ids),
+        len(pairs),
+    )
+
+
+def _read(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as file:
+            return file.convert("RGB")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read this image ({error}); restore the raw data with rsis download") from error
+
+
+def _encode(image: Image.Image, name: str, alt: str) -> ReportImage:
+    file = io.BytesIO()
+    image.save(file, format="JPEG", quality=JPEG_QUALITY, optimize=True)
+    return ReportImage(name, file.getvalue(), alt, "", (image.height, image.width))

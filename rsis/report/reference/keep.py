@@ -1,0 +1,56 @@
+"""Keeping a report's runs as reference results."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsis.config.params import Params
+from rsis.files import paths
+from rsis.files.atomic import read_json
+from rsis.machine.cores import describe_machine
+from rsis.report.page import RunInputs, load_run
+from rsis.report.reference.results import Reference, Training, seeds_of, training_of
+from rsis.report.reference.text import put_tables
+from rsis.report.run import write_reference
+
+PAGES = (Path("README.md"), Path("docs/demos.md"))  # that have the table, in the project's folder
+
+
+def keep_as_reference(
+    params: Params, name: str, inputs: Sequence[RunInputs], inputs_of: Callable[[str], RunInputs], folder: Path
+) -> Reference:
+    """Write the folder of reference results and the tables of `PAGES`.
+
+    Args:
+        params: The configuration. It names the runs with other seeds, and those of `default`; what was trained and
+            scored of both is taken along.
+        name: Of the report.
+        inputs: The runs to keep and to report.
+        inputs_of: Says where the files of a run are.
+        folder: Of the reference results.
+
+    Raises:
+        UserError: Something of a run is missing or malformed, or a file cannot be written.
+    """
+    runs: dict[str, tuple[Training, ...]] = {}
+    others = [run for run in params.default.runs if run not in {item.run for item in inputs} and _is_scored(run)]
+    for item in (*inputs, *map(inputs_of, others)):
+        seeds = [inputs_of(run) for run in seeds_of(params, item.run) if _is_scored(run)]
+        runs[item.run] = tuple(_training(each) for each in (item, *seeds))
+    reference = Reference(runs)
+    write_reference(name, inputs, folder, reference)
+    for page in PAGES:
+        if page.is_file():
+            put_tables(page, reference)
+    return reference
+
+
+def _is_scored(run: str) -> bool:
+    """Whether a run was trained and scored here; figures alone may be those of the repository."""
+    return paths.metrics_file(run).is_file() and paths.predictions_file(run).is_file()
+
+
+def _training(item: RunInputs) -> Training:
+    run, _ = load_run(item)
+    history = read_json(item.history_folder / "run.json", dict[str, Any], f"run rsis train {item.run} again")
+    return training_of(run, history, describe_machine())

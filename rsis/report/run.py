@@ -1,0 +1,149 @@
+"""Writes a report: Markdown with its pictures, one self-contained HTML page, and the numbers as CSV.
+
+Equal inputs give equal bytes: nothing of the moment of writing is in them.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsis.errors import UserError
+from rsis.files.atomic import MARK, atomic_folder, atomic_path, check_replaceable
+from rsis.report.figures.breakdown import breakdown
+from rsis.report.figures.panel import ReportImage, smaller
+from rsis.report.page import RunInputs, load_run, run_page
+from rsis.report.reference.results import NAME as RESULTS
+from rsis.report.reference.results import Reference, write_results
+from rsis.report.reference.text import readme
+from rsis.report.render import render
+from rsis.report.tables.ablation import ablations
+from rsis.report.tables.comparison import compare
+from rsis.report.tables.experiments import Experiment, tabulate
+from rsis.report.tables.long_table import long_table
+from rsis.report.tables.published import Published, load_published
+from rsis.report.tables.seeds import seed_tables
+
+RESERVED = ("readme", "reference")  # what stands in reports/ beside the reports, in lower case
+MANY_RUNS = 4  # from these on a gallery shows fewer images of each
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """What a report consists of; the Markdown links the pictures in `figures`."""
+
+    markdown: Path
+    html: Path
+    csv: Path
+    figures: Path
+
+
+def write_report(
+    name: str,
+    inputs: Sequence[RunInputs],
+    folder: Path,
+    published: Published | None = None,
+    experiments: Sequence[Experiment] = (),
+) -> ReportPaths:
+    """Write `<folder>/<name>.md`, `.html` and `.csv`, and `<folder>/<name>/` with the Markdown's pictures.
+
+    Everything is rendered before the first file is written.
+
+    Args:
+        name: Name of the report: letters, digits, "_", "-" and ".".
+        inputs: Runs, in the order they are to appear, of any data sets.
+        folder: Where the report goes.
+        published: The literature's numbers; by default those of the package.
+        experiments: DVC experiments to compare, the one first that the others are compared with.
+
+    Raises:
+        UserError: There is neither a run nor an experiment, the name cannot be used or belongs to files that are no
+            report, an input is missing or wrong, inputs of a run do not belong together, or a file cannot be written.
+    """
+    paths = _places(name, folder)
+    if not inputs and not experiments:
+        raise UserError(f"report {name}: no run to report; name at least one of params.yaml's runs")
+    rendered = _render(name, inputs, published, experiments, 10 if len(inputs) < MANY_RUNS else 4)
+    with atomic_folder(paths.figures) as temporary:
+        for picture in rendered.pictures:
+            (temporary / picture.name).write_bytes(picture.data)
+    for path in (paths.markdown, paths.html, paths.csv):
+        with atomic_path(path) as temporary:
+            temporary.write_text(rendered.texts[path.suffix[1:]], encoding="utf-8")
+    return paths
+
+
+def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, reference: Reference) -> None:
+    """Write a folder of reference results: README.md, results.json, and a small report as Markdown.
+
+    Args:
+        name: Of the report.
+        inputs: Its runs.
+        folder: What is written; earlier reference results there are replaced.
+        reference: All figures.
+
+    Raises:
+        UserError: See `write_report`.
+    """
+    rendered = _render(name, inputs, None, (), 1)
+    with atomic_folder(folder) as temporary:
+        (temporary / name).mkdir()
+        for picture in map(smaller, rendered.pictures):
+            (temporary / name / picture.name).write_bytes(picture.data)
+        (temporary / f"{name}.md").write_text(rendered.texts["md"], encoding="utf-8")
+        command = f"{_command(name, [item.run for item in inputs], [])} --reference"
+        (temporary / "README.md").write_text(readme(reference, name, command), encoding="utf-8")
+        write_results(temporary / RESULTS, reference)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A report before it is written: its texts by suffix, and the pictures that the Markdown links."""
+
+    texts: dict[str, str]
+    pictures: tuple[ReportImage, ...]
+
+
+def _render(
+    name: str,
+    inputs: Sequence[RunInputs],
+    published: Published | None,
+    experiments: Sequence[Experiment],
+    shown: int,
+) -> _Rendered:
+    """Make the whole content of a report; its gallery shows so many images of each run."""
+    loaded = [load_run(item) for item in inputs]
+    runs = [run for run, _ in loaded]
+    command = _command(name, [item.run for item in inputs], [item.name for item in experiments[1:]])
+    pages = [run_page(command, item, *read, shown) for item, read in zip(inputs, loaded, strict=True)]
+    numbers = published or load_published()
+    comparisons = compare(runs, numbers) + ablations(runs, numbers)
+    figures, seeds = breakdown(runs), seed_tables(runs)
+    context: dict[str, object] = {"name": name, "pages": pages, "comparisons": comparisons, "breakdown": figures}
+    context |= {"experiments": tabulate(experiments), "command": command, "seeds": seeds}
+    texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
+    texts["csv"] = long_table(comparisons, experiments, seeds).to_csv(index=False, lineterminator="\n")
+    return _Rendered(texts, (*figures, *(picture for page in pages for picture in page.pictures)))
+
+
+def _places(name: str, folder: Path) -> ReportPaths:
+    """Return where a report of that name goes, after checking that no other files stand there."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise UserError(f"report --name: found {name!r}; expected letters, digits, _, - and . alone, and no folder")
+    if name.lower() in RESERVED:
+        raise UserError(f"report --name: {name} is kept for the reference results; take another")
+    paths = ReportPaths(folder / f"{name}.md", folder / f"{name}.html", folder / f"{name}.csv", folder / name)
+    check_replaceable(paths.figures)
+    if not (paths.figures / MARK).is_file():
+        for path in (paths.markdown, paths.html, paths.csv):
+            if path.exists():
+                raise UserError(f"{path}: is there and belongs to no report; take another --name, or move it away")
+    return paths
+
+
+def _command(name: str, runs: list[str], experiments: list[str]) -> str:
+    """The command of a report; its name is by default that of its first run."""
+    usual = runs[0] if runs else "experiments"
+    compared = ["--experiments", *experiments] if experiments else []
+    return shlex.join(["rsis", "report", *runs, *([] if name == usual else ["--name", name]), *compared])

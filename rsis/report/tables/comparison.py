@@ -1,0 +1,168 @@
+"""Ours beside the literature's numbers, each row with the protocol it was measured under.
+
+A run judged by the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) stands beside that benchmark's
+published results whatever its data, and says so when its data are others; a run scored by `coco` stands
+beside published numbers only on the same data set, since COCO's AP of another data set says nothing. No
+number is named without its scorer. A run on the data set and split of the paper's own row has its difference to
+it, and so has the mean of runs that differ in their seed alone, which follows the last of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rsis.report.tables.protocol import (
+    ScoredRun,
+    by,
+    data_difference,
+    is_benchmark,
+    is_comparable,
+    settings_differences,
+)
+from rsis.report.tables.published import Published, PublishedRow, PublishedTable, Unit
+from rsis.report.tables.quantities import (
+    MINUS,
+    SCORERS,
+    differences,
+    short_label_of,
+    unit_of,
+    value_of,
+)
+from rsis.report.tables.rows import Comparison, ComparisonColumn, ComparisonRow
+from rsis.report.tables.seeds import SeedGroup, deviation_of, mean_of, seed_groups
+
+VERSIONS = {"v1": "v1", "v4": "v4, through a review", "secondary": "secondary source"}
+
+
+def compare(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison, ...]:
+    """Return the tables of each scorer that judged any of the runs, in the order the scorers first appear.
+
+    A scorer has a table for each published table of results in its terms, or one of ours alone.
+    """
+    found = []
+    for scorer in dict.fromkeys(scorer for run in runs for scorer in run.scorers):
+        judged = [run for run in runs if scorer in run.scorers]
+        tables = _tables(scorer, judged, published)
+        for number, group in enumerate(tables):
+            told = any(group[0].benchmark == other[0].benchmark for other in tables[:number])
+            found.append(_compare(judged, group, published, told))
+        if not tables:
+            found.append(_own(scorer, judged))
+    return tuple(found)
+
+
+def published_row(table: PublishedTable, row: PublishedRow, published: Published) -> ComparisonRow:
+    """Return a row of the literature as it stands in a report."""
+    source = table.source_of(row)
+    remark = [source.citation if source.version == "secondary" else VERSIONS[source.version]]
+    if row.input_size is not None:
+        remark.append(f"input {by(row.input_size)}")
+    if row.note:
+        remark.append(row.note)
+    group = [f"Published, {published.benchmarks[table.benchmark].title}", f"{table.split or 'split not stated'}"]
+    if table.images is not None:
+        group.append(f"{table.images} images")
+    shared, own, values = ", ".join(group), "; ".join(remark), table.values_of(row)
+    return ComparisonRow(row.method, False, shared, own, source.citation, values, approximate=row.approximate)
+
+
+def our_row(run: ScoredRun, keys: Sequence[str], remark: str) -> ComparisonRow:
+    """Return a run's row, without a difference."""
+    values = {key: value_of(run.scores, key) for key in keys}
+    return ComparisonRow(f"RSIS, run {run.run}", True, run.group, remark, "this report", values)
+
+
+def beside_published(
+    run: ScoredRun, table: PublishedTable, reference: PublishedRow | None, published: Published
+) -> ComparisonRow:
+    """Return a run's row in a published table, with its difference to `reference` where both are of the same images."""
+    benchmark = published.benchmarks[table.benchmark]
+    row = our_row(run, tuple(table.columns), data_difference(run, table, benchmark))
+    if reference is None or not is_comparable(run, table, benchmark):
+        return row
+    gaps = differences(row.values, table.values_of(reference))
+    return replace(row, reference=reference.method, differences=gaps)
+
+
+def with_means(runs: Sequence[ScoredRun], rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Return the rows of runs, and after the last run of each of `seed_groups` a row of their mean."""
+    groups, found = seed_groups(runs), []
+    for run, row in zip(runs, rows, strict=True):
+        found.append(row)
+        for group in (group for group in groups if group.runs[-1] is run):
+            of_group = [r for member, r in zip(runs, rows, strict=True) if any(member is m for m in group.runs)]
+            found.append(_mean_row(group, of_group))
+    return found
+
+
+AS_ABOVE = "How the runs' protocols differ from the paper's is said below the first table of this benchmark."
+
+
+def protocol_notes(runs: Sequence[ScoredRun], table: PublishedTable, published: Published) -> list[str]:
+    """Return a line for each way the runs' protocols differ from the paper's; runs that share one share a line."""
+    benchmark = published.benchmarks[table.benchmark]
+    lines: dict[str, list[str]] = {}
+    for run in runs:
+        text, settings = data_difference(run, table, benchmark), settings_differences(run, benchmark)
+        if settings:
+            text += f". Not as the paper's own run: {', '.join(settings)}"
+        lines.setdefault(text, []).append(run.run)
+    return [f"Run{'s' if len(names) > 1 else ''} {', '.join(names)}: {text}." for text, names in lines.items()]
+
+
+def columns_of(units: dict[str, Unit]) -> tuple[ComparisonColumn, ...]:
+    """Return the columns of a table; a spread stands with its figure."""
+    shown = [key for key in units if not key.endswith("_std")]
+    return tuple(ComparisonColumn(key, short_label_of(key), units[key], f"{key}_std" in units) for key in shown)
+
+
+def _mean_row(group: SeedGroup, rows: Sequence[ComparisonRow]) -> ComparisonRow:
+    """The mean of the rows of a group's runs, which share everything but their numbers."""
+    first, values = rows[0], dict[str, float | None]()
+    for key in (key for key in first.values if not key.endswith("_std")):
+        over_seeds = [row.values[key] for row in rows]
+        values |= {key: mean_of(over_seeds), f"{key}_std": deviation_of(over_seeds)}
+    gaps = {key: mean_of([row.differences[key] for row in rows]) for key in first.differences}
+    remark = f"± over seeds {group.seeds} (n {MINUS} 1), not over images; {first.remark}"
+    return replace(first, method=group.method, remark=remark, values=values, differences=gaps, over_seeds=True)
+
+
+def _tables(scorer: str, runs: Sequence[ScoredRun], published: Published) -> list[list[PublishedTable]]:
+    """Tables of results of a scorer, each with what the field reached in the same columns."""
+    tables = [table for table in published.tables.values() if table.scorer == scorer]
+    if scorer == "coco":
+        tables = [t for t in tables if any(is_benchmark(run, published.benchmarks[t.benchmark]) for run in runs)]
+    field_tables = [table for table in tables if table.kind == "field"]
+    groups = [[table] for table in tables if table.kind == "results"]
+    for table in field_tables:
+        same = [g for g in groups if g[0].benchmark == table.benchmark and set(table.columns) <= set(g[0].columns)]
+        if same:
+            same[0].append(table)
+        else:
+            groups.append([table])
+    return groups
+
+
+def _compare(
+    runs: Sequence[ScoredRun], tables: Sequence[PublishedTable], published: Published, told: bool
+) -> Comparison:
+    """The table of a benchmark; `told`: the notes on the runs' protocols stand below an earlier one."""
+    first = tables[0]
+    benchmark = published.benchmarks[first.benchmark]
+    rows = [published_row(table, row, published) for table in tables for row in table.rows]
+    rows += with_means(runs, [beside_published(run, first, first.reference, published) for run in runs])
+    notes = [AS_ABOVE] if told else protocol_notes(runs, first, published)
+    notes += [table.note for table in tables if table.note]
+    cited = dict.fromkeys((t.source_of(r).version, t.source_of(r).citation) for t in tables for r in t.rows)
+    notes += [f"{version}: {citation}." for version, citation in cited if version != "secondary"]
+    columns = columns_of(dict(first.columns))
+    return Comparison(first.scorer, benchmark.title, first.title, columns, tuple(rows), tuple(notes))
+
+
+def _own(scorer: str, runs: Sequence[ScoredRun]) -> Comparison:
+    """The table of a scorer in whose terms nothing published is on the runs' data."""
+    keys = dict.fromkeys(k for run in runs for k in run.scores.metrics if k.startswith(f"{scorer}/"))
+    columns = columns_of({key: unit_of(key) for key in keys})
+    rows = [our_row(run, tuple(keys), f"input {by(run.dataset_config.size)}") for run in runs]
+    title = f"{SCORERS.get(scorer, scorer)} scorer"
+    note = "No published result is on this data set with this scorer, so none stands beside ours."
+    return Comparison(scorer, title, title, columns, tuple(with_means(runs, rows)), (note,))

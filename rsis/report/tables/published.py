@@ -1,0 +1,148 @@
+"""The literature's numbers as typed, frozen data; `published.yaml` holds them and states their schema."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rsis.config.types import Count, Section, Split
+from rsis.errors import UserError
+
+PACKAGED = Path(__file__).parents[1] / "published.yaml"
+
+Unit = Literal["fraction", "count", "tau"]
+Size = Annotated[tuple[Count, Count], Field(strict=False)]  # YAML has lists only
+RANGES: dict[Unit, tuple[float, float]] = {"fraction": (0.0, 1.0), "count": (0.0, float("inf")), "tau": (-1.0, 1.0)}
+
+
+class Source(Section):
+    """Where numbers come from: a version of the paper, or a secondary work, and how to cite it."""
+
+    version: Literal["v1", "v4", "secondary"]
+    citation: Annotated[str, Field(min_length=1)]
+
+
+class Benchmark(Section):
+    """A benchmark, the names params.yaml gives its own data, and how the paper's own run was made.
+
+    Attributes:
+        paper: "<section>.<key>" of a run: the paper's value; `model.conv_lstms` is the number of hidden widths.
+    """
+
+    title: str
+    datasets: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    paper: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class PublishedRow(Section):
+    """One method's numbers, in the order of the table's columns; None = not reported or not known.
+
+    Attributes:
+        reference: Whether it is the paper's own row, which ours are compared with.
+        settings: What an ablation varies: encoder, skip, conv_lstms; what a row leaves out plays no part in it.
+    """
+
+    method: Annotated[str, Field(min_length=1)]
+    values: Annotated[tuple[float | None, ...], Field(strict=False)]
+    source: Source | None = None
+    approximate: bool = False
+    input_size: Size | None = None
+    reference: bool = False
+    settings: dict[str, str | int] = Field(default_factory=dict)
+    note: str | None = None
+
+
+class PublishedTable(Section):
+    """One table of the literature.
+
+    Attributes:
+        columns: Unit of each column by scorer key ("cvppp/sbd"), in the order of the rows' values.
+        split: None where the source does not say; likewise `images`, the number of images scored.
+    """
+
+    title: str
+    kind: Literal["results", "ablation", "order", "field"]
+    benchmark: str
+    split: Split | None
+    images: Count | None
+    source: Source
+    note: str | None = None
+    columns: Annotated[dict[str, Unit], Field(min_length=1)]
+    rows: Annotated[tuple[PublishedRow, ...], Field(strict=False, min_length=1)]
+
+    @property
+    def scorer(self) -> str:
+        """The scorer whose keys the columns are."""
+        return next(iter(self.columns)).partition("/")[0]
+
+    @property
+    def reference(self) -> PublishedRow | None:
+        """The paper's own row, which ours are compared with."""
+        return next((row for row in self.rows if row.reference), None)
+
+    def source_of(self, row: PublishedRow) -> Source:
+        """Return the row's own source, or the table's."""
+        return row.source or self.source
+
+    def values_of(self, row: PublishedRow) -> dict[str, float | None]:
+        """Return the row's numbers by scorer key."""
+        return dict(zip(self.columns, row.values, strict=True))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for key in self.columns:
+            scorer, slash, name = key.partition("/")
+            if not slash or not name or scorer != self.scorer:
+                raise ValueError(f"column {key!r} is not {self.scorer}/<key>; a table has one scorer")
+            if key.endswith("_std") and key.removesuffix("_std") not in self.columns:
+                raise ValueError(f"column {key!r} is the spread of a column that is missing")
+        for row in self.rows:
+            if len(row.values) != len(self.columns):
+                raise ValueError(f"row {row.method!r} has {len(row.values)} values for {len(self.columns)} columns")
+            for (key, value), unit in zip(self.values_of(row).items(), self.columns.values(), strict=True):
+                low, high = RANGES[unit]
+                if value is not None and not low <= value <= high:
+                    raise ValueError(f"row {row.method!r}: {key} is {value}, not a {unit} ({low:g}..{high:g})")
+        return self
+
+
+class Published(Section):
+    """The whole of published.yaml: benchmarks by id and tables by name."""
+
+    benchmarks: dict[str, Benchmark]
+    tables: dict[str, PublishedTable]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        for name, table in self.tables.items():
+            if table.benchmark not in self.benchmarks:
+                known = ", ".join(self.benchmarks)
+                raise ValueError(f"tables.{name}.benchmark is {table.benchmark!r}; benchmarks has {known}")
+        return self
+
+
+def load_published(path: Path = PACKAGED) -> Published:
+    """Read and check a file of literature numbers.
+
+    Args:
+        path: The file; by default the one that comes with the package.
+
+    Raises:
+        UserError: The file is missing, is not YAML, or breaks the schema; all faults in one line.
+    """
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror}); restore it from the repository") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())}); correct it") from error
+    try:
+        return Published.model_validate(raw)
+    except ValidationError as error:
+        faults = "; ".join(
+            ": ".join(filter(None, [".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")]))
+            for fault in error.errors()
+        )
+        raise UserError(f"{path}: {faults}; correct it") from error

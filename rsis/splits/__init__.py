@@ -1,0 +1,1 @@
+"""Which images belong to the train, val and test splits of a data set."""

@@ -1,0 +1,113 @@
+"""Which images a split of Pascal VOC and sbdataset has.
+
+Decided here once, for the reader of the training data and for the truth of the scorers: it is the protocol,
+while what an image holds is read twice, independently. An image list is text, one image id a line:
+
+    ImageSets/Segmentation/val.txt of VOC, train.txt or val.txt of sbdataset
+        2007_000033
+        2007_000042
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsis.config.datasets import VocDataset, VocSplit
+from rsis.errors import UserError
+from rsis.splits.share import select_share
+
+
+@dataclass(frozen=True)
+class SplitImages:
+    """The images of a split.
+
+    Attributes:
+        ids: Sorted and unique.
+        in_voc: Those of them in VOC's image sets of the split: VOC must have annotated them.
+    """
+
+    ids: tuple[str, ...]
+    in_voc: frozenset[str]
+
+
+def split_images(root: Path, dataset: VocDataset, split: VocSplit) -> SplitImages:
+    """Read the image lists of a split and take its share of them.
+
+    It is of the images of `split.image_sets` and `split.sbdataset`, without those of `split.exclude`; see
+    `rsis.splits.share`.
+
+    Args:
+        root: Folder that the paths of the data set are relative to.
+        dataset: Where VOC and sbdataset are within it.
+        split: Which lists and which share of them.
+
+    Raises:
+        UserError: A folder or list is missing, a list is empty or has a line that is no image id, the split
+            names lists of an sbdataset that the data set has not got, or no image is left.
+    """
+    voc = _folder(root / dataset.voc, "voc")
+    in_voc = _read_sets(voc, split.image_sets)
+    ids = in_voc | _read_sbdataset(root, dataset, split)
+    ids -= _read_sets(voc, split.exclude)
+    if not ids:
+        excluded = ", ".join(split.exclude)
+        raise UserError(f"{voc}: no image is left outside of {excluded}; correct exclude of the split in params.yaml")
+    chosen = select_share(ids, split, voc)
+    return SplitImages(chosen, frozenset(in_voc.intersection(chosen)))
+
+
+def _read_sbdataset(root: Path, dataset: VocDataset, split: VocSplit) -> set[str]:
+    if not split.sbdataset:
+        return set()
+    if dataset.sbdataset is None:
+        lists = ", ".join(split.sbdataset)
+        raise UserError(
+            f"params.yaml: a split takes {lists} of sbdataset, but the data set's sbdataset is null; "
+            "give its folder there, or take the lists out of the split"
+        )
+    folder = _folder(root / dataset.sbdataset, "sbdataset")
+    return _read_lists(folder / f"{name}.txt" for name in split.sbdataset)
+
+
+def _read_sets(voc: Path, names: tuple[str, ...]) -> set[str]:
+    return _read_lists(voc / "ImageSets" / "Segmentation" / f"{name}.txt" for name in names)
+
+
+def _read_lists(paths: Iterable[Path]) -> set[str]:
+    ids: set[str] = set()
+    for path in paths:
+        ids |= _read_list(path)
+    return ids
+
+
+def _read_list(path: Path) -> set[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path}: no such image list; run `rsis download DATASET`, or correct the split in params.yaml"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror}); make it readable") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text, expected one image id a line; restore the file") from error
+    ids = set()
+    for number, line in enumerate(lines, start=1):
+        image_id = line.strip()
+        if image_id and not re.fullmatch(r"[A-Za-z0-9_-]+", image_id):
+            raise UserError(
+                f"{path}: line {number} is {image_id[:40]!r}, expected one image id such as 2007_000032 "
+                "and nothing else; correct the line"
+            )
+        ids.add(image_id)
+    ids.discard("")
+    if not ids:
+        raise UserError(f"{path}: no image id in it, expected one a line; restore the file")
+    return ids
+
+
+def _folder(path: Path, key: str) -> Path:
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder; run `rsis download DATASET`, or correct {key} in params.yaml")
+    return path

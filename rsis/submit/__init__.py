@@ -1,0 +1,1 @@
+"""Predictions in the forms that the benchmarks' organisers take."""

@@ -1,0 +1,146 @@
+"""A run's predictions in the form that its benchmark's organisers take.
+
+The format of the run's data set decides which form that is; what stands in the folder afterwards:
+
+    cvppp        submission.h5, A1/plant003_label.png, ...    see `rsis.submit.lsc`
+    cityscapes   <image>.txt, <image>_00.png, ...             see `rsis.submit.cityscapes`
+    voc, coco    results.json                                 COCO's results format, one line a detection
+
+A line of results.json, here of VOC, has the image, the class, the mask at the image's original size and the
+score, class probability times objectness:
+
+    [
+    {"image_id": "2007_000033", "category_id": 1, "segmentation": {"size": [366, 500], "counts": "..."}, "score": 0.5}
+    ]
+
+For COCO, `image_id` and `category_id` are those of the annotation file. For VOC they are the image's name and
+the class's place in VOC's own order, 1 (aeroplane) to 20 (tvmonitor).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from rsis.config.datasets import AnyDataset, CityscapesDataset, CocoDataset, CocoSplit, CvpppDataset
+from rsis.config.runs import RunSection, ScoreSection
+from rsis.errors import UserError
+from rsis.eval.detections import detections_of, instance_map_of
+from rsis.eval.run import Origin, check_images, check_sizes
+from rsis.eval.truths.coco_file import Category, CocoImage
+from rsis.eval.truths.open import load_ground_truth
+from rsis.files.atomic import atomic_folder, check_replaceable, read_json
+from rsis.prediction_file import PredictionFile, read_predictions
+from rsis.submit.lsc import write_lsc_submission
+
+RESULTS_NAME = "results.json"
+
+
+def submit(
+    name: str,
+    run: RunSection,
+    dataset: AnyDataset,
+    root: Path,
+    predictions_path: Path,
+    folder: Path,
+    split: str | None = None,
+) -> None:
+    """Write a run's submission; an earlier one in `folder` is replaced, equal predictions give equal bytes.
+
+    Masks are written as they were predicted: what the annotation ignores stays in them, since the organisers'
+    scorers see to it. Label maps, which cannot overlap, follow the rule `score.overlap`; detections follow
+    `score.classes`.
+
+    Args:
+        name: Name of the run.
+        run: Its section of params.yaml.
+        dataset: The section of its data set.
+        root: Folder of the raw data, which says what images and classes there are.
+        predictions_path: What `rsis predict` wrote.
+        folder: Is made; an earlier submission there is replaced.
+        split: That the predictions must be of; None for any.
+
+    Raises:
+        UserError: The predictions are missing or malformed, or of another run, data set, split, images,
+            sizes or classes; `folder` holds other files or cannot be written.
+    """
+    check_replaceable(folder)  # before minutes of work
+    predictions = read_predictions(predictions_path)
+    Origin(name, run.dataset, split, own=split in (None, run.predict.split)).check(predictions_path, predictions)
+    truth = load_ground_truth(dataset, root, predictions.split)
+    check_images(predictions_path, predictions, truth, dataset.skip_bad)
+    if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:
+        check_sizes(predictions_path, predictions, truth)
+    if isinstance(dataset, CvpppDataset):
+        _refuse_known(name, predictions_path, predictions, dataset)
+        _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
+    elif isinstance(dataset, CityscapesDataset):
+        from rsis.submit.cityscapes import write_cityscapes_submission  # its package is optional
+
+        write_cityscapes_submission(predictions, folder, run.score)
+    elif isinstance(dataset, CocoDataset):
+        image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
+        category_ids = [categories[class_name] for class_name in predictions.class_names]
+        _write_results(predictions, folder, run.score, image_ids, category_ids)
+    else:
+        image_names = {image.image_id: image.image_id for image in predictions.images}
+        category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
+        _write_results(predictions, folder, run.score, image_names, category_ids)
+
+
+class _CocoIds(BaseModel):
+    """The part of a COCO instance JSON that names things."""
+
+    images: tuple[CocoImage, ...]
+    categories: tuple[Category, ...]
+
+
+def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: CvpppDataset) -> None:
+    """Refuse plants whose truth is public, where the data set has others that the organisers score."""
+    secret = [split for split, section in dataset.splits.items() if not section.labels]
+    if secret and predictions.split not in secret:
+        raise UserError(
+            f"{path}: predictions of split {predictions.split}, whose truth is known; the organisers score "
+            f"{secret[0]}: run `rsis predict {name} --split {secret[0]}`, then `rsis submit {name} --split {secret[0]}`"
+        )
+
+
+def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, rules: ScoreSection) -> None:
+    with atomic_folder(folder) as temporary:
+        maps = ((image.image_id, instance_map_of(image, rules.overlap)) for image in predictions.images)
+        write_lsc_submission(temporary, Path(split_folder).name, maps)
+
+
+def _coco_ids(root: Path, split: CocoSplit) -> tuple[dict[str, int | str], dict[str, int | str]]:
+    """Return the annotation file's id of each file name, and of each category's name."""
+    document = read_json(root / split.annotations, _CocoIds, "run `rsis download DATASET`, or correct the file")
+    image_ids = {picture.file_name: picture.id for picture in document.images}
+    return image_ids, {category.name: category.id for category in document.categories}
+
+
+def _write_results(
+    predictions: PredictionFile,
+    folder: Path,
+    rules: ScoreSection,
+    image_ids: Mapping[str, int | str],
+    category_ids: Sequence[int | str],
+) -> None:
+    """Write results.json, in the order of the prediction file; `category_ids` has those of classes 1..K-1."""
+    with (
+        atomic_folder(folder) as temporary,
+        (temporary / RESULTS_NAME).open("w", encoding="utf-8") as file,
+    ):
+        file.write("[")
+        separator = "\n"
+        for image in predictions.images:
+            for detection in detections_of(image, rules.classes):
+                result = {
+                    "image_id": image_ids[image.image_id],
+                    "category_id": category_ids[detection.class_id - 1],
+                    "segmentation": detection.rle,
+                    "score": detection.score,
+                }
+                file.write(separator + json.dumps(result))
+                separator = ",\n"
+        file.write("\n]\n")

@@ -1,0 +1,1 @@
+"""A trained network as a tool: pictures in, objects out."""

@@ -1,0 +1,223 @@
+"""A local web page: drop a picture on it, watch the objects appear in order, move the thresholds, take the results.
+
+The network runs once for a picture, all its steps; the thresholds are then applied to what it said. Nothing leaves
+the machine, and nothing is fetched from outside.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported
+
+import gradio as gr
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from rsis.errors import UserError
+from rsis.predict.decode import StepOutputs
+from rsis.tool.image_files import save_picture_files
+from rsis.tool.pictures import InputImage, read_picture
+from rsis.tool.predictor import RSIS
+from rsis.tool.result import ImageResult
+from rsis.tool.tiles import Tiling
+
+_FRAME_SECONDS = 0.4  # between two objects when they are played
+_FORGET_SECONDS = 3600  # after which uploads and downloads are deleted
+_COLUMNS = ("number", "class", "score", "objectness", "area")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one session looks at.
+
+    Attributes:
+        picture: The picture.
+        decoded: What the network said of it; None for one in tiles.
+        result: Its objects under the thresholds now set.
+    """
+
+    picture: InputImage
+    decoded: StepOutputs | None
+    result: ImageResult
+
+
+class Page:
+    """The page of one model.
+
+    Args:
+        model: The network.
+    """
+
+    def __init__(self, model: RSIS) -> None:
+        self.model = model
+        self.section = model.read_out()
+
+    def build(self) -> gr.Blocks:
+        """Return the page, not yet served."""
+        info, section = self.model.info, self.section
+        page: gr.Blocks
+        with gr.Blocks(title="RSIS", analytics_enabled=False, delete_cache=(600, _FORGET_SECONDS)) as page:
+            shown = gr.State(None)
+            gr.Markdown(
+                f"# RSIS: one object after another\nModel `{info.run}`, trained on `{info.dataset}`: "
+                f"{', '.join(info.class_names)}. Drop a picture; it stays on this machine."
+            )
+            with gr.Row():
+                with gr.Column(scale=1, min_width=280):
+                    upload = gr.File(label="Picture", type="filepath", elem_id="picture", height=140)
+                    status = gr.Markdown("No picture yet.", elem_id="status")
+                    count = gr.Slider(0, 1, 0, step=1, label="Objects shown", elem_id="count", interactive=True)
+                    play = gr.Button("Show them one by one", elem_id="play")
+                    objectness = gr.Slider(
+                        0,
+                        1,
+                        section.objectness_threshold,
+                        step=0.01,
+                        label="Objectness threshold",
+                        elem_id="objectness",
+                    )
+                    mask = gr.Slider(0, 1, section.mask_threshold, step=0.01, label="Mask threshold", elem_id="mask")
+                    with gr.Accordion("More objects than steps: tiles", open=False):
+                        tiled = gr.Checkbox(False, label="Cut the picture into overlapping tiles")
+                        side = gr.Number(256, label="Side of a tile, pixels", precision=0, minimum=16)
+                with gr.Column(scale=2, min_width=320):
+                    overlay = gr.Image(
+                        label="Objects in predicted order",
+                        elem_id="overlay",
+                        format="png",
+                        interactive=False,
+                        buttons=["fullscreen"],
+                    )
+                    with gr.Row():
+                        table = gr.Dataframe(
+                            headers=list(_COLUMNS),
+                            label="Objects",
+                            elem_id="table",
+                            interactive=False,
+                            scale=3,
+                            buttons=[],
+                        )
+                        steps = gr.HTML(elem_id="steps")
+                    prepare = gr.Button("Make files to download", elem_id="prepare")
+                    files = gr.File(
+                        label="Overlay, instance map, COCO JSON, table, animation",
+                        elem_id="files",
+                        interactive=False,
+                        height=150,
+                    )
+                    with gr.Accordion("This model", open=False):
+                        gr.JSON(
+                            {
+                                "model": info.model, "training": info.train, "metrics": info.metrics,
+                                "preprocessing": {**info.preprocessing, "size": list(info.size)},
+                                "version": info.version,
+                            }
+                        )  # fmt: skip
+            views = [shown, status, count, overlay, table, steps]
+            gr.on([upload.change, tiled.change, side.submit], self.look, [upload, objectness, mask, tiled, side], views)
+            for slider in (objectness, mask):
+                slider.release(self.read, [shown, upload, objectness, mask, tiled, side], views)
+            count.release(self.show, [shown, count], overlay)
+            play.click(self.play, shown, [count, overlay])
+            prepare.click(self.save, shown, files)
+        return page
+
+    def look(self, path: str | None, objectness: float, mask: float, tiled: bool, side: float) -> tuple[Any, ...]:
+        """Run the network on a new picture."""
+        if path is None:
+            return None, "No picture yet.", gr.Slider(value=0, maximum=1), None, None, ""
+        begun = time.perf_counter()
+        try:
+            # what the user called it: the server keeps it in a folder of its own
+            picture = InputImage(Path(path).name, read_picture(Path(path)).image)
+            shown = self._run(picture, objectness, mask, Tiling((int(side), int(side))) if tiled else None)
+        except UserError as error:
+            message = str(error).replace(path, Path(path).name)
+            return None, f"**{escape(message)}**", gr.Slider(value=0, maximum=1), None, None, ""
+        return self._views(shown, f"{time.perf_counter() - begun:.2f} s for the network")
+
+    def read(
+        self, shown: Shown | None, path: str | None, objectness: float, mask: float, tiled: bool, side: float
+    ) -> tuple[Any, ...]:
+        """Apply other thresholds; only a picture in tiles has to go through the network again."""
+        if shown is None or shown.decoded is None:
+            return self.look(path, objectness, mask, tiled, side)
+        section = self.model.read_out(objectness_threshold=objectness, mask_threshold=mask)
+        result = self.model.read(shown.picture, shown.decoded, section)
+        return self._views(Shown(shown.picture, shown.decoded, result), "the network did not run again")
+
+    def show(self, shown: Shown | None, count: float) -> Image.Image | None:
+        """Draw so many objects."""
+        return None if shown is None else shown.result.overlay(last=int(count))
+
+    def play(self, shown: Shown | None) -> Iterator[tuple[Any, Any]]:
+        """Draw one object after the other."""
+        for number in range(len(shown.result.instances) + 1) if shown is not None else ():
+            yield number, self.show(shown, number)
+            time.sleep(_FRAME_SECONDS)
+
+    def save(self, shown: Shown | None) -> list[str] | None:
+        """Write the files to download."""
+        if shown is None:
+            return None
+        folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
+        return [str(path) for path in save_picture_files(shown.result, folder, Path(shown.picture.image_id).stem)]
+
+    def _run(self, picture: InputImage, objectness: float, mask: float, tiling: Tiling | None) -> Shown:
+        section = self.model.read_out(objectness_threshold=objectness, mask_threshold=mask)
+        if tiling is not None:
+            result = self.model.predict(
+                picture.image, tiling=tiling, objectness_threshold=objectness, mask_threshold=mask
+            )
+            assert isinstance(result, ImageResult)
+            named = ImageResult(
+                picture.image_id, picture.image, result.instances, result.objectness, result.class_names
+            )
+            return Shown(picture, None, named)
+        # all steps, so that a lower threshold finds what it needs
+        decoded = self.model.decode(picture, section.model_copy(update={"objectness_threshold": 0.0}))
+        return Shown(picture, decoded, self.model.read(picture, decoded, section))
+
+    def _views(self, shown: Shown, note: str) -> tuple[Any, ...]:
+        result = shown.result
+        number = len(result.instances)
+        rows = [
+            (item.number, item.class_name, round(item.score, 3), round(item.objectness, 3), item.area)
+            for item in result.instances
+        ]
+        height, width = result.image.shape[:2]
+        objects = f"{number} object{'s' if number != 1 else ''}"
+        return (
+            shown,
+            f"**{objects}** in {escape(result.image_id)}, {height} x {width} pixels; {note}",
+            gr.Slider(value=number, maximum=max(1, number)),
+            result.overlay(),
+            pd.DataFrame(rows, columns=list(_COLUMNS)),
+            _bars(result) if shown.decoded is not None else "",
+        )
+
+
+def theme() -> gr.Theme:
+    """Return the page's look, in fonts that every machine has."""
+    fonts: Any = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
+    return gr.themes.Base(primary_hue="blue", **fonts)
+
+
+def _bars(result: ImageResult) -> str:
+    """Return the objectness of each step as bars; grey where no object was kept."""
+    kept = {item.step for item in result.instances}
+    rows = []
+    for step, value in enumerate(np.asarray(result.objectness).tolist()):
+        kind = "bar" if step in kept else "bar off"
+        rows.append(
+            f'<div class="{kind}"><span>{step + 1}</span><div style="width: {max(1, round(80 * value))}%"></div>'
+            f"<span>{value:.2f}</span></div>"
+        )
+    return f"<div>Objectness of each step</div>{''.join(rows)}"

@@ -1,0 +1,66 @@
+"""Serves the web page of `rsis.tool.app.page` on this machine until it is interrupted."""
+
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+
+from rsis.errors import UserError
+from rsis.tool.app.page import Page, theme
+from rsis.tool.predictor import RSIS
+
+_log = logging.getLogger(__name__)
+_SESSIONS = 20  # whose pictures are kept in memory
+_CSS = """
+.gradio-container { max-width: 1200px !important; margin: 0 auto; }
+#steps .bar { display: flex; align-items: center; gap: 0.5em; font-variant-numeric: tabular-nums; font-size: 0.9em; }
+#steps .bar span:first-child { width: 1.8em; text-align: right; opacity: 0.7; }
+#steps .bar div { height: 0.7em; border-radius: 2px; background: #0072b2; }
+#steps .bar.off div { background: #999; }
+"""
+
+
+def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
+    """Serve the page until it is interrupted or told to end (SIGTERM).
+
+    Args:
+        model: The network.
+        host: Address to listen on.
+        port: Port to listen on.
+        browser: Whether to open it in the user's browser.
+
+    Raises:
+        UserError: Host or port cannot be listened on.
+    """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of Gradio asking itself whether it is there
+    try:
+        socket.create_server((host, port)).close()
+    except (OSError, OverflowError) as error:
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number and number > 0 else error
+        raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
+    with tempfile.TemporaryDirectory(prefix="rsis-demo.") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # where it puts uploads; gone when the page is
+        page = Page(model).build()
+        page.launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=browser,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            state_session_capacity=_SESSIONS,
+            max_file_size="200mb",
+            footer_links=[],
+            css=_CSS,
+            theme=theme(),
+        )
+        _log.info("http://%s:%d is open; Ctrl-C ends it", host, port)
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        try:
+            stopped.wait()
+        finally:  # Ctrl-C; Gradio's own way to end waits for whoever has the page open
+            page.close(verbose=False)

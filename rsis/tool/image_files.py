@@ -1,0 +1,213 @@
+"""Pictures in, files out: overlays, instance maps, COCO JSON and tables of the objects in any pictures.
+
+    DIR/overlays/<name>.png         the picture with its objects painted and numbered in predicted order
+    DIR/instance_maps/<name>.png    16-bit grey: the object's number at each pixel, 0 = none
+    DIR/animations/<name>.gif       the objects appearing one by one (with --animate)
+    DIR/coco.json                   all pictures as one COCO instance document (`rsis.tool.result.to_coco`)
+    DIR/images.csv                  image, name, height, width, count
+    DIR/objects.csv                 image, number, class, score, objectness, area, top, left, bottom, right, step
+
+<name> is the picture's file name without its suffix, with folders where two are of one name.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.progress import track
+
+from rsis.data.readers.base import BadSampleError
+from rsis.errors import UserError
+from rsis.files.atomic import atomic_path, write_json
+from rsis.tool.pictures import find_pictures
+from rsis.tool.predictor import RSIS
+from rsis.tool.result import ImageResult, Instance, to_coco
+from rsis.tool.tiles import Tiling
+
+_FRAME_MS, _LAST_MS = 400, 2000  # how long an animation shows each number of objects, and all of them
+_IMAGE_COLUMNS = ("image", "name", "height", "width", "count")
+_OBJECT_COLUMNS = (
+    "image", "number", "class", "score", "objectness", "area", "top", "left", "bottom", "right", "step",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a call of `write_results` did.
+
+    Attributes:
+        images: Pictures predicted on.
+        objects: Objects found in them.
+        skipped: One line for each file that could not be read.
+    """
+
+    images: int
+    objects: int
+    skipped: tuple[str, ...]
+
+
+class Outputs:
+    """The files of one folder of results; see the top of the module.
+
+    Args:
+        folder: DIR.
+        animate: Whether there are animations.
+    """
+
+    def __init__(self, folder: Path, *, animate: bool) -> None:
+        self._folder, self._animate = folder, animate
+        self._coco: dict[str, Any] = {"images": [], "categories": [], "annotations": []}
+        self._images: list[tuple[Any, ...]] = []
+        self._objects: list[tuple[Any, ...]] = []
+
+    def refuse_existing(self, names: Sequence[str]) -> None:
+        """Raise UserError when one of the files is there already."""
+        for path in (path for name in (*names, None) for path in self._paths(name)):
+            if path.exists():
+                raise UserError(f"{path}: is there already; use --force to replace it, or name another --out")
+
+    def add(self, name: str, result: ImageResult) -> None:
+        """Write the files of one picture."""
+        overlay, instance_map, *animation = self._paths(name)
+        _save(result.overlay(), overlay)
+        _save(_as_16_bit(result), instance_map)
+        for path in animation:
+            _save_animation(result, path)
+        height, width = result.image.shape[:2]
+        self._images.append((result.image_id, name, height, width, len(result.instances)))
+        self._objects += [_row(result.image_id, item) for item in result.instances]
+        _append(self._coco, to_coco([result]))
+
+    def finish(self) -> Written:
+        """Write what is of all pictures together."""
+        coco, images, objects = self._paths(None)
+        write_json(coco, self._coco)
+        _write_table(images, _IMAGE_COLUMNS, self._images)
+        _write_table(objects, _OBJECT_COLUMNS, self._objects)
+        return Written(len(self._images), len(self._objects), ())
+
+    def _paths(self, name: str | None) -> list[Path]:
+        """Return the files of one picture, or those of all together."""
+        if name is None:
+            return [self._folder / file for file in ("coco.json", "images.csv", "objects.csv")]
+        paths = [self._folder / "overlays" / f"{name}.png", self._folder / "instance_maps" / f"{name}.png"]
+        return [*paths, self._folder / "animations" / f"{name}.gif"] if self._animate else paths
+
+
+def write_results(
+    model: RSIS,
+    sources: Sequence[Path],
+    folder: Path,
+    *,
+    force: bool = False,
+    animate: bool = False,
+    batch_size: int | None = None,
+    tiling: Tiling | None = None,
+    progress: bool = False,
+    **thresholds: float | None,
+) -> Written:
+    """Find the objects of pictures and write them into a folder.
+
+    Args:
+        model: The network.
+        sources: Files, folders, patterns (`rsis.tool.pictures.find_pictures`); what lies under `folder` is left out.
+        folder: DIR.
+        force: Replace what is there; other files in the folder stay either way.
+        animate: Write animations too.
+        batch_size: See `RSIS.predict`, as `tiling`.
+        tiling: Whether and how pictures are cut into tiles.
+        progress: Whether to show a progress bar.
+        **thresholds: See `RSIS.predict`.
+
+    Raises:
+        UserError: There is no picture, none can be read, a file is there already, or the disk is full.
+    """
+    model.read_out(**thresholds)  # a wrong threshold shows before anything is written
+    own = folder.resolve()
+    files = [path for path in find_pictures(sources) if own not in path.resolve().parents]
+    if not files:
+        raise UserError(f"{folder}: all pictures lie in the folder to write to; name another --out")
+    names = _names(files)
+    outputs = Outputs(folder, animate=animate)
+    if not force:
+        outputs.refuse_existing(list(names.values()))
+    skipped = []
+    results = model.stream(files, batch_size=batch_size, tiling=tiling, **thresholds)
+    for path, result in zip(files, track(results, "predict", len(files), disable=not progress), strict=True):
+        if isinstance(result, BadSampleError):
+            skipped.append(str(result))
+        else:
+            outputs.add(names[path], result)
+    if len(skipped) == len(files):
+        raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
+    written = outputs.finish()
+    return Written(written.images, written.objects, tuple(skipped))
+
+
+def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Path]:
+    """Write all that there is of one picture into one folder, and return the files."""
+    paths = [folder / f"{name}_{what}" for what in ("overlay.png", "instances.png", "coco.json", "objects.csv")]
+    animation = folder / f"{name}_objects.gif"
+    _save(result.overlay(), paths[0])
+    _save(_as_16_bit(result), paths[1])
+    write_json(paths[2], result.to_coco())
+    _write_table(paths[3], _OBJECT_COLUMNS, [_row(result.image_id, item) for item in result.instances])
+    _save_animation(result, animation)
+    return [*paths, animation]
+
+
+def _as_16_bit(result: ImageResult) -> Image.Image:
+    return Image.fromarray(result.to_instance_map().astype(np.uint16))
+
+
+def _names(files: Sequence[Path]) -> dict[Path, str]:
+    """Return a name for each file: its stem, or as much of its path as sets it apart from the others."""
+    names = {path: path.stem for path in files}
+    for depth in range(1, max(len(path.resolve().parts) for path in files) + 1):
+        # without regard to case, as some file systems have it
+        times = Counter(name.casefold() for name in names.values())
+        for path in files:
+            if times[names[path].casefold()] > 1:
+                names[path] = "_".join(path.resolve().parts[-depth:]).replace(".", "_")  # a.png and a.jpg differ
+    return names
+
+
+def _row(image_id: str, item: Instance) -> tuple[Any, ...]:
+    return (
+        image_id, item.number, item.class_name, f"{item.score:.6f}", f"{item.objectness:.6f}", item.area, *item.box,
+        item.step,
+    )  # fmt: skip
+
+
+def _append(whole: dict[str, Any], part: dict[str, Any]) -> None:
+    """Add the document of one picture to that of all, its ids counted on."""
+    image, annotation = len(whole["images"]), len(whole["annotations"])
+    whole["categories"] = part["categories"]
+    whole["images"] += [item | {"id": image + 1} for item in part["images"]]
+    whole["annotations"] += [
+        item | {"id": annotation + item["id"], "image_id": image + 1} for item in part["annotations"]
+    ]
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        image.save(temporary)
+
+
+def _save_animation(result: ImageResult, path: Path) -> None:
+    frames = [result.overlay(last=number) for number in range(len(result.instances) + 1)]
+    times = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
+    with atomic_path(path) as temporary:
+        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)

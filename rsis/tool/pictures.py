@@ -1,0 +1,108 @@
+"""Pictures in every form that a user has them: files, folders, patterns, PIL images, arrays, tensors."""
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.images import read_image, to_rgb
+from rsis.errors import UserError
+
+PictureLike: TypeAlias = str | Path | Image.Image | np.ndarray | torch.Tensor
+"""A file; an image; uint8 [H, W, 3] or uint8 or uint16 [H, W] as an array; uint8 [3, H, W] as a tensor."""
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """One picture to predict on.
+
+    Attributes:
+        image_id: Its path as it was given, or "image" and its number.
+        image: uint8 [H, W, 3], RGB.
+    """
+
+    image_id: str
+    image: np.ndarray
+
+
+def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
+    """Return the image files that paths stand for, each once.
+
+    Args:
+        sources: Files, which are taken whatever their names; folders, searched with all below them for files
+            whose suffix is that of an image, hidden ones left out; patterns such as "scans/*.png".
+
+    Returns:
+        In the order of `sources`, those of one folder or pattern sorted by name.
+
+    Raises:
+        UserError: There is no such file or folder, or nothing in it.
+    """
+    found: dict[Path, None] = {}
+    for source in sources:
+        path = Path(source).expanduser()
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if _is_picture(file.relative_to(path), file))
+            nothing = f"{path}: no image file in this folder; expected files such as *.png, *.jpg, *.tif"
+        elif path.exists():
+            files, nothing = [path], ""
+        else:
+            files = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())  # noqa: PTH207
+            nothing = f"{path}: no such file or folder, and no file fits it as a pattern; correct the path"
+        if not files:
+            raise UserError(nothing)
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def as_pictures(images: PictureLike | Sequence[PictureLike]) -> Iterator[InputImage | BadSampleError]:
+    """Yield each picture, read when it is asked for; for a file that cannot be read, the error in its place.
+
+    Raises:
+        UserError: See `find_pictures`; or an array is of another shape or type than `PictureLike` says.
+    """
+    listed = [images] if isinstance(images, (str, Path, Image.Image, np.ndarray, torch.Tensor)) else images
+    for number, item in enumerate(listed):
+        if isinstance(item, str | Path):
+            for path in find_pictures([item]):
+                try:
+                    yield read_picture(path)
+                except BadSampleError as error:
+                    yield error
+        else:
+            yield InputImage(f"image{number + 1}", _to_array(item, f"image {number + 1}"))
+
+
+def read_picture(path: Path) -> InputImage:
+    """Read a file, turned upright as its EXIF data says.
+
+    Raises:
+        BadSampleError: It cannot be read, is truncated or is no image.
+    """
+    return InputImage(str(path), to_rgb(ImageOps.exif_transpose(read_image(path)), path))
+
+
+def _is_picture(relative: Path, file: Path) -> bool:
+    hidden = any(part.startswith(".") for part in relative.parts)
+    return not hidden and file.suffix.lower() in Image.registered_extensions() and file.is_file()
+
+
+def _to_array(item: Image.Image | np.ndarray | torch.Tensor, what: str) -> np.ndarray:
+    if isinstance(item, Image.Image):
+        return to_rgb(ImageOps.exif_transpose(item), Path(what))
+    if isinstance(item, torch.Tensor):
+        if item.dtype != torch.uint8 or item.ndim != 3 or item.shape[0] != 3:
+            raise UserError(f"{what}: a tensor of {item.dtype} {list(item.shape)}; expected torch.uint8 [3, H, W], RGB")
+        return item.permute(1, 2, 0).cpu().numpy()
+    if item.ndim == 2 and item.dtype in (np.uint8, np.uint16):
+        return to_rgb(Image.fromarray(item), Path(what))
+    if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3:
+        expected = "uint8 [H, W, 3], RGB, or uint8 or uint16 [H, W], grey"
+        raise UserError(f"{what}: an array of {item.dtype} {list(item.shape)}; expected {expected}")
+    return item

@@ -1,0 +1,1 @@
+"""Where runs and data sets stand, and what DVC knows of them."""

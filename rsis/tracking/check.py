@@ -1,0 +1,197 @@
+"""What raw data holds, counted through its readers: the figures of `rsis check`."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from rsis.config.datasets import AnyDataset
+from rsis.config.sources import CityscapesSource, FolderSource
+from rsis.data.download.run import check_complete
+from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader
+from rsis.data.readers.open import open_split
+from rsis.errors import UserError
+from rsis.files.manifest import NAME, Manifest, read_manifest
+from rsis.machine.pool import map_in_processes
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """What one split holds. Everything below `broken` is of the other images.
+
+    Attributes:
+        split: "train", "val" or "test".
+        images: Number of images, broken ones among them.
+        broken: One line for each image whose files are broken; names file and fault.
+        objects: Number of objects.
+        fewest, most: Objects of the image that has fewest and most; 0 without images.
+        without_objects: Number of images without object.
+        common_size, smallest_size, largest_size: (H, W) that most images have, and those of the fewest and
+            the most pixels; None without images.
+        class_counts: Number of objects of each class, in the order of the class ids.
+    """
+
+    split: str
+    images: int
+    broken: tuple[str, ...]
+    objects: int
+    fewest: int
+    most: int
+    without_objects: int
+    common_size: tuple[int, int] | None
+    smallest_size: tuple[int, int] | None
+    largest_size: tuple[int, int] | None
+    class_counts: Mapping[str, int]
+
+    @property
+    def mean(self) -> float:
+        """Objects per readable image; 0 without images."""
+        return self.objects / max(1, self.images - len(self.broken))
+
+
+@dataclass(frozen=True)
+class DatasetStatistics:
+    """What a data set holds.
+
+    Attributes:
+        dataset: Its name in params.yaml.
+        root: Where its files are.
+        splits: Those that open.
+        missing: One line for each thing that is not there or not as it was recorded.
+    """
+
+    dataset: str
+    root: Path
+    splits: tuple[SplitStatistics, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing and no image is broken."""
+        return not self.missing and not any(split.broken for split in self.splits)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Of one readable image."""
+
+    size: tuple[int, int]
+    classes: Mapping[int, int]  # objects of each class id
+
+
+def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
+    """Read all raw images of a data set and count what is in them.
+
+    What is missing is part of the result; the rest is counted all the same, down to the other images of a split.
+    Files are compared with the manifest by their sizes, not byte by byte. A folder of the user's needs none: it is
+    read before any download too. Few images are in memory at a time.
+
+    Args:
+        name: The data set's name in params.yaml.
+        dataset: Its section.
+        raw_folder: `data/raw/NAME`, where its manifest is.
+        workers: Processes that read; None for as many as pay.
+
+    Raises:
+        UserError: There is neither a manifest, since the data was not downloaded, nor a folder of the user's, or a
+            process was killed.
+    """
+    manifest, root = _find(dataset, raw_folder)
+    missing = []
+    splits = []
+    for split in dataset.splits:
+        lost: list[tuple[Path, str]] = []
+        try:
+            reader = open_split(dataset, root, split, _note_in(lost))
+        except UserError as error:
+            missing.append(f"{split}: {error}")
+        else:
+            splits.append(_count(reader, name, split, workers))
+        recorded = manifest.files if manifest else {}  # named once, below
+        missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
+    missing += differences(manifest) if manifest else ()
+    if not missing:
+        try:
+            check_complete(dataset, root)
+        except UserError as error:
+            missing.append(str(error))
+    return DatasetStatistics(name, root, tuple(splits), tuple(missing))
+
+
+def _note_in(lost: list[tuple[Path, str]]) -> OnMissing:
+    def note(path: Path, message: str) -> None:
+        lost.append((path, message))
+
+    return note
+
+
+def _find(dataset: AnyDataset, raw_folder: Path) -> tuple[Manifest | None, Path]:
+    """Return the manifest, if there is one, and where the data is."""
+    source = dataset.source
+    if isinstance(source, FolderSource | CityscapesSource) and not (raw_folder / NAME).exists():
+        folder = source.resolve()
+        if folder is not None and folder.is_dir():
+            return None, folder.resolve()
+    manifest = read_manifest(raw_folder)
+    return manifest, manifest.root
+
+
+def differences(manifest: Manifest) -> Iterator[str]:
+    """Yield a line for each recorded file that is gone or has another size; no file is read."""
+    for path, record in manifest.files.items():
+        try:
+            size = (manifest.root / path).stat().st_size
+        except OSError:
+            yield f"{manifest.root / path}: recorded by `rsis download`, not there now"
+        else:
+            if size != record.size:
+                yield f"{manifest.root / path}: {size} bytes, recorded as {record.size}"
+
+
+def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) -> SplitStatistics:
+    broken: list[str] = []
+    sizes: Counter[tuple[int, int]] = Counter()
+    counts: Counter[int] = Counter()  # images by their number of objects
+    classes: Counter[int] = Counter()
+    console = Console(stderr=True)
+    found = track(
+        map_in_processes(partial(_read_facts, reader), reader.image_ids, workers, remedy="run again"),
+        f"{dataset}/{split}",
+        len(reader.image_ids),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    for facts in found:
+        if isinstance(facts, str):
+            broken.append(facts)
+            continue
+        sizes[facts.size] += 1
+        counts[sum(facts.classes.values())] += 1
+        classes.update(facts.classes)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    return SplitStatistics(
+        split=split,
+        images=len(reader.image_ids),
+        broken=tuple(broken),
+        objects=sum(classes.values()),
+        fewest=min(counts, default=0),
+        most=max(counts, default=0),
+        without_objects=counts[0],
+        common_size=sizes.most_common(1)[0][0] if sizes else None,
+        smallest_size=by_area[0] if sizes else None,
+        largest_size=by_area[-1] if sizes else None,
+        class_counts={name: classes[class_id] for class_id, name in enumerate(reader.class_names, start=1)},
+    )
+
+
+def _read_facts(reader: SampleReader, image_id: str) -> _Facts | str:
+    try:
+        sample = reader.read(image_id)
+    except BadSampleError as error:
+        return str(error)
+    height, width = sample.instance_map.shape
+    return _Facts((height, width), Counter(sample.class_ids.tolist()))

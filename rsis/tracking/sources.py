@@ -1,0 +1,168 @@
+"""Where the data of each data set stands, before anything is made of it: the table of `rsis check --all`.
+
+    there      it is here; the images of each split are counted by its lists of files
+    generated  the project makes it when it is needed
+    to fetch   it is on the web, and whoever asks gets it
+    missing    somebody has to get it first: the line says how, and where it belongs
+    broken     it is here and not whole; the line says the first fault
+
+To be quick with any number of images, lists of files and their sizes are read and nothing of a picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from rsis.config.datasets import AnyDataset, CityscapesDataset, CvpppDataset
+from rsis.config.sources import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
+from rsis.data.download.lsc_hdf5 import find_lsc_files
+from rsis.data.download.run import archives_of, explain_missing_folder
+from rsis.data.readers.open import on_lost, open_split
+from rsis.errors import UserError
+from rsis.files.manifest import NAME, read_manifest
+from rsis.machine.extras import EXTRA_OF, missing_of
+from rsis.tracking.check import differences
+
+NOTE = "`rsis check --all` was shown\n"  # always the same, since DVC records what its stage wrote
+_CITYSCAPES = "cityscapesscripts"
+_INSTALL = f'{_CITYSCAPES} is missing; pip install "rsis[{EXTRA_OF[_CITYSCAPES]}]"'
+State = Literal["there", "generated", "to fetch", "missing", "broken"]
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """Where the data of one data set stands.
+
+    Attributes:
+        dataset: Its name in params.yaml.
+        state: See the head of this file.
+        text: What is known of it, in one line.
+    """
+
+    dataset: str
+    state: State
+    text: str
+
+
+def look(name: str, dataset: AnyDataset, raw_folder: Path) -> SourceStatus:
+    """Say where the data of a data set stands; nothing is changed and nothing fetched.
+
+    Args:
+        name: The data set's name in params.yaml.
+        dataset: Its section.
+        raw_folder: `data/raw/NAME`, where its manifest is once it was downloaded.
+    """
+    try:
+        state, text = _look(name, dataset, raw_folder)
+    except UserError as error:
+        state, text = "broken", str(error)
+    return SourceStatus(name, state, text)
+
+
+def render(statuses: Sequence[SourceStatus]) -> list[str]:
+    """Return the table as lines of text, a line for each data set, then what was looked at."""
+    rows = [("data set", "state", "")]
+    explained: dict[str, str] = {}  # data sets of one source lack the same
+    for status in statuses:
+        text = status.text
+        if status.state == "missing":
+            first = explained.setdefault(text.replace(f"datasets.{status.dataset}.", ""), status.dataset)
+            text = text if first == status.dataset else f"as {first}"
+        rows.append((status.dataset, status.state, text))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(2)), row[2]]).rstrip() for row in rows]
+    return [*lines, "looked at: lists of files and their sizes, no picture; `rsis check DATASET` reads them all"]
+
+
+def _look(name: str, dataset: AnyDataset, raw_folder: Path) -> tuple[State, str]:
+    source = dataset.source
+    there = source.resolve() if isinstance(source, FolderSource | CityscapesSource) else None
+    if (raw_folder / NAME).exists():
+        manifest = read_manifest(raw_folder)
+        if there is None or manifest.root in (there.resolve(), raw_folder.resolve()):
+            for fault in differences(manifest):
+                raise UserError(fault)
+            return "there", _count(dataset, manifest.root)
+    if there is not None and isinstance(source, FolderSource | CityscapesSource):
+        if not there.is_dir():
+            return "missing", explain_missing_folder(name, source, there)
+        return "there", _look_into(name, dataset, there)
+    match source:
+        case ArchiveSource():
+            return "to fetch", _archives(source, archives_of(raw_folder))
+        case CityscapesSource():
+            return _cityscapes(name, source, archives_of(raw_folder))
+        case PlantSource():
+            return "generated", _pictures(source.training + source.testing, source.image_size)
+        case SceneSource():
+            return "generated", _pictures(source.train + source.val + source.sbdataset, source.image_size)
+        case StreetSource():
+            return "generated", _pictures(source.train + source.val + source.test, source.image_size)
+    raise AssertionError(f"no such source: {source}")
+
+
+def _look_into(name: str, dataset: AnyDataset, folder: Path) -> str:
+    """Look into a folder of the user's that was not recorded yet, or was recorded at another place."""
+    if isinstance(dataset, CvpppDataset):
+        files = find_lsc_files(folder)
+        if files and not any((folder / split.folder).is_dir() for split in dataset.splits.values()):
+            return f"{len(files)} .h5 files in {_shown(folder)}, which `rsis download {name}` writes out"
+    return _count(dataset, folder)
+
+
+def _count(dataset: AnyDataset, root: Path) -> str:
+    """Count the images of each split.
+
+    Raises:
+        UserError: A split does not open.
+    """
+    if isinstance(dataset, CityscapesDataset) and missing_of(_CITYSCAPES):
+        return f"in {_shown(root)}, not counted: {_INSTALL}"
+    lost = on_lost(dataset, lambda *_: None, skip_bad=dataset.skip_bad)
+    counts = {split: len(open_split(dataset, root, split, lost).image_ids) for split in dataset.splits}
+    return f"{', '.join(f'{split} {count}' for split, count in counts.items())} images in {_shown(root)}"
+
+
+def _archives(source: ArchiveSource, folder: Path) -> str:
+    if all((folder / name).is_file() for name in source.files):
+        return f"fetched before, to be unpacked from {_shown(folder)}"
+    hosts = dict.fromkeys(urlsplit(archive.urls[0]).hostname or "?" for archive in source.files.values())
+    return f"{_size([archive.size for archive in source.files.values()])} from {', '.join(hosts)}"
+
+
+def _cityscapes(name: str, source: CityscapesSource, folder: Path) -> tuple[State, str]:
+    if all((folder / package).is_file() for package in source.packages):
+        return "to fetch", f"fetched before, to be unpacked from {_shown(folder)}"
+    if missing_of(_CITYSCAPES):
+        return "missing", _INSTALL
+    from rsis.data.download.cityscapes_account import PASSWORD, REGISTER, USERNAME, find_credentials
+
+    try:
+        where = find_credentials()[0]
+    except UserError:
+        named = f"set {source.env}" if source.env else f"correct datasets.{name}.source.path"
+        return "missing", (
+            f"needs an account: register at {REGISTER}, then set {USERNAME} and {PASSWORD}, or {named} to name a "
+            "folder that holds the data"
+        )
+    return "to fetch", f"{len(source.packages)} packages from {urlsplit(source.server).hostname}, with {where}"
+
+
+def _size(sizes: Sequence[int | None]) -> str:
+    known, unknown = [size for size in sizes if size is not None], sizes.count(None)
+    pieces = [f"{sum(known) / 1e6:.0f} MB" if sum(known) < 1e9 else f"{sum(known) / 1e9:.1f} GB"] if known else []
+    if unknown:
+        pieces.append(f"{unknown} file{'s' if unknown > 1 else ''} of unknown size")
+    return " and ".join(pieces)
+
+
+def _pictures(number: int, size: tuple[int, int]) -> str:
+    return f"{number} pictures of {size[0]} x {size[1]} pixels"
+
+
+def _shown(path: Path) -> str:
+    """Return a path relative to the working folder, if it is within."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

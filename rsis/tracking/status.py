@@ -1,0 +1,238 @@
+"""Where every run stands: what is done, running, waiting and out of date.
+
+Everything is read off the files themselves - checkpoints, prediction files and protocols say what they were made
+from - so it holds whichever engine ran the stages, or none. Of a stage it is said:
+
+    done      its result belongs to what there is now: a training to its parameters, data and code, what comes after
+              it to the checkpoint and its own parameters (whether code changed since, the engines know)
+    running   a process is at it
+    queued    SLURM has a job for it that has not begun
+    stopped   it had begun and goes on when it is started again
+    stale     there is a result, of other parameters, data or code
+    waiting   there is nothing yet
+"""
+
+import getpass
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rsis.checkpoint.file import read_info
+from rsis.config.params import Params
+from rsis.config.runs import RunSection
+from rsis.data.prepared.file import PreparedSplit
+from rsis.errors import UserError
+from rsis.files import paths
+from rsis.files.atomic import read_json
+from rsis.files.digests import sha256_of
+from rsis.files.manifest import NAME as MANIFEST
+from rsis.files.manifest import read_manifest
+from rsis.machine.lock import holder_of
+from rsis.prediction_file import PredictionFile, read_predictions
+from rsis.train.state.heartbeat import Progress
+from rsis.train.state.key import run_key
+
+State = Literal["done", "running", "queued", "stopped", "stale", "waiting"]
+STAGES = ("train", "predict", "score", "report")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run stands.
+
+    Attributes:
+        run: Its name.
+        train, predict, score, report: Each stage's state.
+        epoch: Finished epochs; None before the first sign of life.
+        epochs: The most there will be.
+        best: Least validation loss since the objective last changed, or None.
+        best_epoch: Its epoch, from 0, or None.
+        age: Seconds since the training last gave a sign of life, or None.
+        holder: Who trains it now, or "".
+    """
+
+    run: str
+    train: State
+    predict: State
+    score: State
+    report: State
+    epoch: int | None
+    epochs: int
+    best: float | None
+    best_epoch: int | None
+    age: float | None
+    holder: str
+
+
+def status_of(params: Params, names: Sequence[str] = ()) -> list[RunStatus]:
+    """Return where runs stand, in the working folder.
+
+    Args:
+        params: The configuration.
+        names: Runs; all by default.
+
+    Raises:
+        UserError: A name is no run.
+    """
+    queued = _queued_jobs()
+    # the seeds of a run have their report together
+    return [_status_of(name, params.run(name), params.origin(name)[0], queued) for name in names or params.members]
+
+
+def render(statuses: Sequence[RunStatus]) -> list[str]:
+    """Return a table as lines of text."""
+    rows = [("run", *STAGES, "epoch", "best validation loss", "last sign", "")]
+    for status in statuses:
+        epoch = "-" if status.epoch is None else f"{status.epoch} of {status.epochs}"
+        best = "-" if status.best is None else f"{status.best:.4f} in epoch {status.best_epoch}"
+        age = "-" if status.age is None else _ago(status.age)
+        states = tuple(getattr(status, stage) for stage in STAGES)
+        rows.append((status.run, *states, epoch, best, age, status.holder))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[str, str], str]) -> RunStatus:
+    key = _key(run)
+    state = paths.STATE / name / key if key else None
+    progress, age = _sign_of_life(state)
+    holder = holder_of(paths.lock_file("train", name))
+    predictions = _predictions(name)
+    train = _train(name, key, state)
+    predict = _predict(name, run, predictions, train)
+    score = _score(name, run, predictions, predict)
+    states = {"train": train, "predict": predict, "score": score, "report": _report(name, report, score)}
+    for stage, now in states.items():
+        if holder_of(paths.lock_file(stage, name)) is not None:
+            states[stage] = "running"
+        elif now != "done" and (stage, name) in queued:
+            states[stage] = "queued"
+    job = queued.get(("train", name))
+    return RunStatus(
+        run=name,
+        **states,
+        epoch=progress.epoch if progress else None,
+        epochs=run.train.epochs,
+        best=progress.best_loss if progress else None,
+        best_epoch=progress.best_epoch if progress else None,
+        age=age,
+        holder=str(holder) if holder else f"SLURM job {job}" if job and train != "done" else "",
+    )
+
+
+def _key(run: RunSection) -> str:
+    """The key of a training with the parameters, data and code there are now; "" before that data is prepared."""
+    folder, raw = paths.processed_folder(run.dataset), paths.raw_folder(run.dataset)
+    try:
+        splits = {split: PreparedSplit(folder / f"{split}.h5") for split in ("train", "val")}
+        # raw files may be gone, to save space; where they were recorded anew, they have still to be prepared
+        recorded = read_manifest(raw).digest if (raw / MANIFEST).is_file() else None
+    except UserError:
+        return ""
+    if recorded is not None and any(split.source_digest != recorded for split in splits.values()):
+        return ""
+    return run_key(run, {name: split.digest for name, split in splits.items()})
+
+
+def _sign_of_life(state: Path | None) -> tuple[Progress | None, float | None]:
+    path = state / "alive.json" if state else None
+    if path is None or not path.is_file():
+        return None, None
+    try:
+        return read_json(path, Progress, "it is written anew when the run trains"), time.time() - path.stat().st_mtime
+    except UserError:
+        return None, None
+
+
+def _train(name: str, key: str, state: Path | None) -> State:
+    model = paths.model_file(name)
+    if model.is_file():
+        try:
+            if key and read_info(model).key == key:
+                return "done"
+        except UserError:
+            return "stale"
+    if state is not None and (state / "last.ckpt").is_file():
+        return "stopped"
+    return "stale" if model.is_file() else "waiting"
+
+
+def _predict(name: str, run: RunSection, predictions: PredictionFile | None, train: State) -> State:
+    if predictions is None:
+        return "stale" if paths.predictions_file(name).is_file() else "waiting"
+    asked = run.predict.model_dump(mode="json")
+    current = train == "done" and predictions.checkpoint == sha256_of(paths.model_file(name))
+    return "done" if current and dict(predictions.parameters) == asked else "stale"
+
+
+def _score(name: str, run: RunSection, predictions: PredictionFile | None, predict: State) -> State:
+    protocol = _json(paths.scores_folder(name) / "protocol.json")
+    if not protocol or not paths.metrics_file(name).is_file():
+        return "waiting"
+    rules = run.score.model_dump(mode="json", exclude={"scorers"})
+    same = predictions is not None and all(
+        protocol.get(key) == value
+        for key, value in (
+            ("checkpoint", predictions.checkpoint),
+            ("predict", dict(predictions.parameters)),
+            ("rules", rules),
+        )
+    )
+    judged = set(protocol.get("scorers", ())) == set(run.score.scorers)
+    return "done" if predict == "done" and same and judged else "stale"
+
+
+def _report(name: str, report: str, score: State) -> State:
+    page, metrics = paths.REPORTS / f"{report}.html", paths.metrics_file(name)
+    if not page.is_file():
+        return "waiting"
+    newer = metrics.is_file() and page.stat().st_mtime >= metrics.stat().st_mtime
+    return "done" if score == "done" and newer else "stale"
+
+
+def _predictions(name: str) -> PredictionFile | None:
+    try:
+        return read_predictions(paths.predictions_file(name))
+    except UserError:
+        return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _queued_jobs() -> dict[tuple[str, str], str]:
+    """The numbers of this user's SLURM jobs of this folder that wait, by stage and name; none without SLURM.
+
+    Snakemake's plugin tells them apart by a comment, "rule_train_wildcards_demo".
+    """
+    if shutil.which("squeue") is None:
+        return {}
+    command = ["squeue", "--noheader", f"--user={getpass.getuser()}", "--states=PENDING", "--format=%i|%Z|%k"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    found = {}
+    for line in done.stdout.splitlines():
+        job, folder, comment = line.split("|", 2)
+        rule, _, name = comment.removeprefix("rule_").partition("_wildcards_")
+        if Path(folder) == Path.cwd():
+            found[rule.removesuffix("_distributed"), name] = job
+    return found
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(0, seconds):.0f} s ago"

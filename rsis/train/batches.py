@@ -1,0 +1,237 @@
+"""Batches for training: which image when, augmented how, padded to what.
+
+The order and the augmentation of a sample depend on (seed, epoch, index) alone, so a resumed run, and any
+number of worker processes, see what an uninterrupted run with none sees.
+"""
+
+import hashlib
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rsis.config.runs import AugmentSection
+from rsis.data.prepared.file import PreparedSample, PreparedSplit
+from rsis.errors import UserError
+from rsis.structures import Batch
+from rsis.train.augment import JointAugment
+
+Order = Literal["matching", "size", "left_to_right", "random"]
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """Which image of a split, in which epoch; both count from 0."""
+
+    epoch: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work a process has: number `rank`, from 0, of `world`."""
+
+    rank: int = 0
+    world: int = 1
+
+
+class EpochSampler(Sampler[SampleKey]):
+    """Each image once an epoch, in an order that depends on (seed, epoch) alone.
+
+    Several processes share each batch when shuffling, a part of equal size for each; a last batch that is not
+    full is left out then, unless it is the only one. Without shuffling, whole batches go to the processes in turn;
+    where there are fewer batches than processes, every process has all of them.
+
+    Args:
+        n: Number of images.
+        seed: Any integer.
+        shuffle: False keeps the file's order.
+        batch_size: Images in a batch of all processes.
+        share: This process's part.
+    """
+
+    def __init__(self, n: int, seed: int, shuffle: bool, batch_size: int = 1, share: Share | None = None) -> None:
+        self.n = n
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+        self._kept = _positions(n, shuffle, batch_size, share or Share())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next iteration is; Lightning calls this."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        """Yield the keys of the current epoch."""
+        epoch = self.epoch
+        order = torch.arange(self.n)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(_seed_of(self.seed, epoch))
+            order = torch.randperm(self.n, generator=generator)
+        return (SampleKey(epoch, index) for index in order[self._kept].tolist())
+
+    def __len__(self) -> int:
+        """Return the number of images of this process."""
+        return len(self._kept)
+
+
+class TrainingSet(Dataset[PreparedSample]):
+    """A prepared split, augmented; a key always gives the same sample, and global randomness is untouched.
+
+    Args:
+        split: Where the samples come from.
+        seed: Any integer.
+        augment: None leaves the samples as they are.
+    """
+
+    def __init__(self, split: PreparedSplit, seed: int, augment: JointAugment | None) -> None:
+        self.split = split
+        self.seed = seed
+        self.augment = augment
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.split)
+
+    def __getitem__(self, key: SampleKey) -> PreparedSample:
+        """Return the sample; after augmentation some of its labels may have no pixel."""
+        sample = self.split.read(key.index)
+        if self.augment is None:
+            return sample
+        with torch.random.fork_rng(devices=[]):
+            # torch.manual_seed would reseed the GPUs as well
+            torch.default_generator.manual_seed(_seed_of(self.seed, key.epoch, key.index))
+            image, instance_map, ignore_mask = self.augment(sample.image, sample.instance_map, sample.ignore_mask)
+        return replace(sample, image=image, instance_map=instance_map, ignore_mask=ignore_mask)
+
+
+def collate(samples: Sequence[PreparedSample], max_instances: int, order: Order = "size") -> Batch:
+    """Join samples of one size to a batch.
+
+    Labels without a pixel are left out. Of more than `max_instances` objects the largest are kept, as in
+    the paper (at most 20); the pixels of the others are background. N is the largest number of objects
+    kept, at least 1.
+
+    Args:
+        samples: At least one.
+        max_instances: At least 1.
+        order: Of each image's objects. "size": by area, largest first, ties by label; so too for "matching", where
+            it plays no part. "left_to_right": by the column of the centre of mass. "random": drawn by the image's
+            id and its objects' areas, so that it is another for each way that the image is augmented.
+    """
+    kept = [_ordered(sample, _largest(sample, max_instances), order) for sample in samples]
+    num_slots = max(1, *(len(labels) for labels in kept))
+    height, width = samples[0].instance_map.shape
+    target_masks = torch.zeros(len(samples), num_slots, height, width, dtype=torch.bool)
+    class_ids = torch.zeros(len(samples), num_slots, dtype=torch.int64)
+    for b, (sample, labels) in enumerate(zip(samples, kept, strict=True)):
+        torch.eq(sample.instance_map, labels[:, None, None].int(), out=target_masks[b, : len(labels)])
+        class_ids[b, : len(labels)] = sample.class_ids[labels - 1]
+    return Batch(
+        images=torch.stack([sample.image for sample in samples]),
+        target_masks=target_masks,
+        class_ids=class_ids,
+        num_instances=torch.tensor([len(labels) for labels in kept]),
+        valid=~torch.stack([sample.ignore_mask for sample in samples]),
+    )
+
+
+def make_loader(
+    split: PreparedSplit,
+    *,
+    batch_size: int,
+    seed: int,
+    max_instances: int,
+    order: Order = "size",
+    workers: int,
+    augment: AugmentSection | None,
+    shuffle: bool,
+    share: Share | None = None,
+) -> DataLoader:
+    """Return a loader of `Batch` whose sampler is an `EpochSampler`.
+
+    A last batch that is not full is left out when shuffling, unless it is the only one. The images stay
+    uint8: they are converted on the device, where it is cheap. Workers ignore the signals that stop a run,
+    which the main process answers.
+
+    Args:
+        split: Where the samples come from.
+        batch_size: Images in a batch, of all processes together when shuffling.
+        seed: Any integer; with the epoch it decides order and augmentation.
+        max_instances: Objects kept of each image.
+        order: Of an image's objects, see `collate`.
+        workers: Processes that load; 0 loads in this one.
+        augment: None for validation.
+        shuffle: False keeps the file's order.
+        share: This process's part of the work, see `EpochSampler`.
+
+    Raises:
+        UserError: `augment.transpose` is set and the images are not square; or several processes are to share a
+            batch that is larger than the split.
+    """
+    height, width = split.size
+    if augment is not None and augment.transpose and height != width:
+        found = f"augment.transpose is true and {split.path} has images of {height} x {width}"
+        raise UserError(f"{found}; it needs square ones: set transpose to false or a square size")
+    share = share or Share()
+    if share.world > 1 and shuffle and len(split) < batch_size:
+        found = f"train.batch_size is {batch_size} and {split.path} has {len(split)} images"
+        raise UserError(f"{found}; {share.world} processes cannot share them: lower batch_size or use one device")
+    return DataLoader(
+        TrainingSet(split, seed, None if augment is None else JointAugment(augment)),
+        batch_size=batch_size // share.world if shuffle else batch_size,
+        sampler=EpochSampler(len(split), seed, shuffle, batch_size, share),
+        num_workers=workers,
+        collate_fn=partial(collate, max_instances=max_instances, order=order),
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker,
+        generator=torch.Generator(),  # else every epoch takes a number from the global one
+        persistent_workers=workers > 0,
+    )
+
+
+def _largest(sample: PreparedSample, max_instances: int) -> torch.Tensor:
+    """Return int64 [n], the labels that have pixels, largest area first, at most `max_instances`."""
+    areas = torch.bincount(sample.instance_map.flatten(), minlength=len(sample.class_ids) + 1)[1:]
+    areas, order = torch.sort(areas, descending=True, stable=True)
+    return (order[areas > 0] + 1)[:max_instances]
+
+
+def _ordered(sample: PreparedSample, labels: torch.Tensor, order: Order) -> torch.Tensor:
+    """Return the labels in an order of `collate`; they come by area."""
+    flat = sample.instance_map.flatten()
+    if order == "left_to_right":
+        columns = torch.arange(sample.instance_map.shape[1]).repeat(sample.instance_map.shape[0])
+        sums = torch.bincount(flat, columns.double(), minlength=len(sample.class_ids) + 1)[labels]
+        return labels[(sums / torch.bincount(flat, minlength=len(sample.class_ids) + 1)[labels]).argsort(stable=True)]
+    if order == "random":
+        areas = torch.bincount(flat, minlength=len(sample.class_ids) + 1)[labels].tolist()
+        generator = torch.Generator().manual_seed(_seed_of(sample.image_id, *areas))
+        return labels[torch.randperm(len(labels), generator=generator)]
+    return labels
+
+
+def _positions(n: int, shuffle: bool, batch_size: int, share: Share) -> torch.Tensor:
+    """Return int64, which positions of an epoch's order a process reads."""
+    batches = torch.split(torch.arange(n), batch_size)
+    if shuffle:
+        whole = [batch for batch in batches if len(batch) == batch_size or len(batches) == 1]
+        return torch.cat([batch.chunk(share.world)[share.rank] for batch in whole])
+    # with fewer batches than processes each reads all of them: the mean over equal figures is that figure
+    return torch.cat(batches[share.rank :: share.world] if len(batches) >= share.world else batches)
+
+
+def _seed_of(*parts: int | str) -> int:
+    """Return a 64-bit seed; neighbouring numbers give unrelated seeds."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little")
+
+
+def _start_worker(_: int) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):  # Windows has no SIGUSR1
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,136 @@
+"""What a training leaves: its result, how it came about, and what happened on the way."""
+
+import contextlib
+import math
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from safetensors.torch import load_file
+
+import rsis
+from rsis.checkpoint.file import CheckpointInfo, checkpoint_bytes
+from rsis.config.runs import RunSection
+from rsis.data.prepared.file import PreparedSplit
+from rsis.errors import UserError
+from rsis.files.atomic import atomic_folder, atomic_path, write_json
+from rsis.files.digests import sha256_of
+from rsis.files.durable import sync
+from rsis.machine.cores import describe_machine
+from rsis.machine.revision import revision_of
+from rsis.train.callbacks import History
+from rsis.train.module import NonFiniteLossError, TrainingModule
+from rsis.train.state.files import seal, write_state
+from rsis.train.state.resume import BEST, RESULT
+
+
+@dataclass(frozen=True)
+class Training:
+    """One run with what its result depends on, and the folder of its state."""
+
+    name: str
+    run: RunSection
+    splits: dict[str, PreparedSplit]
+    key: str
+    state: Path
+
+
+def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
+    """Write the checkpoint and the facts of a finished training into its state.
+
+    Raises:
+        NonFiniteLossError: The best weights are wanted, and no validation had a finite loss.
+    """
+    run, state, data = training.run, training.state, training.splits["train"]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging):  # Lightning does it only where an epoch was left to train
+            callback.on_train_end(trainer, module)
+    if run.train.keep == "best":
+        _check_validated(training.name, history.rows)
+        module.network.load_state_dict(load_file(state / BEST))
+    history.write_files()  # of a killed process they may be cut
+    write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
+    info = CheckpointInfo(
+        run=training.name,
+        dataset=run.dataset,
+        class_names=data.class_names,
+        size=data.size,
+        model=run.model.model_dump(mode="json"),
+        train=run.train.model_dump(mode="json"),
+        predict=run.predict.model_dump(mode="json"),
+        metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
+        key=training.key,
+    )
+    sync(state / "history")
+    seal(state / "history")
+    write_state(state / RESULT, checkpoint_bytes(module.network, info))
+    note(state.parent, f"done after {trainer.current_epoch} epochs")
+
+
+def _check_validated(name: str, rows: Sequence[Mapping[str, float]]) -> None:
+    validated = [row for row in rows if "val/total" in row]
+    if any(math.isfinite(row["val/total"]) for row in validated):
+        return
+    last = {key.removeprefix("val/"): value for key, value in validated[-1].items() if key.startswith("val/")}
+    terms = ", ".join(f"{term} {last[term]:.4g}" for term in sorted(last, key=lambda term: term != "total"))
+    raise NonFiniteLossError(
+        f"{name}: no validation loss was finite (the last: {terms}), so no weights are the best; lower train.lr, set "
+        "train.clip_norm, use precision fp32, or keep the last weights with keep: last"
+    )
+
+
+def publish(state: Path, model: Path, history: Path) -> None:
+    """Copy the result and the history of a finished training to where the next stages read them.
+
+    Raises:
+        UserError: They cannot be written, or a copy is not equal to its original.
+    """
+    with atomic_folder(history) as temporary:
+        shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
+    with atomic_path(model) as temporary:  # last: it is what says that the run is trained
+        shutil.copyfile(state / RESULT, temporary)
+        if sha256_of(temporary) != sha256_of(state / RESULT):
+            raise UserError(f"{model}: the copy differs from {state / RESULT}; check disk and memory, then run again")
+
+
+def note(folder: Path, event: str) -> None:
+    """Append to the run's events; the log of a cluster's job is deleted when the job is submitted again."""
+    job = os.environ.get("SLURM_JOB_ID")
+    where = f"{socket.gethostname()}, process {os.getpid()}{f', SLURM job {job}' if job else ''}"
+    # the disk may be full, which is said where it matters
+    with contextlib.suppress(OSError), (folder / "events.log").open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {where}: {event}\n")
+
+
+def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[str, Any]:
+    """What a reader of the report wants to know of how a number came about."""
+    return {
+        "epochs": trainer.current_epoch,
+        "seconds": round(seconds, 1),  # of finished epochs, in all processes that worked on them
+        "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
+        "device": str(module.device),
+        "precision": str(trainer.precision),
+        "devices": module.section.devices,
+        "nodes": module.section.nodes,
+        "batch_size": module.section.batch_size,  # of all devices on all nodes together
+        "threads": torch.get_num_threads(),
+        "machine": describe_machine(),
+        "torch": torch.__version__,
+        "rsis": rsis.__version__,
+        "commit": _commit(),
+        "best_epoch": module.schedule.best_epoch,
+    }
+
+
+def _commit() -> str | None:
+    """Return the git commit of the working folder, with "+changes" when tracked files differ from it."""
+    found = revision_of(Path.cwd())
+    return None if found is None else found.commit[:12] + ("+changes" if found.changed else "")

@@ -1,0 +1,120 @@
+"""From where a training goes on: the newest of its state that is whole."""
+
+import logging
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from rsis.checkpoint.file import load_checkpoint, read_info
+from rsis.errors import UserError
+from rsis.files.atomic import read_json
+from rsis.files.durable import sweep
+from rsis.train.state.files import forget, is_whole, put_back
+
+_LOG = logging.getLogger(__name__)
+LAST, PREVIOUS, BEST, RESULT = "last.ckpt", "previous.ckpt", "best.safetensors", "model.safetensors"
+_FILES = (LAST, PREVIOUS, BEST, RESULT, "history", "alive.json")
+
+
+def sweep_state(state: Path) -> None:
+    """Remove what killed processes left in a state; call it under the run's lock."""
+    sweep(*(state / f"{name}{end}" for name in _FILES for end in ("", ".sha256")))
+
+
+def is_published(model: Path, history: Path, key: str) -> bool:
+    """Return whether a run's outputs are there, can be read and have the key of its parameters, data and code."""
+    if not model.is_file() or not history.is_dir():
+        return False
+    try:
+        if (history / "run.json").exists():
+            _read_facts(history)
+        return read_info(model).key == key
+    except UserError as error:
+        _LOG.warning("%s; it counts as not there", error)
+        return False
+
+
+def is_finished(state: Path) -> bool:
+    """Return whether the result and its history stand whole in the state; both are read."""
+    if not is_whole(state / RESULT) or not is_whole(state / "history"):
+        return False
+    try:
+        load_checkpoint(state / RESULT)
+        _read_facts(state / "history")
+    except UserError as error:
+        _LOG.warning("%s; it counts as not there", error)
+        return False
+    return True
+
+
+def newest_checkpoint(state: Path, keep: str) -> Path | None:
+    """Return the checkpoint to go on from, at its usual place, or None to begin.
+
+    It is the last one, or the one before where the last is damaged. With `train.keep: best` the best weights must be
+    whole too, unless the checkpoint is older than any. Where nothing is whole, what is damaged is removed.
+    """
+    for path in (state / LAST, state / PREVIOUS):
+        schedule = _schedule_of(path)
+        if schedule is None:
+            continue
+        if keep == "best" and schedule["best_epoch"] >= 0 and not _best_is_whole(state / BEST):
+            continue
+        if path.name == PREVIOUS:
+            _LOG.warning("%s: going on from the epoch before", path)
+            put_back(path, state / LAST)
+        return state / LAST
+    if any((state / name).exists() for name in (LAST, PREVIOUS)):
+        _LOG.warning("%s: no checkpoint can be used; the training begins anew", state)
+    for name in (LAST, PREVIOUS, BEST, RESULT):
+        forget(state / name)
+    shutil.rmtree(state / "history", ignore_errors=True)
+    return None
+
+
+def _schedule_of(path: Path) -> dict[str, Any] | None:
+    """Return the state of the schedule in a checkpoint, or None if that is missing or damaged."""
+    if not is_whole(path):
+        return None
+    try:
+        # mapped, since most of it is not looked at
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        schedule = found["rsis_schedule"]
+        if "pytorch-lightning_version" in found and isinstance(schedule["best_epoch"], int):
+            return dict(schedule)
+        reason = "it is none of a training"
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        pickle.UnpicklingError,
+        BadZipFile,
+    ) as e:
+        reason = " ".join(str(e).split())[:120]
+    _LOG.warning("%s: cannot be read (%s); it counts as not there", path, reason)
+    return None
+
+
+def _best_is_whole(path: Path) -> bool:
+    if not path.exists():
+        _LOG.warning("%s: is missing", path)
+        return False
+    if not is_whole(path):
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            return bool(file.keys())
+    except (SafetensorError, OSError) as error:
+        _LOG.warning("%s: cannot be read (%s); it counts as not there", path, error)
+        return False
+
+
+def _read_facts(history: Path) -> None:
+    read_json(history / "run.json", dict[str, Any], "it is written when the training ends")

@@ -1,0 +1,92 @@
+"""Exported networks run elsewhere, on any size, and say what they are."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from support.small_model import CLASSES, write_small_model
+
+from rsis.checkpoint.export import Exportable, Format, export
+from rsis.checkpoint.file import load_checkpoint
+from rsis.cli.main import main
+from rsis.errors import UserError
+from rsis.files.ownership import check_file
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_model(tmp_path_factory.mktemp("model") / "small.safetensors")
+
+
+def outputs(path: Path, images: torch.Tensor) -> list[np.ndarray]:
+    if path.suffix == ".onnx":
+        return onnxruntime.InferenceSession(str(path)).run(None, {"images": images.numpy()})
+    return [output.numpy() for output in torch.jit.load(str(path))(images)]
+
+
+def metadata(path: Path) -> dict[str, str]:
+    if path.suffix == ".onnx":
+        return dict(onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map)
+    found = {"rsis.class_names": "", "rsis.num_steps": ""}
+    torch.jit.load(str(path), _extra_files=found)
+    return {key: value.decode() if isinstance(value, bytes) else value for key, value in found.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_path: Path, kind: Format) -> None:
+    path = tmp_path / f"small.{'onnx' if kind == 'onnx' else 'pt'}"
+    written = export(checkpoint, path, kind, steps=4)
+    assert (written.path, written.steps) == (path, 4)
+    assert written.difference <= 1e-4
+    check_file(path, "export")  # so it may be written again
+    network, _ = load_checkpoint(checkpoint)
+    generator = torch.Generator().manual_seed(3)
+    for batch, height, width in ((1, 48, 64), (2, 128, 40), (5, 64, 64)):
+        images = torch.randint(0, 256, (batch, 3, height, width), generator=generator, dtype=torch.uint8)
+        with torch.no_grad():
+            expected = [output.numpy() for output in Exportable(network, 4)(images)]
+        found = outputs(path, images)
+        assert [array.shape for array in found] == [(batch, 4, height, width), (batch, 4, 2), (batch, 4)]
+        for ours, theirs in zip(expected, found, strict=True):
+            assert np.abs(ours - theirs).max() < 1e-4
+    said = metadata(path)
+    assert json.loads(said["rsis.class_names"]) == list(CLASSES)
+    assert said["rsis.num_steps"] == "4"
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_what_the_exporters_say_of_themselves_is_not_shown(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: Format
+) -> None:
+    caplog.set_level(logging.INFO)
+    levels = {name: logging.getLogger(name).level for name in ("torch.onnx", "onnxscript", "onnx_ir")}
+    export(checkpoint, tmp_path / "small.file", kind, steps=2)
+    assert [record.getMessage() for record in caplog.records] == []
+    assert {name: logging.getLogger(name).level for name in levels} == levels
+
+
+def test_a_file_that_differs_is_not_left(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not written: its outputs differ from the network's by .* use the other"):
+        export(checkpoint, tmp_path / "small.pt", "torchscript", tolerance=-1.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_how_well_they_agree(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "small.pt"
+    command = ["rsis", "export", str(checkpoint), "--format", "torchscript", "--out", str(target)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert "3 steps, outputs agree to " in said.out
+    assert target.is_file()

@@ -1,0 +1,289 @@
+"""Released checkpoints become ours with the original's own outputs, and hostile ones run nothing."""
+
+import argparse
+import collections
+import io
+import os
+import pickle
+import struct
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from support.golden_cases import find_cases, relative
+
+from rsis.checkpoint.file import load_checkpoint, save_checkpoint
+from rsis.checkpoint.original import import_original, original_architecture, original_name, read_args
+from rsis.errors import UserError
+from rsis.model.network import RSISNetwork
+
+ARGS: dict[str, Any] = {
+    "base_model": "resnet34",
+    "hidden_size": 32,
+    "kernel_size": 3,
+    "skip_mode": "concat",
+    "num_classes": 21,
+    "maxseqlen": 10,
+    "dataset": "pascal",
+    "lr": 0.001,
+    "use_gpu": True,
+    "pascal_dir": "/home/josé/VOC",
+}
+
+
+def args_of_python_2(values: dict[str, Any]) -> bytes:
+    """The pickle that Python 2's protocol 0 makes of a Namespace: text, with names of modules that are gone."""
+    lines = ["ccopy_reg", "_reconstructor", "p0", "(cargparse", "Namespace", "p1", "c__builtin__", "object", "p2"]
+    text = "\n".join([*lines, "Ntp3", "Rp4", "(dp5", ""])
+    for number, (key, value) in enumerate(values.items()):
+        text += f"S'{key}'\np{2 * number + 6}\n"
+        if isinstance(value, bool):
+            text += f"I0{int(value)}\n"
+        elif isinstance(value, int):
+            text += f"I{value}\n"
+        elif isinstance(value, float):
+            text += f"F{value!r}\n"
+        else:
+            escaped = "".join(c if ord(c) < 128 else f"\\x{ord(c):02x}" for c in value)
+            text += f"S'{escaped}'\np{2 * number + 7}\n"
+        text += "s"
+    return (text + "b.").encode("latin-1")
+
+
+class _Storage:
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
+class _Pickler02(pickle._Pickler):  # type: ignore[name-defined, misc]
+    """Writes tensors and text as PyTorch 0.2 did on Python 2: `_rebuild_tensor`, strings of bytes."""
+
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+
+    def __init__(self, file: Any, storages: dict[str, torch.Tensor]) -> None:
+        super().__init__(file, 2)
+        self.storages = storages
+
+    def save_text(self, text: str) -> None:
+        self.write(b"U" + bytes([len(text)]) + text.encode("latin-1"))
+        self.memoize(text)
+
+    dispatch[str] = save_text
+
+    def persistent_id(self, item: Any) -> Any:
+        if not isinstance(item, _Storage):
+            return None
+        key = str(len(self.storages))
+        self.storages[key] = item.tensor
+        return "storage", torch.FloatStorage, key, "cuda:0", item.tensor.numel(), None
+
+    def reducer_override(self, item: Any) -> Any:
+        if isinstance(item, torch.Tensor):
+            return torch._utils._rebuild_tensor, (_Storage(item), 0, tuple(item.shape), item.stride())
+        return NotImplemented
+
+
+def save_as_torch_02(state: dict[str, torch.Tensor], path: Path) -> None:
+    storages: dict[str, torch.Tensor] = {}
+    with path.open("wb") as file:
+        for head in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}):
+            pickle.dump(head, file, 2)
+        _Pickler02(file, storages).dump(collections.OrderedDict(state))
+        pickle.dump(list(storages), file, 2)
+        for tensor in storages.values():
+            file.write(struct.pack("<q", tensor.numel()) + tensor.contiguous().numpy().tobytes())
+
+
+def save_as_torch_1(state: dict[str, torch.Tensor], path: Path) -> None:
+    torch.save(collections.OrderedDict(state), path, _use_new_zipfile_serialization=False)
+
+
+def write_original(folder: Path, network: RSISNetwork, args: dict[str, Any], save: Any, prefix: str = "") -> Path:
+    """The released folder of a network: two files of weights, extra keys, arguments, and an optimiser."""
+    parts: dict[str, dict[str, torch.Tensor]] = {"encoder.pt": {}, "decoder.pt": {}}
+    for name, value in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue  # there was none before PyTorch 0.4
+        parts["encoder.pt" if name.startswith("encoder.") else "decoder.pt"][prefix + original_name(name)] = (
+            value.float()
+        )
+    parts["encoder.pt"] |= {f"{prefix}base.fc.weight": torch.zeros(3, 2), f"{prefix}base.fc.bias": torch.zeros(3)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, state in parts.items():
+        save(state, folder / name)
+    (folder / "args.pkl").write_bytes(args_of_python_2(args))
+    (folder / "enc_opt.pt").write_bytes(b"never opened")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.golden
+@pytest.mark.parametrize(("save", "prefix"), [(save_as_torch_02, "module."), (save_as_torch_1, ""), (torch.save, "")])
+def test_outputs_are_the_originals_own(tmp_path: Path, save: Any, prefix: str) -> None:
+    cases = [item.values[0] for item in find_cases("forward")]
+    case = next(case for case in cases if case["base_model"] == "resnet34" and case["num_classes"] == 21)
+    args = ARGS | {key: case[key] for key in ("base_model", "hidden_size", "kernel_size", "skip_mode", "num_classes")}
+    folder = write_original(tmp_path / "released", case.network(torch.float32), args, save, prefix)
+
+    save_checkpoint(tmp_path / "ours.safetensors", *import_original(folder))
+    network, info = load_checkpoint(tmp_path / "ours.safetensors")
+
+    assert (info.run, info.dataset, info.size, info.predict["num_steps"]) == ("released", "pascal", (256, 256), 10)
+    assert info.class_names[14] == "person"
+    assert info.train["pascal_dir"] == "/home/josé/VOC"
+    with torch.no_grad():
+        output = network.double()(case.images(), case["T"])
+    wanted = case.network(torch.float32).state_dict()
+    assert all(torch.equal(value.float(), wanted[key].float()) for key, value in network.state_dict().items())
+    expected = case.arrays
+    assert relative(output.objectness_logits.numpy(), expected["stop_logits_f64"]) < 1e-9
+    assert relative(output.class_logits.softmax(-1).numpy(), expected["class_probs_f64"]) < 1e-9
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = RSISNetwork(original_architecture("resnet34", 16, 3, "concat"), 2)
+    args = ARGS | {"hidden_size": 16, "num_classes": 2, "dataset": "leaves"}
+    return write_original(tmp_path_factory.mktemp("released"), network, args, save_as_torch_1)
+
+
+@pytest.fixture
+def folder(released: Path, tmp_path: Path) -> Path:
+    """A copy to spoil; what is replaced in it is a link."""
+    (tmp_path / "leaves").mkdir()
+    for path in released.iterdir():
+        (tmp_path / "leaves" / path.name).symlink_to(path)
+    return tmp_path / "leaves"
+
+
+def replace(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+def test_leaves_have_the_released_codes_thresholds(folder: Path) -> None:
+    network, info = import_original(folder)
+    assert info.class_names == ("leaf",)
+    assert info.predict["objectness_threshold"] == 0.2
+    assert not network.training
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> Any:  # noqa: D105
+        return os.system, (f"touch {self.target}",)
+
+
+def evil_pickles(target: Path) -> dict[str, bytes]:
+    shell = f"S'touch {target}'\n".encode()
+    namespace = argparse.Namespace(lr=Evil(target))
+    return {
+        "os.system": pickle.dumps(Evil(target), 0),
+        "in a namespace": pickle.dumps(namespace, 2),
+        "in a namespace, protocol 4": pickle.dumps(namespace, 4),
+        "by hand": b"cos\nsystem\n(" + shell + b"tR.",
+        "python 2's name": b"c__builtin__\neval\n(" + shell + b"tR.",
+        "inst": b"(" + shell + b"ios\nsystem\n.",
+        "dotted name": b"\x80\x04\x8c\x08argparse\x8c\x0c_sys.modules\x93.",
+        "of the namespace's own module": b"cargparse\nFileType\n(S'w'\ntR(S'" + str(target).encode() + b"'\ntR.",
+        "reconstructor": b"ccopy_reg\n_reconstructor\n(c__builtin__\nobject\nc__builtin__\nobject\nNtR.",
+        "persistent": b"Pos.system\n.",
+        "extension": b"\x80\x02\x82\x01.",
+    }
+
+
+@pytest.mark.parametrize("name", evil_pickles(Path("x")))
+def test_arguments_that_would_run_something_are_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "made by the pickle"
+    replace(folder / "args.pkl", evil_pickles(target)[name])
+    with pytest.raises(UserError, match=r"args\.pkl: (refused|not a pickle)") as caught:
+        import_original(folder)
+    assert "\n" not in str(caught.value)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["encoder.pt", "decoder.pt"])
+@pytest.mark.parametrize("new", [True, False])
+def test_weights_that_would_run_something_are_refused(folder: Path, tmp_path: Path, name: str, new: bool) -> None:
+    target = tmp_path / "made by the pickle"
+    (folder / name).unlink()
+    torch.save({"a": Evil(target)}, folder / name, _use_new_zipfile_serialization=new)
+    with pytest.raises(UserError, match=rf"{name}: cannot be read as weights"):
+        import_original(folder)
+    assert not target.exists()
+
+
+def test_lists_that_hold_themselves_and_foreign_values(tmp_path: Path) -> None:
+    path = tmp_path / "args.pkl"
+    endless: list[Any] = []
+    endless.append(endless)
+    for value in (endless, {1, 2}, b"bytes"):
+        path.write_bytes(pickle.dumps(argparse.Namespace(steps=value), 2))
+        with pytest.raises(UserError, match=r"args\.pkl: (steps holds a|refused)"):
+            read_args(path)
+    path.write_bytes(pickle.dumps(argparse.Namespace(sizes=[(1, 2)], none=None), 2))
+    assert read_args(path) == {"sizes": [(1, 2)], "none": None}
+
+
+@pytest.mark.parametrize("length", [0, 1, 40, 200])
+def test_a_truncated_file_is_named(folder: Path, length: int) -> None:
+    for name in ("args.pkl", "decoder.pt"):
+        content = (folder / name).read_bytes()
+        replace(folder / name, content[:length])
+        with pytest.raises(UserError, match=name.replace(".", r"\.")):
+            import_original(folder)
+        replace(folder / name, content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "coco"}, r"trained on 'coco'; expected one of pascal, leaves, cityscapes"),
+        ({"num_classes": 5}, r"num_classes is 5, expected the 2 of leaves"),
+        ({"base_model": "alexnet"}, r"backbone is 'alexnet'"),
+        (
+            {"hidden_size": 32},
+            r"encoder\.pt: sk5\.weight is \[16, 512, 3, 3\], expected \[32, 512, 3, 3\] by args\.pkl",
+        ),
+        ({"hidden_size": "32"}, r"hidden_size is '32', expected a value of type int"),
+        ({"base_model": "resnet50"}, r"(lacks|expected).*not of one training"),
+        ({"base_model": "vgg16"}, r"lacks base\.features.*not of one training"),
+    ],
+)
+def test_files_that_do_not_fit_each_other(folder: Path, changes: dict[str, Any], message: str) -> None:
+    args = ARGS | {"hidden_size": 16, "num_classes": 2, "dataset": "leaves"} | changes
+    replace(folder / "args.pkl", args_of_python_2(args))
+    with pytest.raises(UserError, match=message):
+        import_original(folder)
+
+
+def test_missing_files_and_keys(folder: Path) -> None:
+    state = torch.load(folder / "decoder.pt")
+    (folder / "decoder.pt").unlink()
+    torch.save(state | {"fc_more.weight": torch.zeros(1)}, folder / "decoder.pt")
+    with pytest.raises(UserError, match=r"decoder\.pt: has fc_more\.weight, which the network of args\.pkl lacks"):
+        import_original(folder)
+    del state["fc_stop.bias"]
+    torch.save(state, folder / "decoder.pt")
+    with pytest.raises(UserError, match=r"decoder\.pt: lacks fc_stop\.bias"):
+        import_original(folder)
+    torch.save([1], folder / "decoder.pt")
+    with pytest.raises(UserError, match=r"decoder\.pt: holds a list, not a state dict"):
+        import_original(folder)
+    (folder / "decoder.pt").unlink()
+    with pytest.raises(UserError, match=r"decoder\.pt: no such file; expected the folder of a released checkpoint"):
+        import_original(folder)
+
+
+def test_the_pickle_of_the_tests_is_python_2s() -> None:
+    """What the tests write is what Python reads as a namespace."""
+    found = pickle.load(io.BytesIO(args_of_python_2(ARGS)), encoding="latin-1")
+    assert vars(found) == ARGS
+    assert np.isfinite(found.lr)

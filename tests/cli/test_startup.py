@@ -1,0 +1,22 @@
+"""What the command line and the package wait for before it is known what is asked; how long, `benchmarks` measures."""
+
+import subprocess
+import sys
+
+import pytest
+
+LARGE = (
+    "torch", "torchvision", "lightning", "h5py", "numpy", "scipy", "pandas", "PIL", "pycocotools", "pydantic", "yaml",
+    "ruamel", "requests", "filelock", "matplotlib", "jinja2", "dvc", "snakemake", "gradio", "onnx",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "start", ["import rsis", "sys.argv = ['rsis', '--help']; from rsis.cli.main import main; main()"]
+)
+def test_nothing_large_is_imported(start: str) -> None:
+    code = f"import atexit, sys; atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr)); {start}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stderr.split("'"))
+    assert "rsis" in modules
+    assert not modules & set(LARGE)

@@ -1,0 +1,117 @@
+"""From the network's output to instances."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rsis.config.runs import PredictSection
+from rsis.masks import decode_rle
+from rsis.predict.decode import binary_masks, largest_component
+from rsis.predict.run import predict_batch
+from rsis.structures import RSISOutput
+
+
+class Saying(torch.nn.Module):
+    """A network that says what it is told, for any image."""
+
+    def __init__(self, masks: torch.Tensor, objectness: list[float], classes: torch.Tensor | None = None) -> None:
+        super().__init__()
+        steps = len(objectness)
+        self.output = RSISOutput(
+            mask_logits=masks[None],
+            class_logits=torch.zeros(1, steps, 2) if classes is None else classes[None],
+            objectness_logits=torch.logit(torch.tensor([objectness])),
+        )
+
+        self.steps_run = 0
+
+    def start(self, images: torch.Tensor) -> int:
+        assert images.dtype == torch.float32
+        return 0
+
+    def decode(self, state: int, num_steps: int) -> tuple[RSISOutput, int]:
+        self.steps_run = state + num_steps
+        whole = self.output
+        part = slice(state, state + num_steps)
+        return RSISOutput(
+            whole.mask_logits[:, part], whole.class_logits[:, part], whole.objectness_logits[:, part]
+        ), self.steps_run
+
+
+def halves() -> torch.Tensor:
+    """Logits of four masks [4, 4, 4]: left half, right half, nothing, everything."""
+    masks = torch.full((4, 4, 4), -9.0)
+    masks[0, :, :2] = 9
+    masks[1, :, 2:] = 9
+    masks[3] = 5
+    return masks
+
+
+def predict(network: Saying, size: tuple[int, int] = (4, 4), **changes: Any) -> list[tuple[int, int]]:
+    """Step and pixel count of each instance found."""
+    section = PredictSection(num_steps=4, **changes)
+    images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    (image,) = predict_batch(network, images, [("x", size)], section)  # type: ignore[arg-type]
+    assert image.size == size
+    return [(item.step, int(decode_rle(item.rle).sum())) for item in image.instances]
+
+
+def test_the_sequence_ends_at_the_first_doubt() -> None:
+    assert predict(Saying(halves(), [0.9, 0.4, 0.9, 0.9])) == [(0, 8)]
+    assert predict(Saying(halves(), [0.9, 0.4, 0.9, 0.9]), objectness_threshold=0.3) == [(0, 8), (1, 8), (3, 16)]
+    assert predict(Saying(halves(), [0.1, 0.9, 0.9, 0.9])) == []
+
+
+def test_no_step_is_run_long_after_every_sequence_has_ended() -> None:
+    masks, doubtful, sure = torch.full((20, 4, 4), 9.0), [0.9] * 5 + [0.1] * 15, [0.9] * 20
+    section = PredictSection(num_steps=20)
+    for objectness, objects, most in ((doubtful, 5, 8), (sure, 20, 20)):
+        network = Saying(masks, objectness)
+        (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)  # type: ignore[arg-type]
+        assert len(image.instances) == objects
+        assert objects < network.steps_run + 1 <= most + 1
+
+
+def test_empty_and_small_masks_are_no_objects() -> None:
+    sure = [0.9] * 4
+    assert [step for step, _ in predict(Saying(halves(), sure))] == [0, 1, 3]
+    assert [step for step, _ in predict(Saying(halves(), sure), min_area=0.5)] == [3]
+
+
+def test_exclusive_gives_a_contested_pixel_to_the_most_probable() -> None:
+    assert predict(Saying(halves(), [0.9] * 4), exclusive=True) == [(0, 8), (1, 8)]
+
+
+def test_masks_have_the_images_own_size() -> None:
+    assert predict(Saying(halves(), [0.9] * 4), size=(8, 12)) == [(0, 48), (1, 48), (3, 96)]
+
+
+def test_class_is_the_likeliest_real_one() -> None:
+    """Class 0 is no class of an object, however likely."""
+    logits = torch.tensor([[5.0, 1.0, 2.0]] * 4)
+    section = PredictSection(num_steps=4)
+    network = Saying(halves(), [0.8] * 4, logits)
+    (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)  # type: ignore[arg-type]
+    first = image.instances[0]
+    assert first.class_id == 2
+    assert first.class_prob == pytest.approx(torch.tensor([1.0, 2.0]).softmax(0)[1].item())
+    assert first.objectness == pytest.approx(0.8)
+
+
+def test_no_steps_no_masks() -> None:
+    section = PredictSection(num_steps=4)
+    assert binary_masks(torch.zeros(0, 4, 4), (5, 6), section).shape == (0, 5, 6)
+
+
+def test_largest_component_keeps_diagonal_neighbours_and_drops_the_rest() -> None:
+    probs = torch.zeros(2, 4, 5)
+    probs[0, 0, 0] = probs[0, 1, 1] = probs[0, 3, 4] = 1.0
+    probs[1, 2, 2] = 1.0
+    section = PredictSection(num_steps=2, largest_component=True)
+    masks = binary_masks(probs, (4, 5), section)
+    assert masks[0].nonzero().tolist() == [[0, 0], [1, 1]]
+    assert masks[1].nonzero().tolist() == [[2, 2]]
+    assert binary_masks(torch.zeros(0, 4, 4), (5, 6), section).shape == (0, 5, 6)
+    assert not largest_component(np.zeros((3, 3), bool)).any()

@@ -1,0 +1,37 @@
+"""The `rsis` command without a process of its own, which takes seconds to start."""
+
+import contextlib
+import io
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from rsis.cli.main import main
+
+
+def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What the installed command does in a folder, in one thread: its exit code and what it prints."""
+    output, errors = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    handlers, level, threads = root.handlers, root.level, torch.get_num_threads()
+    root.handlers = []  # pytest's would keep the command from setting up its own
+    torch.set_num_threads(1)
+    try:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+            pytest.raises(SystemExit) as ended,
+        ):
+            patch.setattr(sys, "argv", ["rsis", *arguments])
+            patch.setenv("COLUMNS", "200")
+            main()
+    finally:
+        root.handlers, root.level = handlers, level
+        torch.set_num_threads(threads)
+    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), output.getvalue(), errors.getvalue())

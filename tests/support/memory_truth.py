@@ -1,0 +1,44 @@
+"""A ground truth in memory, for scorers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.masks import encode_rle
+
+
+class MemoryTruth(GroundTruth):
+    """Objects given as (mask, class id) by image id, all images of one size; pixels ignored by image id."""
+
+    def __init__(
+        self,
+        objects: Mapping[str, Sequence[tuple[np.ndarray, int]]],
+        class_names: Sequence[str],
+        shape: tuple[int, int],
+        ignored: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        super().__init__(list(objects), class_names)
+        self.objects = objects
+        self.shape = shape
+        self.ignored = ignored or {}
+
+    def image_path(self, image_id: str) -> Path:
+        return Path(image_id)
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        return self.shape
+
+    def instance_map(self, image_id: str) -> np.ndarray:
+        labels = np.zeros(self.shape, np.int32)
+        for number, (mask, _) in enumerate(self.objects[image_id], 1):
+            labels[mask] = number
+        return labels
+
+    def ignore_mask(self, image_id: str) -> np.ndarray:
+        return self.ignored.get(image_id, np.zeros(self.shape, bool))
+
+    def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
+        found = self.objects[image_id]
+        return tuple(TrueObject(encode_rle(mask), k, float(mask.sum()), iscrowd=False) for mask, k in found)

@@ -1,0 +1,127 @@
+"""The web page in a real browser: drop a picture, move a threshold, take the results, drop what is none."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.browser import Browser, browser
+from support.small_model import write_small_model
+
+from rsis import RSIS
+from rsis.errors import UserError
+
+STATUS = "document.querySelector('#status')?.innerText"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("app")
+    write_small_model(folder / "small.safetensors", steps=5)
+    picture = np.random.default_rng(3).integers(0, 256, (75, 90, 3), np.uint8)
+    Image.fromarray(picture).save(folder / "cells.png")
+    (folder / "broken.png").write_bytes((folder / "cells.png").read_bytes()[:200])
+    return folder
+
+
+@contextlib.contextmanager
+def app(folder: Path) -> Iterator[str]:
+    """Run the command on a free port until the block ends; by SIGTERM, as a background job may not hear Ctrl-C."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("rsis")), "demo-app", "small.safetensors"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    log = folder / "app.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--no-browser", "--port", str(port)], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        code = process.wait(60)
+    assert code == 0
+    assert "Traceback" not in log.read_text()
+
+
+def set_slider(page: Browser, name: str, value: float) -> None:
+    """Move a slider as a hand would: to the value, then let go."""
+    page.evaluate(
+        f"""(() => {{
+            const slider = document.querySelector('#{name} input[type=range]');
+            Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(slider, '{value}');
+            slider.dispatchEvent(new Event('input', {{bubbles: true}}));
+            slider.dispatchEvent(new Event('change', {{bubbles: true}}));
+            slider.dispatchEvent(new PointerEvent('pointerup', {{bubbles: true}}));
+        }})()"""
+    )
+
+
+@pytest.mark.browser
+def test_a_picture_its_objects_and_their_files(folder: Path, tmp_path: Path) -> None:
+    model = RSIS.from_checkpoint(folder / "small.safetensors")
+    expected = model.predict(folder / "cells.png")
+    said = np.array(model.predict(folder / "cells.png", objectness_threshold=0.0).objectness)
+    between = float(np.sort(said)[1] + np.sort(said)[2]) / 2
+    fewer = model.predict(folder / "cells.png", objectness_threshold=between)
+    assert len(fewer.instances) != len(expected.instances)
+    with app(folder) as address, browser(tmp_path / "profile") as page:
+        page.open(address, 1300, 1000)
+        page.wait_for("document.querySelector('#picture input[type=file]') !== null", "the page")
+
+        page.upload("#picture input[type=file]", folder / "cells.png")
+        page.wait_for(f"{STATUS}?.includes('{len(expected.instances)} objects in cells.png')", "the objects")
+        page.wait_for("document.querySelector('#overlay img')?.naturalWidth > 0", "the overlay")
+        assert page.evaluate("document.querySelectorAll('#steps .bar').length") == 5
+        page.screenshot(tmp_path / "objects.png")
+
+        set_slider(page, "objectness", between)
+        page.wait_for(f"{STATUS}?.includes('{len(fewer.instances)} object')", "the higher threshold")
+        assert "did not run again" in page.evaluate(STATUS)
+
+        page.evaluate("document.querySelector('#prepare').click()")
+        links = page.wait_for("[...document.querySelectorAll('#files a[href]')].map(a => a.href)", "the files")
+        page.wait_for("document.querySelectorAll('#files a[href]').length >= 5", "all files")
+        links = page.evaluate("[...document.querySelectorAll('#files a[href]')].map(a => a.href)")
+        (coco,) = {link for link in links if link.endswith(".json")}
+        found = json.load(urllib.request.urlopen(coco))
+        assert found["annotations"] == fewer.to_coco()["annotations"]
+        assert {Path(link).suffix for link in links} == {".png", ".json", ".csv", ".gif"}
+
+        page.open(address, 400)
+        page.wait_for("document.querySelector('#picture input[type=file]') !== null", "the page again")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        page.upload("#picture input[type=file]", folder / "broken.png")
+        page.wait_for(f"{STATUS}?.includes('broken.png: not a readable image')", "the fault")
+        assert str(folder) not in page.evaluate(STATUS)
+        outside = [line for line in page.complaints() if line.startswith("asks for") and address not in line]
+        assert [line for line in outside if not line.startswith(("asks for blob:", "asks for chrome"))] == []
+
+
+def test_a_port_in_use_is_named(folder: Path) -> None:
+    from rsis.tool.app.server import serve
+
+    model = RSIS.from_checkpoint(folder / "small.safetensors")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"127\.0\.0\.1:{port}: cannot listen there \(Address already in use\)"):
+            serve(model, "127.0.0.1", port, browser=False)
+    with pytest.raises(UserError, match=r"nowhere\.invalid:80: cannot listen there"):
+        serve(model, "nowhere.invalid", 80, browser=False)

@@ -1,0 +1,57 @@
+"""What `make demo` says before it begins, and that it can do what it says."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from support.reference_data import REPOSITORY
+
+from rsis.config.params import load_params
+
+DEMO_RUNS = re.search(r"^DEMO_RUNS = (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+
+
+def plan(root: Path, *runs: str) -> list[str]:
+    """Its lines; run without any package, as before the installation."""
+    command = [sys.executable, "-I", "-S", str(root / "workflow/plan.py"), *runs]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def copy_of_plan(folder: Path, seconds: dict[str, float]) -> Path:
+    """A project with the script and reference results of so many seconds of training."""
+    (folder / "workflow").mkdir()
+    shutil.copy(REPOSITORY / "workflow/plan.py", folder / "workflow")
+    runs = {
+        run: [{"seconds": number, "dataset": f"data of {run}", "machine": "M", "threads": 2}]
+        for run, number in seconds.items()
+    }
+    (folder / "reports/reference").mkdir(parents=True)
+    (folder / "reports/reference/results.json").write_text(json.dumps({"runs": runs, "schema_version": 1}))
+    return folder
+
+
+def test_it_says_what_runs_for_how_long_and_how_to_go_on(tmp_path: Path) -> None:
+    lines = plan(copy_of_plan(tmp_path, {"one": 215, "two": 95}), "one", "two", "three")
+    assert lines[1].split() == ["one", "on", "data", "of", "one,", "about", "4", "min"]
+    assert lines[2].split() == ["two", "on", "data", "of", "two,", "about", "2", "min"]
+    assert lines[3].split()[:3] == ["three", "(no", "reference:"]
+    assert "together about 6 min" in lines[4]
+    assert "M, 2 threads" in lines[5]
+    assert "goes on" in lines[6]
+
+
+def test_it_speaks_without_reference_results(tmp_path: Path) -> None:
+    copy_of_plan(tmp_path, {})
+    shutil.rmtree(tmp_path / "reports")
+    assert any("no reference" in line for line in plan(tmp_path, "one"))
+
+
+def test_the_demo_is_what_the_comparison_and_dvc_know() -> None:
+    assert DEMO_RUNS is not None
+    runs = tuple(DEMO_RUNS[1].split())
+    params = load_params(REPOSITORY / "params.yaml")
+    assert params.comparisons["demos"] == runs  # whose report the last line writes
+    assert set(runs) <= set(params.default.runs)
