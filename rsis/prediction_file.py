@@ -17,7 +17,8 @@ One JSON document, UTF-8, with one line per image. All keys are required, unknow
         instances   objects in predicted order:
             rle          mask of that size, COCO's compressed run-length encoding (`rsis.masks.RLE`)
             class_probs  probability of each class, in the order of class_names, 0..1
-            objectness   that of its step
+            objectness   how sure the network is of the object, 0..1: with the paper's decoder the objectness of its
+                         step, with the pointer decoder the probability of the cell that the step points at
             step         decoder step that emitted the mask, from 0
 
 One mask may count once for its most probable class or once for every class: the scorers decide that by the
@@ -56,7 +57,7 @@ class InstancePrediction:
     Attributes:
         rle: Its mask at the original resolution.
         class_probs: Probability of classes 1..K-1, each 0..1.
-        objectness: Probability that there is an object at this step, 0..1.
+        objectness: How sure the network is of the object, 0..1; see the top of the module.
         step: Decoder step that emitted it, from 0.
     """
 

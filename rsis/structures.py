@@ -102,6 +102,8 @@ class Losses:
         class_: Mean negative log likelihood of the matched objects' classes.
         stop: Mean balanced binary cross-entropy of the objectness.
         box: Mean squared error of the matched objects' boxes; None without a box head.
+        pointing: Loss of where the steps point; None without the pointer decoder.
+        geometry: Loss of the objects' centres and sizes; None without the pointer decoder.
     """
 
     total: torch.Tensor
@@ -109,3 +111,5 @@ class Losses:
     class_: torch.Tensor
     stop: torch.Tensor
     box: torch.Tensor | None = None
+    pointing: torch.Tensor | None = None
+    geometry: torch.Tensor | None = None

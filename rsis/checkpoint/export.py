@@ -27,7 +27,7 @@ from rsis.checkpoint.file import CheckpointInfo, load_checkpoint
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.machine.extras import require
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.any import Network
 
 Format = Literal["onnx", "torchscript"]
 OUTPUTS = ("mask_probs", "class_probs", "objectness")
@@ -60,14 +60,14 @@ class Exportable(nn.Module):
         num_steps: T.
     """
 
-    def __init__(self, network: RSISNetwork, num_steps: int) -> None:
+    def __init__(self, network: Network, num_steps: int) -> None:
         super().__init__()
         self.network, self.num_steps = network, num_steps
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the three outputs of images uint8 [B, 3, H, W]."""
-        output = self.network(normalize(images), self.num_steps)
-        masks = mask_probs(output, (images.shape[-2], images.shape[-1]))
+        output = self.network(self.network.normalize(images), self.num_steps)
+        masks = self.network.mask_probs(output, (images.shape[-2], images.shape[-1]))
         return masks, output.class_logits[..., 1:].softmax(dim=-1), torch.sigmoid(output.objectness_logits)
 
 

@@ -25,7 +25,8 @@ from rsis import __version__
 from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
-from rsis.model.network import MEAN, STD, RSISNetwork
+from rsis.model.any import Network, make_network
+from rsis.model.normalization import MEAN, STD
 
 SCHEMA_VERSION = 2
 PREPROCESSING: dict[str, Any] = {
@@ -71,14 +72,14 @@ class CheckpointInfo:
     version: str = __version__
 
 
-def save_checkpoint(path: Path, network: RSISNetwork, info: CheckpointInfo) -> None:
+def save_checkpoint(path: Path, network: Network, info: CheckpointInfo) -> None:
     """Write the checkpoint; the file at `path` is the old one or the new one, never half of one."""
     content = checkpoint_bytes(network, info)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def checkpoint_bytes(network: RSISNetwork, info: CheckpointInfo) -> bytes:
+def checkpoint_bytes(network: Network, info: CheckpointInfo) -> bytes:
     """Return what a checkpoint's file holds."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     header = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(info)}, sort_keys=True)
@@ -133,7 +134,7 @@ def read_info(path: Path) -> CheckpointInfo:
         raise UserError(f"{path}: its description is wrong at {where} ({fault['msg']}); train the run again") from error
 
 
-def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[RSISNetwork, CheckpointInfo]:
+def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[Network, CheckpointInfo]:
     """Read a network, in eval mode on the CPU.
 
     Args:
@@ -149,7 +150,7 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[R
         section = ModelSection.model_validate(info.model, strict=False)
         if expected is not None:
             _check_same(path, section, expected)
-        network = RSISNetwork(section, len(info.class_names) + 1, pretrained=False)
+        network = make_network(section, len(info.class_names) + 1, pretrained=False)
         with safe_open(path, framework="pt") as file:
             network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
     except (ValidationError, RuntimeError, SafetensorError, OSError) as error:

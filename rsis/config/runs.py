@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsis.config.types import Count, Epoch, Fraction, NonNegative, Positive, Section, Seed, Split
+from rsis.config.types import Count, Epoch, Fraction, NonNegative, Positive, Section, Seed, Size, Split
 
 Extent = Annotated[float, Field(ge=0.01, le=100)]
 
@@ -15,9 +15,13 @@ Extent = Annotated[float, Field(ge=0.01, le=100)]
 class ModelSection(Section):
     """The network's architecture; nothing here depends on the data but the number of classes."""
 
+    decoder: Literal["convlstm", "pointer"] = "convlstm"
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16"]
     weights: str | None = None
-    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5)]
+    normalization: Literal["imagenet", "image"] = "imagenet"
+    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5)] | None = None
+    hidden_width: Count = 32
+    embedding_width: Count = 8
     skip_mode: Literal["concat", "sum", "mul", "none"] = "concat"
     kernel_size: Literal[1, 3] = 3
     mask_kernel_size: Literal[1, 3] = 1
@@ -32,8 +36,12 @@ class ModelSection(Section):
 
     @model_validator(mode="after")
     def _levels_suffice(self) -> Self:
+        if (self.decoder == "convlstm") != (self.hidden_widths is not None):
+            raise ValueError(
+                "hidden_widths and decoder convlstm go together; give both, or decoder pointer and neither"
+            )
         levels = {8: 3, 16: 4, 32: 5}[self.stride]
-        if len(self.hidden_widths) > levels:
+        if self.hidden_widths is not None and len(self.hidden_widths) > levels:
             raise ValueError(f"hidden_widths has {len(self.hidden_widths)} layers; stride {self.stride} has {levels}")
         return self
 
@@ -48,8 +56,16 @@ class AugmentSection(Section):
     shift: Fraction = 0.0
     shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
     zoom: tuple[Extent, Extent] = (1.0, 1.0)
+    aspect: Annotated[float, Field(ge=0, le=2)] | None = None
+    anywhere: bool = False
+    border: Literal["repeat", "mirror"] = "repeat"
+    size: Size | None = None
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
+    gamma: Annotated[float, Field(ge=0, le=2)] = 0.0
+    noise: Fraction = 0.0
+    grey: Fraction = 0.0
+    invert: Fraction = 0.0
 
 
 class ObjectiveSection(Section):
@@ -69,6 +85,11 @@ class ObjectiveSection(Section):
     stop_patience: Count | None = None
     stop_balance: Fraction = 0.5
     box_weight: NonNegative = 1.0
+    pointing_weight: NonNegative = 1.0
+    geometry_weight: NonNegative = 0.2
+    mask_pairs: Count | None = None
+    own_canvas: Fraction = 0.5
+    own_canvas_ramp: Fraction = 0.3
 
 
 class CurriculumSection(Section):
@@ -108,7 +129,7 @@ class TrainSection(Section):
     lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     weight_decay: NonNegative = 0.0
     clip_norm: Positive | None = None
-    order: Literal["matching", "size", "left_to_right", "random"] = "matching"
+    order: Literal["matching", "free", "size", "left_to_right", "random"] = "matching"
     checkpoint_steps: Count | None = None
     augment: AugmentSection = AugmentSection()
     objective: ObjectiveSection = ObjectiveSection()
@@ -173,3 +194,11 @@ class RunSection(Section):
     train: TrainSection
     predict: PredictSection
     score: ScoreSection
+
+    @model_validator(mode="after")
+    def _order_suits_decoder(self) -> Self:
+        wrong = "matching" if self.model.decoder == "pointer" else "free"
+        if self.train.order == wrong:
+            others = "free, size, left_to_right, random" if wrong == "matching" else "matching, size, left_to_right"
+            raise ValueError(f"train.order {wrong} is not for decoder {self.model.decoder}; choose one of {others}")
+        return self

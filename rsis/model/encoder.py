@@ -5,30 +5,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-import torchvision
 from torch import nn
 from torch.nn import functional as F
-from torchvision.models.feature_extraction import create_feature_extractor
 
-from rsis.model.backbone_weights import load_backbone_weights
-
-# Where each backbone is read, shallowest first.
-_STRIDES = (2, 4, 8, 16, 32)
-_RESNET_NODES = ("relu", "layer1", "layer2", "layer3", "layer4")
-_VGG16_NODES = ("features.4", "features.9", "features.16", "features.23", "features.30")
-_BOTTLENECK_WIDTHS = (64, 256, 512, 1024, 2048)
-_BASIC_WIDTHS = (64, 64, 128, 256, 512)
-_VGG16_WIDTHS = (64, 128, 256, 512, 512)
-_LEVELS = {
-    "resnet18": (_RESNET_NODES, _BASIC_WIDTHS),
-    "resnet34": (_RESNET_NODES, _BASIC_WIDTHS),
-    "resnet50": (_RESNET_NODES, _BOTTLENECK_WIDTHS),
-    "resnet101": (_RESNET_NODES, _BOTTLENECK_WIDTHS),
-    "vgg16": (_VGG16_NODES, _VGG16_WIDTHS),
-}
+from rsis.model.backbone import make_backbone
 
 Coordinates = Literal["none", "cartesian", "polar", "fourier"]
-_COORDINATE_CHANNELS: dict[Coordinates, int] = {"none": 0, "cartesian": 2, "polar": 5, "fourier": 14}
+COORDINATE_CHANNELS: dict[Coordinates, int] = {"none": 0, "cartesian": 2, "polar": 5, "fourier": 14}
 _CENTRE = 0.1  # of half the image's side
 
 
@@ -61,18 +44,13 @@ class Encoder(nn.Module):
         stride: int = 32,
     ) -> None:
         super().__init__()
-        depth = _STRIDES.index(stride) + 1
-        nodes, widths = _LEVELS[backbone][0][:depth], _LEVELS[backbone][1][:depth]
         self.coordinates = coordinates
-        network = torchvision.models.get_model(backbone, weights=None)
-        if weights is not None:
-            load_backbone_weights(network, backbone, weights)
-        self.backbone = create_feature_extractor(network, {node: node for node in nodes})
-        self.levels = list(reversed(nodes))[: len(skip_widths)]
-        deepest_first = list(reversed(widths))[: len(skip_widths)]
+        self.backbone, levels = make_backbone(backbone, weights, stride)
+        self.levels = list(reversed(levels))[: len(skip_widths)]
+        deepest_first = list(reversed(levels.values()))[: len(skip_widths)]
         self.skips = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(width + _COORDINATE_CHANNELS[coordinates], out, kernel_size, padding=kernel_size // 2),
+                nn.Conv2d(width + COORDINATE_CHANNELS[coordinates], out, kernel_size, padding=kernel_size // 2),
                 nn.BatchNorm2d(out),
             )
             for width, out in zip(deepest_first, skip_widths, strict=True)
@@ -97,12 +75,12 @@ class Encoder(nn.Module):
         width, padding = feature.shape[1], convolution.kernel_size[0] // 2
         if self.coordinates == "none":
             return F.conv2d(feature, convolution.weight, convolution.bias, padding=padding)
-        grid = _coordinates(feature, self.coordinates)  # [1, C, h, w]
+        grid = coordinate_channels(feature, self.coordinates)  # [1, C, h, w]
         constant = F.conv2d(grid, convolution.weight[:, width:], convolution.bias, padding=padding)
         return F.conv2d(feature, convolution.weight[:, :width], padding=padding) + constant
 
 
-def _coordinates(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
+def coordinate_channels(feature: torch.Tensor, kind: Coordinates) -> torch.Tensor:
     """Return the coordinates [1, C, h, w] of the pixels of a feature level, in its type."""
     height, width = feature.shape[-2:]
     rows, columns = (_axis(length, feature) for length in (height, width))

@@ -1,4 +1,4 @@
-"""The whole network, and its checkpoint on disk."""
+"""The paper's network: encoder and ConvLSTM decoder."""
 
 import torch
 from torch import nn
@@ -7,10 +7,8 @@ from torch.utils.checkpoint import checkpoint
 from rsis.config.runs import ModelSection
 from rsis.model.convlstm.decoder import Decoder, DecoderShape, DecoderState, join_steps, upsample
 from rsis.model.encoder import Encoder
+from rsis.model.normalization import normalize
 from rsis.structures import RSISOutput
-
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
-STD = (0.229, 0.224, 0.225)
 
 
 class RSISNetwork(nn.Module):
@@ -22,8 +20,13 @@ class RSISNetwork(nn.Module):
         pretrained: Whether to read `section.weights`; false when a checkpoint fills the network anyway.
     """
 
+    no_kernels = ("decoder.mask_",)
+    """Names of convolutions whose kernels are heads: Muon is not for them."""
+
     def __init__(self, section: ModelSection, num_classes: int, *, pretrained: bool = True) -> None:
         super().__init__()
+        assert section.hidden_widths is not None
+        self.normalization = section.normalization
         shape = DecoderShape(
             hidden_widths=section.hidden_widths,
             num_classes=num_classes,
@@ -77,12 +80,13 @@ class RSISNetwork(nn.Module):
         output: tuple[RSISOutput, DecoderState] = self.decoder(state, num_steps)
         return output
 
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """Return uint8 RGB images [B, 3, H, W] as this network wants them, float32."""
+        return normalize(images, kind=self.normalization)
 
-def normalize(images: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Return uint8 RGB images [B, 3, H, W] scaled to 0..1, less ImageNet's mean, over its deviation."""
-    mean = torch.tensor(MEAN, dtype=dtype, device=images.device)[:, None, None]
-    std = torch.tensor(STD, dtype=dtype, device=images.device)[:, None, None]
-    return (images.to(dtype) / 255 - mean) / std
+    def mask_probs(self, output: RSISOutput, size: tuple[int, int]) -> torch.Tensor:
+        """Return the masks' probabilities [B, T, H, W] at the size (H, W) of the images."""
+        return mask_probs(output, size)
 
 
 def mask_probs(output: RSISOutput, size: tuple[int, int]) -> torch.Tensor:

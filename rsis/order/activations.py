@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
-from rsis.model.network import RSISNetwork, normalize
+from rsis.model.any import Network, make_network
 from rsis.order.correlation import Emission
 from rsis.predict.decode import DetectedObjects, find_objects
 
@@ -39,17 +39,17 @@ class Observed:
     maps: dict[tuple[str, str], np.ndarray]
 
 
-def untrained(run: RunSection, num_classes: int) -> RSISNetwork:
+def untrained(run: RunSection, num_classes: int) -> Network:
     """Return the network that the run's training began with: the same random numbers, the same weights.
 
     Raises:
         UserError: The weights it started from are not there and cannot be fetched.
     """
     pl.seed_everything(run.train.seed, workers=True, verbose=False)
-    return RSISNetwork(run.model, num_classes).eval()
+    return make_network(run.model, num_classes).eval()
 
 
-def observe(networks: dict[str, RSISNetwork], split: PreparedSplit, run: RunSection) -> Iterator[Observed]:
+def observe(networks: dict[str, Network], split: PreparedSplit, run: RunSection) -> Iterator[Observed]:
     """Yield every image of a split.
 
     Args:
@@ -72,7 +72,7 @@ def observe(networks: dict[str, RSISNetwork], split: PreparedSplit, run: RunSect
 
 
 @torch.inference_mode()
-def activation_maps(network: RSISNetwork, images: torch.Tensor) -> dict[str, np.ndarray]:
+def activation_maps(network: Network, images: torch.Tensor) -> dict[str, np.ndarray]:
     """Return float32 [B, H, W] of each block of the encoder, "f4" (stride 2) to "f0" (stride 32), those there are.
 
     Args:
@@ -80,7 +80,7 @@ def activation_maps(network: RSISNetwork, images: torch.Tensor) -> dict[str, np.
         images: uint8 [B, 3, H, W] on its device.
     """
     size = (images.shape[-2], images.shape[-1])
-    features = network.encoder.backbone(normalize(images).contiguous(memory_format=torch.channels_last))
+    features = network.encoder.backbone(network.normalize(images).contiguous(memory_format=torch.channels_last))
     maps = {}
     for level, feature in enumerate(features.values()):  # shallowest first
         mean = feature.relu().mean(dim=1, keepdim=True)  # [B, 1, h, w]

@@ -12,7 +12,7 @@ from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
 from rsis.files.digests import sha256_of
 from rsis.masks import encode_rle
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
 from rsis.predict.decode import find_objects
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 
@@ -56,7 +56,7 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
 
 
 def _predictions(
-    network: RSISNetwork, split: PreparedSplit, section: PredictSection, *, progress: bool
+    network: Network, split: PreparedSplit, section: PredictSection, *, progress: bool
 ) -> Iterator[ImagePrediction]:
     """Yield the prediction of every image of a split, in its order."""
     device = next(network.parameters()).device
@@ -69,7 +69,7 @@ def _predictions(
 
 
 def predict_batch(
-    network: RSISNetwork,
+    network: Network,
     images: torch.Tensor,
     ids_and_sizes: list[tuple[str, tuple[int, int]]],
     section: PredictSection,
@@ -89,8 +89,10 @@ def predict_batch(
     found = find_objects(network, images, [size for _, size in ids_and_sizes], section)
     for (image_id, size), emitted in zip(ids_and_sizes, found, strict=True):
         instances = [
-            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(emitted.objectness[step]), int(step))
-            for mask, probs, step in zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True)
+            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(score), int(step))
+            for mask, probs, score, step in zip(
+                emitted.masks, emitted.class_probs, emitted.scores, emitted.steps, strict=True
+            )
         ]
         said = tuple(emitted.objectness.tolist())
         results.append(ImagePrediction(image_id, size, tuple(instances), said))

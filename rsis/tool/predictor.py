@@ -26,7 +26,7 @@ from rsis.config.runs import PredictSection
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import resize_image
 from rsis.errors import UserError
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, least_area, read_out
 from rsis.structures import RSISOutput
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
@@ -48,7 +48,7 @@ class RSIS(nn.Module):
         info: Its description: architecture, classes, size, training, metrics.
     """
 
-    def __init__(self, network: RSISNetwork, info: CheckpointInfo) -> None:
+    def __init__(self, network: Network, info: CheckpointInfo) -> None:
         super().__init__()
         self.network, self.info = network, info
 
@@ -180,9 +180,9 @@ class RSIS(nn.Module):
 
     def _result(self, picture: InputImage, emitted: DetectedObjects) -> ImageResult:
         instances = [
-            self._instance(number, mask, probs, float(emitted.objectness[step]), int(step))
-            for number, (mask, probs, step) in enumerate(
-                zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True), start=1
+            self._instance(number, mask, probs, float(score), int(step))
+            for number, (mask, probs, score, step) in enumerate(
+                zip(emitted.masks, emitted.class_probs, emitted.scores, emitted.steps, strict=True), start=1
             )
         ]
         said = tuple(emitted.objectness.tolist())
@@ -203,12 +203,12 @@ class RSIS(nn.Module):
         objects, places = _objects_of(emitted)
         instances: list[Instance] = []
         for members in group(objects, tiles):
-            tile, position = places[max(members, key=lambda n: _objectness(emitted, places[n]))]
+            tile, position = places[max(members, key=lambda n: _score(emitted, places[n]))]
             step = int(emitted[tile].steps[position])
             mask = joined_mask([objects[n] for n in members], tiles, size)
             if mask.sum() <= least_area(size, section):
                 continue
-            said = float(emitted[tile].objectness[step])
+            said = float(emitted[tile].scores[position])
             instances.append(self._instance(len(instances) + 1, mask, emitted[tile].class_probs[position], said, step))
         all_said = tuple(float(value) for item in emitted for value in item.objectness)
         return ImageResult(picture.image_id, picture.image, tuple(instances), all_said, self.info.class_names)
@@ -235,6 +235,6 @@ def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def _objectness(emitted: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
+def _score(emitted: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
     item = emitted[place[0]]
-    return float(item.objectness[item.steps[place[1]]])
+    return float(item.scores[place[1]])

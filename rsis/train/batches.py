@@ -20,7 +20,7 @@ from rsis.errors import UserError
 from rsis.structures import Batch
 from rsis.train.augment import JointAugment
 
-Order = Literal["matching", "size", "left_to_right", "random"]
+Order = Literal["matching", "free", "size", "left_to_right", "random"]
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,14 @@ class TrainingSet(Dataset[PreparedSample]):
         with torch.random.fork_rng(devices=[]):
             # torch.manual_seed would reseed the GPUs as well
             torch.default_generator.manual_seed(_seed_of(self.seed, key.epoch, key.index))
-            image, instance_map, ignore_mask = self.augment(sample.image, sample.instance_map, sample.ignore_mask)
-        return replace(sample, image=image, instance_map=instance_map, ignore_mask=ignore_mask)
+            found = self.augment(sample.image, sample.instance_map, sample.ignore_mask)
+        return replace(
+            sample,
+            image=found.image,
+            instance_map=found.instance_map,
+            ignore_mask=found.ignore_mask,
+            class_ids=sample.class_ids[found.sources - 1],
+        )
 
 
 def collate(samples: Sequence[PreparedSample], max_instances: int, order: Order = "size") -> Batch:
@@ -119,9 +125,9 @@ def collate(samples: Sequence[PreparedSample], max_instances: int, order: Order 
     Args:
         samples: At least one.
         max_instances: At least 1.
-        order: Of each image's objects. "size": by area, largest first, ties by label; so too for "matching", where
-            it plays no part. "left_to_right": by the column of the centre of mass. "random": drawn by the image's
-            id and its objects' areas, so that it is another for each way that the image is augmented.
+        order: Of each image's objects. "size": by area, largest first, ties by label; so too for "matching" and
+            "free", where it plays no part. "left_to_right": by the column of the centre of mass. "random": drawn by
+            the image's id and its objects' areas, so that it is another for each way that the image is augmented.
     """
     kept = [_ordered(sample, _largest(sample, max_instances), order) for sample in samples]
     num_slots = max(1, *(len(labels) for labels in kept))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, assert_never
 
 import lightning.pytorch as pl
 import torch
@@ -11,9 +11,13 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from rsis.config.runs import TrainSection
 from rsis.errors import UserError
 from rsis.loss.criterion import Criterion, at_least_one
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.loss.pointer.criterion import Divisor
+from rsis.model.any import Network
+from rsis.model.network import RSISNetwork
+from rsis.model.pointer.network import PointerNetwork
 from rsis.structures import Batch, Losses
 from rsis.train.optimizers import make_optimizer, make_scheduler
+from rsis.train.pointing import pointer_losses
 from rsis.train.processes import whole_batch_divisor, world_size
 from rsis.train.schedule import first_state
 
@@ -30,10 +34,10 @@ class TrainingModule(pl.LightningModule):
         section: How; the schedule's state is set from outside, by `Schedule`.
     """
 
-    def __init__(self, network: RSISNetwork, section: TrainSection) -> None:
+    def __init__(self, network: Network, section: TrainSection) -> None:
         super().__init__()
         # channels last is the layout the convolutions want, on CPU and GPU; results do not change
-        self.network: RSISNetwork = network.to(memory_format=torch.channels_last)
+        self.network: Network = network.to(memory_format=torch.channels_last)
         self.section = section
         objective = section.objective
         self.criterion = Criterion(
@@ -77,20 +81,51 @@ class TrainingModule(pl.LightningModule):
         """Return the losses of a batch under the schedule now in force."""
         # one step past the longest image of the batch suffices: later ones would count for nothing
         steps = min(self.schedule.num_steps, int(batch.num_instances.max()) + 1)
-        images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
-        output = self.network(images, steps, self.section.checkpoint_steps)
+        images = self.network.normalize(batch.images).contiguous(memory_format=torch.channels_last)
+        match self.network:
+            case RSISNetwork():
+                return self._matched_losses(self.network, images, batch, steps)
+            case PointerNetwork():
+                return pointer_losses(
+                    self.network,
+                    images,
+                    batch,
+                    self.section,
+                    num_steps=steps,
+                    own_canvas=self.own_canvas if self.training else 1.0,
+                    use_class=self.schedule.use_class,
+                    use_stop=self.schedule.use_stop,
+                    divisor=self._divisor,
+                )
+            case _ as unknown:
+                assert_never(unknown)
+
+    def _matched_losses(self, network: RSISNetwork, images: torch.Tensor, batch: Batch, steps: int) -> Losses:
+        """Return the losses of the paper's decoder."""
+        output = network(images, steps, self.section.checkpoint_steps)
         height, width = images.shape[-2:]
         with torch.autocast(images.device.type, enabled=False):  # sums over all pixels need float32
             full = output.float()
             losses, _ = self.criterion(
                 full,
-                mask_probs(full, (height, width)),
+                network.mask_probs(full, (height, width)),
                 batch,
                 use_class=self.schedule.use_class,
                 use_stop=self.schedule.use_stop,
-                divisor=whole_batch_divisor if self.is_part_of_batch else at_least_one,
+                divisor=self._divisor,
             )
         return losses
+
+    @property
+    def own_canvas(self) -> float:
+        """Share of the images whose canvas has the network's own masks: rises from 0 in the first epochs."""
+        objective, epochs = self.section.objective, self.section.epochs
+        ramp = objective.own_canvas_ramp * epochs
+        return objective.own_canvas * min(1.0, self.schedule.epoch / ramp if ramp > 0 else 1.0)
+
+    @property
+    def _divisor(self) -> Divisor:
+        return whole_batch_divisor if self.is_part_of_batch else at_least_one
 
     def _log(self, stage: str, losses: Losses, batch: Batch) -> None:
         self._log_mean({f"{stage}/{name}": value.detach() for name, value in _terms(losses).items()}, batch)

@@ -6,11 +6,11 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from rsis.config.runs import TrainSection
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
 from rsis.train.muon import Muon
 
 
-def make_optimizer(network: RSISNetwork, section: TrainSection) -> torch.optim.Optimizer:
+def make_optimizer(network: Network, section: TrainSection) -> torch.optim.Optimizer:
     """Return the optimiser of a training over `parameter_groups`."""
     groups, decay = parameter_groups(network, section), section.weight_decay
     match section.optimizer:
@@ -50,7 +50,7 @@ def make_scheduler(optimizer: torch.optim.Optimizer, section: TrainSection, step
             assert_never(unknown)
 
 
-def parameter_groups(network: RSISNetwork, section: TrainSection) -> list[dict[str, Any]]:
+def parameter_groups(network: Network, section: TrainSection) -> list[dict[str, Any]]:
     """Return the parameters in groups: decoder and skips, backbone; for Muon the kernels of each once more.
 
     Muon is for weights between hidden layers: the first convolution and the heads stay with AdamW.
@@ -61,7 +61,7 @@ def parameter_groups(network: RSISNetwork, section: TrainSection) -> list[dict[s
         named = [(n, p) for n, p in network.named_parameters() if n.startswith("encoder.backbone.") == is_backbone]
         kernels = []
         if section.lr_kernels is not None:
-            kernels = [p for n, p in named if p.ndim == 4 and p is not first and not n.startswith("decoder.mask_")]
+            kernels = [p for n, p in named if p.ndim == 4 and p is not first and not n.startswith(network.no_kernels)]
         known = {id(parameter) for parameter in kernels}
         groups.append({"params": [p for _, p in named if id(p) not in known], "lr": lr})
         if section.lr_kernels is not None:

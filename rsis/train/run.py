@@ -33,7 +33,7 @@ from rsis.errors import StoppedError, UserError
 from rsis.files.atomic import check_replaceable
 from rsis.files.durable import sweep
 from rsis.machine.lock import locked
-from rsis.model.network import RSISNetwork
+from rsis.model.any import make_network
 from rsis.train.batches import EpochSampler, Share, make_loader
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.epoch_lines import progress_display
@@ -172,7 +172,7 @@ def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: 
 def _fit_with_lightning(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
     section, state = training.run.train, training.state
     pl.seed_everything(section.seed, workers=True, verbose=False)
-    module = TrainingModule(RSISNetwork(training.run.model, len(training.splits["train"].class_names) + 1), section)
+    module = TrainingModule(make_network(training.run.model, len(training.splits["train"].class_names) + 1), section)
     if world_size(section) > 1:
         share_batch_statistics(module.network)
     train_loader = _loader(training.splits["train"], section, training=True)

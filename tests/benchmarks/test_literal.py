@@ -37,7 +37,8 @@ from rsis.data.readers.voc import VocReader
 from rsis.data.synthetic.scenes.dataset import write_scenes
 from rsis.eval.scorers.cvppp import symmetric_best_dice
 from rsis.loss.criterion import Criterion
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.network import RSISNetwork, mask_probs
+from rsis.model.normalization import normalize
 from rsis.predict.run import predict_batch
 from rsis.train.batches import collate
 

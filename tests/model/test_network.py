@@ -12,7 +12,8 @@ from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.model.convlstm.decoder import join_steps, upsample
 from rsis.model.encoder import _coordinates
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.network import RSISNetwork, mask_probs
+from rsis.model.normalization import normalize
 
 
 def build(**changes: Any) -> RSISNetwork:

@@ -14,7 +14,8 @@ from rsis.data.prepared.file import PreparedSplit
 from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.errors import UserError
 from rsis.files.atomic import MARK
-from rsis.model.network import RSISNetwork, normalize
+from rsis.model.network import RSISNetwork
+from rsis.model.normalization import normalize
 from rsis.order.activations import activation_maps, observe, untrained
 from rsis.order.run import analyze, beside_paper
 from rsis.report.tables.published import load_published

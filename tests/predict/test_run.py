@@ -8,16 +8,18 @@ import torch
 
 from rsis.config.runs import PredictSection
 from rsis.masks import decode_rle
-from rsis.predict.decode import binary_masks, largest_component
+from rsis.model.network import RSISNetwork
+from rsis.predict.decode import binary_masks, largest_component, resized_by_corners
 from rsis.predict.run import predict_batch
 from rsis.structures import RSISOutput
 
 
-class Saying(torch.nn.Module):
+class Saying(RSISNetwork):
     """A network that says what it is told, for any image."""
 
     def __init__(self, masks: torch.Tensor, objectness: list[float], classes: torch.Tensor | None = None) -> None:
-        super().__init__()
+        torch.nn.Module.__init__(self)
+        self.normalization = "imagenet"
         steps = len(objectness)
         self.output = RSISOutput(
             mask_logits=masks[None],
@@ -102,7 +104,7 @@ def test_class_is_the_likeliest_real_one() -> None:
 
 def test_no_steps_no_masks() -> None:
     section = PredictSection(num_steps=4)
-    assert binary_masks(torch.zeros(0, 4, 4), (5, 6), section).shape == (0, 5, 6)
+    assert binary_masks(resized_by_corners(torch.zeros(0, 4, 4)), 0, (5, 6), section).shape == (0, 5, 6)
 
 
 def test_largest_component_keeps_diagonal_neighbours_and_drops_the_rest() -> None:
@@ -110,8 +112,8 @@ def test_largest_component_keeps_diagonal_neighbours_and_drops_the_rest() -> Non
     probs[0, 0, 0] = probs[0, 1, 1] = probs[0, 3, 4] = 1.0
     probs[1, 2, 2] = 1.0
     section = PredictSection(num_steps=2, largest_component=True)
-    masks = binary_masks(probs, (4, 5), section)
+    masks = binary_masks(resized_by_corners(probs), len(probs), (4, 5), section)
     assert masks[0].nonzero().tolist() == [[0, 0], [1, 1]]
     assert masks[1].nonzero().tolist() == [[2, 2]]
-    assert binary_masks(torch.zeros(0, 4, 4), (5, 6), section).shape == (0, 5, 6)
+    assert binary_masks(resized_by_corners(torch.zeros(0, 4, 4)), 0, (5, 6), section).shape == (0, 5, 6)
     assert not largest_component(np.zeros((3, 3), bool)).any()

@@ -25,7 +25,8 @@ def _coded(instance_map: torch.Tensor) -> torch.Tensor:
 
 def _augment(instance_map: torch.Tensor, seed: int = 0, **section: Any) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(seed)
-    return JointAugment(AugmentSection(**section))(_coded(instance_map), instance_map, instance_map == 1)
+    found = JointAugment(AugmentSection(**section))(_coded(instance_map), instance_map, instance_map == 1)
+    return found.image, found.instance_map, found.ignore_mask
 
 
 def _blocks(size: int = 64) -> torch.Tensor:
@@ -61,7 +62,7 @@ def test_the_default_section_changes_nothing_and_draws_nothing(array: np.ndarray
     instance_map = torch.from_numpy(array)
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    image, same, ignore = JointAugment(AugmentSection())(_coded(instance_map), instance_map, instance_map == 1)
+    image, same, ignore = _augment(instance_map)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(image, _coded(instance_map))
     assert torch.equal(same, instance_map)

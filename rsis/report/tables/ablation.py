@@ -58,7 +58,7 @@ def _our_row(run: ScoredRun, table: PublishedTable, row: PublishedRow | None, pu
 
 def _settings(run: ScoredRun) -> Settings:
     model = run.run_config.model
-    return {"encoder": model.backbone, "skip": model.skip_mode, "conv_lstms": len(model.hidden_widths)}
+    return {"encoder": model.backbone, "skip": model.skip_mode, "conv_lstms": len(model.hidden_widths or ())}
 
 
 def _matches(row: PublishedRow, run: ScoredRun) -> bool:

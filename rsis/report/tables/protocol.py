@@ -147,7 +147,7 @@ def by(size: tuple[int, int]) -> str:
 def _ours(run: ScoredRun, section: str, key: str) -> object:
     model = run.run_config.model
     if (section, key) == ("model", "conv_lstms"):
-        return len(model.hidden_widths)
+        return len(model.hidden_widths or ())
     if (section, key) == ("model", "weights") and model.weights is not None and model.weights.startswith("IMAGENET"):
         return "ImageNet"
     recorded: Any = run.scores.protocol.get({"predict": "predict", "score": "rules"}.get(section, ""))
