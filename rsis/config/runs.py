@@ -113,7 +113,8 @@ class CurriculumSection(Section):
 class TrainSection(Section):
     """How a run is trained: two learning rates as in the paper (section 4.1), and what it leaves open."""
 
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    minutes: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     batch_size: Count
     num_steps: Count
     max_instances: Count = 20
@@ -143,6 +144,8 @@ class TrainSection(Section):
 
     @model_validator(mode="after")
     def _numbers_agree(self) -> Self:
+        if (self.epochs is None) == (self.minutes is None):
+            raise ValueError("one of epochs, minutes says how long it trains; give one and leave out the other")
         if self.num_steps > self.max_instances:
             raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
         growth, objective = self.curriculum, self.objective

@@ -49,7 +49,7 @@ class RunStatus:
         run: Its name.
         train, predict, score, report: Each stage's state.
         epoch: Finished epochs; None before the first sign of life.
-        epochs: The most there will be.
+        epochs: The most there will be; None where the training has minutes.
         best: Least validation loss since the objective last changed, or None.
         best_epoch: Its epoch, from 0, or None.
         age: Seconds since the training last gave a sign of life, or None.
@@ -62,7 +62,7 @@ class RunStatus:
     score: State
     report: State
     epoch: int | None
-    epochs: int
+    epochs: int | None
     best: float | None
     best_epoch: int | None
     age: float | None
@@ -88,7 +88,13 @@ def render(statuses: Sequence[RunStatus]) -> list[str]:
     """Return a table as lines of text."""
     rows = [("run", *STAGES, "epoch", "best validation loss", "last sign", "")]
     for status in statuses:
-        epoch = "-" if status.epoch is None else f"{status.epoch} of {status.epochs}"
+        epoch = (
+            "-"
+            if status.epoch is None
+            else f"{status.epoch} of {status.epochs}"
+            if status.epochs
+            else f"{status.epoch}"
+        )
         best = "-" if status.best is None else f"{status.best:.4f} in epoch {status.best_epoch}"
         age = "-" if status.age is None else _ago(status.age)
         states = tuple(getattr(status, stage) for stage in STAGES)

@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from rsis.files.atomic import write_json
 from rsis.train.batches import EpochSampler
 from rsis.train.figures import FigureFiles
 from rsis.train.module import TrainingModule
-from rsis.train.schedule import ScheduleState, advance, is_validated
+from rsis.train.schedule import ScheduleState, advance
 from rsis.train.state.files import write_state
 from rsis.train.state.heartbeat import Progress
 
@@ -36,6 +36,7 @@ class Schedule(pl.Callback):
     def __init__(self, best_path: Path, sampler: EpochSampler) -> None:
         self.best_path = best_path
         self.sampler = sampler
+        self.has_validated = False  # whether the running epoch ended with a validation
         self._validated: dict[str, torch.Tensor] | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -44,6 +45,7 @@ class Schedule(pl.Callback):
         # Lightning asks at the end of each epoch; the last one is validated too, whatever validate_every divides
         last = pl_module.current_epoch + 1 == pl_module.section.epochs
         trainer.check_val_every_n_epoch = 1 if last else pl_module.section.validate_every
+        self.has_validated = False
         pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: seeded by epoch it does not care when the run began
         torch.manual_seed(
@@ -53,6 +55,7 @@ class Schedule(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember the weights that were validated (the averaged ones, where averaging is on)."""
         assert isinstance(pl_module, TrainingModule)
+        self.has_validated = True
         if not trainer.sanity_checking and pl_module.section.keep == "best":
             self._validated = {
                 k: v.detach().cpu().contiguous().clone() for k, v in pl_module.network.state_dict().items()
@@ -62,9 +65,10 @@ class Schedule(pl.Callback):
         """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
         assert isinstance(pl_module, TrainingModule)
         before = pl_module.schedule
-        validated = is_validated(before.epoch, pl_module.section)
-        loss = float(trainer.callback_metrics["val/total"]) if validated else None
+        loss = float(trainer.callback_metrics["val/total"]) if self.has_validated else None
         after = advance(before, loss, pl_module.section)
+        if pl_module.section.minutes is not None and pl_module.fraction >= 1:
+            after = replace(after, finished=True)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
         if improved and self._validated is not None and trainer.is_global_zero:
             write_state(self.best_path, save(self._validated))
@@ -98,10 +102,12 @@ class History(pl.Callback):
 
     Args:
         folder: Of the files (`FigureFiles`); made anew at the start.
+        schedule: Knows whether an epoch was validated.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, schedule: Schedule) -> None:
         self.folder = folder
+        self._schedule = schedule
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0  # spent on the epochs of `rows`, by all processes that worked on this training
         self._since = 0.0
@@ -126,7 +132,7 @@ class History(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         state = pl_module.schedule
         row = {key: float(value) for key, value in trainer.callback_metrics.items() if "/" in key}
-        if not is_validated(trainer.current_epoch, pl_module.section):
+        if not self._schedule.has_validated:
             # Lightning still has the figures of the last validation
             row = {key: value for key, value in row.items() if not key.startswith("val/")}
         row["schedule/num_steps"] = state.num_steps

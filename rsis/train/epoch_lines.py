@@ -50,10 +50,16 @@ class EpochLines(pl.Callback):
         row = self._history.rows[-1]
         steps = int(row["schedule/num_steps"])
         parts = [
-            f"epoch {int(row['epoch']) + 1} of {pl_module.section.epochs}",
+            _where(int(row["epoch"]) + 1, pl_module),
             f"{steps} step{'s' * (steps != 1)}",
             f"training loss {row['train/total']:.4f}",
         ]
         if "val/total" in row:
             parts.append(f"validation loss {row['val/total']:.4f}")
         _LOG.info("%s: %s, %.1f s", self._name, ", ".join(parts), time.monotonic() - self._since)
+
+
+def _where(epoch: int, module: TrainingModule) -> str:
+    if module.section.epochs is not None:
+        return f"epoch {epoch} of {module.section.epochs}"
+    return f"epoch {epoch}, {module.spent / 60:.1f} of {module.section.minutes:g} minutes"

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from rsis.config.runs import TrainSection
 from rsis.errors import UserError
@@ -16,7 +17,7 @@ from rsis.model.any import Network
 from rsis.model.network import RSISNetwork
 from rsis.model.pointer.network import PointerNetwork
 from rsis.structures import Batch, Losses
-from rsis.train.optimizers import make_optimizer, make_scheduler
+from rsis.train.optimizers import make_optimizer, make_scheduler, schedule_by_fraction
 from rsis.train.pointing import pointer_losses
 from rsis.train.processes import whole_batch_divisor, world_size
 from rsis.train.schedule import first_state
@@ -49,6 +50,7 @@ class TrainingModule(pl.LightningModule):
             mask_weight=objective.mask_weight,
         )
         self.schedule = first_state(section)
+        self.spent = 0.0  # seconds of `section.minutes`, see `rsis.train.budget`
 
     @property
     def is_part_of_batch(self) -> bool:
@@ -118,10 +120,17 @@ class TrainingModule(pl.LightningModule):
 
     @property
     def own_canvas(self) -> float:
-        """Share of the images whose canvas has the network's own masks: rises from 0 in the first epochs."""
-        objective, epochs = self.section.objective, self.section.epochs
-        ramp = objective.own_canvas_ramp * epochs
-        return objective.own_canvas * min(1.0, self.schedule.epoch / ramp if ramp > 0 else 1.0)
+        """Share of the images whose canvas has the network's own masks: rises from 0 at the start."""
+        ramp = self.section.objective.own_canvas_ramp
+        return self.section.objective.own_canvas * min(1.0, self.fraction / ramp if ramp > 0 else 1.0)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the training is done, 0..1: of the epochs in whole ones, of the minutes step by step."""
+        if self.section.epochs is not None:
+            return self.schedule.epoch / self.section.epochs
+        assert self.section.minutes is not None
+        return min(1.0, self.spent / (60 * self.section.minutes))
 
     @property
     def _divisor(self) -> Divisor:
@@ -156,7 +165,10 @@ class TrainingModule(pl.LightningModule):
         optimizer = make_optimizer(self.network, self.section)
         if self.section.lr_schedule == "constant":
             return optimizer
-        scheduler = make_scheduler(optimizer, self.section, int(self.trainer.estimated_stepping_batches))
+        if self.section.epochs is None:
+            scheduler: LRScheduler | None = schedule_by_fraction(optimizer, self.section, lambda: self.fraction)
+        else:
+            scheduler = make_scheduler(optimizer, self.section, int(self.trainer.estimated_stepping_batches))
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,13 +1,18 @@
 """The optimiser of a training, its parameter groups, and the schedule of its learning rates."""
 
+import math
+from collections.abc import Callable
 from typing import Any, assert_never
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
 from rsis.config.runs import TrainSection
 from rsis.model.any import Network
 from rsis.train.muon import Muon
+
+_WARM_UP = 0.1  # of a training with `one_cycle`
+_START_DIVISOR, _END_DIVISOR = 25.0, 1e4  # torch's: of the peak rate at the start, and of that at the end
 
 
 def make_optimizer(network: Network, section: TrainSection) -> torch.optim.Optimizer:
@@ -44,10 +49,37 @@ def make_scheduler(optimizer: torch.optim.Optimizer, section: TrainSection, step
                 return None
             peaks = [group["lr"] for group in optimizer.param_groups]
             # a tenth of ten batches is one, and torch divides by the number of those before it
-            warm_up = 0.2 if steps == 10 else 0.1
+            warm_up = 0.2 if steps == 10 else _WARM_UP
             return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=warm_up, cycle_momentum=False)
         case _ as unknown:
             assert_never(unknown)
+
+
+def schedule_by_fraction(
+    optimizer: torch.optim.Optimizer, section: TrainSection, fraction: Callable[[], float]
+) -> LRScheduler:
+    """Return the schedule of a training whose number of steps is not known: by the share of it that is done.
+
+    Args:
+        optimizer: Its groups have the peak rates.
+        section: As for `make_scheduler`, with curves of the same shape.
+        fraction: Says how much of the training is done, 0..1.
+    """
+
+    def factor(_: int) -> float:
+        done = fraction()
+        if section.lr_schedule == "cosine":
+            return (1 + math.cos(math.pi * done)) / 2
+        if done < _WARM_UP:
+            return _between(1 / _START_DIVISOR, 1.0, done / _WARM_UP)
+        return _between(1.0, 1 / _START_DIVISOR / _END_DIVISOR, (done - _WARM_UP) / (1 - _WARM_UP))
+
+    return LambdaLR(optimizer, factor)
+
+
+def _between(first: float, last: float, done: float) -> float:
+    """Return a value on the half cosine from one value to another."""
+    return last + (first - last) * (1 + math.cos(math.pi * done)) / 2
 
 
 def parameter_groups(network: Network, section: TrainSection) -> list[dict[str, Any]]:

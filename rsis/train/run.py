@@ -35,6 +35,7 @@ from rsis.files.durable import sweep
 from rsis.machine.lock import locked
 from rsis.model.any import make_network
 from rsis.train.batches import EpochSampler, Share, make_loader
+from rsis.train.budget import Budget
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.epoch_lines import progress_display
 from rsis.train.module import TrainingModule
@@ -177,10 +178,11 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
         share_batch_statistics(module.network)
     train_loader = _loader(training.splits["train"], section, training=True)
     val_loader = _loader(training.splits["val"], section, training=False)
-    history = History(state / "history")
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
-    callbacks = [history, Schedule(state / BEST, sampler), SignOfLife(state / "alive.json")]
+    schedule = Schedule(state / BEST, sampler)
+    history = History(state / "history", schedule)
+    callbacks = [Budget(section), history, schedule, SignOfLife(state / "alive.json")]
     shown = [progress_display(training.name, history)] if progress else []
     trainer = _trainer(section, state, [*callbacks, *shown, StopOnRequest(training.name, requests)])
     if resume is not None and trainer.is_global_zero:
@@ -235,7 +237,7 @@ def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback]) -
         ModelCheckpoint(state, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
     return pl.Trainer(
-        max_epochs=section.epochs,
+        max_epochs=section.epochs or -1,  # -1: until `Budget` says so
         precision="bf16-mixed" if section.precision == "bf16" else "32-true",
         gradient_clip_val=section.clip_norm,
         check_val_every_n_epoch=section.validate_every,

@@ -70,11 +70,12 @@ def advance(state: ScheduleState, val_loss: float | None, section: TrainSection)
     after = _by_epoch(replace(after, epoch=state.epoch + 1), section)
     if _objective(after) != _objective(state):
         after = replace(after, best_loss=math.inf, best_epoch=-1, stale=0)
-    return replace(after, finished=after.finished or after.epoch >= section.epochs)
+    over = section.epochs is not None and after.epoch >= section.epochs
+    return replace(after, finished=after.finished or over)
 
 
 def is_validated(epoch: int, section: TrainSection) -> bool:
-    """Say whether an epoch, counted from 0, ends with a validation; the last one always does."""
+    """Say whether an epoch, counted from 0, ends with a validation; the last of `section.epochs` always does."""
     return (epoch + 1) % section.validate_every == 0 or epoch + 1 == section.epochs
 
 
@@ -83,6 +84,8 @@ def out_of_reach(section: TrainSection) -> list[str]:
 
     A plateau comes at the soonest when no validation after the first one is better, so that is what is gone through.
     """
+    if section.epochs is None:
+        return []
     state = first_state(section)
     for epoch in range(section.epochs - 1):
         state = advance(state, 1.0 if is_validated(epoch, section) else None, section)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.model.convlstm.decoder import join_steps, upsample
-from rsis.model.encoder import _coordinates
+from rsis.model.encoder import coordinate_channels
 from rsis.model.network import RSISNetwork, mask_probs
 from rsis.model.normalization import normalize
 
@@ -127,7 +127,7 @@ def test_coordinates_break_the_symmetry_of_a_flat_image(kind: str) -> None:
 
 
 def test_polar_coordinates_by_hand() -> None:
-    row, column, radius, sine, cosine = _coordinates(torch.zeros(2, 7, 9, 9, dtype=torch.float64), "polar")[0]
+    row, column, radius, sine, cosine = coordinate_channels(torch.zeros(2, 7, 9, 9, dtype=torch.float64), "polar")[0]
     assert [float(row[0, 4]), float(column[0, 4]), float(radius[0, 4])] == [-1.0, 0.0, 1.0]
     assert float(sine[8, 4]) == pytest.approx(1 / 1.1)
     assert float(cosine[4, 0]) == pytest.approx(-1 / 1.1)
@@ -141,7 +141,7 @@ def test_coordinates_stand_behind_the_features(kernel_size: int) -> None:
     features = encoder.backbone(images)
     for level, project, skip in zip(encoder.levels, encoder.skips, encoder(images), strict=True):
         feature = features[level]
-        grid = _coordinates(feature, "polar").expand(2, -1, -1, -1)
+        grid = coordinate_channels(feature, "polar").expand(2, -1, -1, -1)
         torch.testing.assert_close(project(torch.cat([feature, grid], dim=1)), skip, rtol=1e-10, atol=1e-12)
 
 
