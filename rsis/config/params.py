@@ -20,22 +20,25 @@ _SHOWN = 10  # faults that are named
 
 
 class DefaultSection(Section):
-    """What a bare `dvc repro` builds: names of data sets, and of runs with the data set of each.
-
-    A run's data set stands here a second time because dvc.yaml can look up a name but not through one.
-    """
+    """What a bare `dvc repro` builds: names of data sets, and of runs with the data set of each."""
 
     datasets: tuple[str, ...]
+    """Names under `datasets`."""
     runs: dict[str, str]
+    """Names under `runs`, each with the name of its data set: dvc.yaml can look up a name, but not through one."""
 
 
 class Params(Section):
     """The whole of params.yaml."""
 
     datasets: dict[Name, Dataset]
+    """What there is to train on, by name."""
     runs: dict[Name, RunSection]
+    """What to train, by name."""
     default: DefaultSection
+    """What a bare `dvc repro` or `snakemake` builds."""
     comparisons: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Reports of several runs, by name: `rsis report NAME`."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 NAME_RULE = "1 to 100 letters, digits, _ and -, the first of them no -"
 
@@ -23,10 +23,10 @@ def _checked_name(text: str) -> str:
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Positive = PositiveFloat
+NonNegative = NonNegativeFloat
 Count = Annotated[int, Field(ge=1)]
-Epoch = Annotated[int, Field(ge=0)]
+Epoch = NonNegativeInt
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Side = Annotated[int, Field(ge=1, le=8192)]  # pixels
 Size = tuple[Side, Side]  # (H, W)
@@ -35,6 +35,11 @@ Split = Literal["train", "val", "test"]
 
 
 class Section(BaseModel):
-    """A mapping of params.yaml: unknown keys forbidden, no conversion between types, unchangeable."""
+    """A mapping of params.yaml: unknown keys forbidden, no conversion between types, unchangeable.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    The docstring below a field is its explanation for users; `rsis.config.keys` shows it.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
