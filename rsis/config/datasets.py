@@ -133,8 +133,3 @@ class MasksDataset(_Dataset):
 
 AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset | MapsDataset | MasksDataset
 Dataset = Annotated[AnyDataset, Field(discriminator="format")]
-VARIANTS = {"plants", "scenes", "streets", "folder", "archives", "cityscapes", "cvppp", "coco", "voc"} | {
-    "maps",
-    "masks",
-}
-"""Names of the variants above, which pydantic puts into the path of an error."""

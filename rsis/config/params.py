@@ -11,7 +11,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from rsis.config.bounded_yaml import read_yaml
-from rsis.config.datasets import VARIANTS, AnyDataset, Dataset
+from rsis.config.datasets import AnyDataset, Dataset
+from rsis.config.keys import near_names, place_of
 from rsis.config.runs import RunSection
 from rsis.config.types import Name, Section
 from rsis.errors import UserError
@@ -147,18 +148,19 @@ def _tuples(value: Any) -> Any:
 
 
 def _explain(fault: Any) -> str:
-    # pydantic names the chosen variant after a data set's name, and again after "source"
-    tags = {2, 4} if fault["loc"][:1] == ("datasets",) else set()
-    parts = [part for i, part in enumerate(fault["loc"]) if i not in tags or part not in VARIANTS]
-    path = ".".join(_shown(part, str) for part in parts if part != "[key]")  # of a name, not of what it names
+    """Say in one line what is wrong, and what the key means where its value is missing or is none that it may have."""
+    place = place_of(Params, [part for part in fault["loc"] if part != "[key]"])  # of a name, not of what it names
+    path = ".".join(_shown(part, str) for part in place.path)
+    meaning = f" ({_shown(place.meaning.removesuffix('.'), str, longest=200)})" if place.meaning else ""
     if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key; remove it or correct its spelling"
+        near = near_names(_shown(place.path[-1], str), place.siblings)
+        return f"{path}: unknown key; remove it or correct its spelling" + (f": {' or '.join(near)}?" if near else "")
     if fault["type"] == "missing":
-        return f"{path}: missing; add it"
+        return f"{path}: missing; add it{meaning}"
     message = _shown(fault["msg"].removeprefix("Value error, "), str, longest=400)
     if fault["type"] == "value_error":
         return f"{path}: {message}" if path else message
-    return f"{path}: found {_shown(fault['input'], repr)}; {message[0].lower()}{message[1:]}"
+    return f"{path}: found {_shown(fault['input'], repr)}; {message[0].lower()}{message[1:]}{meaning}"
 
 
 def _shown(value: Any, as_text: Callable[[Any], str], longest: int = 80) -> str:

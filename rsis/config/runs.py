@@ -94,8 +94,8 @@ class ScoreSection(Section):
     """Each compares with the raw annotations. cvppp: SBD and counts. coco: AP. voc: AP^r and recall. cityscapes: the
     official AP. Paper: the one of each benchmark. Ours: coco beside it."""
     classes: Literal["all", "best"] = "all"
-    """all: a mask counts once for each class, its score being class probability times objectness. best: once, as its
-    most probable class. Released code: all. Ours: best."""
+    """How often a mask counts. all: once for each class, its score being class probability times objectness. best:
+    once, as its most probable class. Released code: all. Ours: best."""
     remove_ignored: bool = True
     """Whether pixels that the annotation ignores are taken out of the masks first. Released code: true for VOC."""
     overlap: Literal["first", "probable"] = "first"

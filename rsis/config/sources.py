@@ -146,7 +146,8 @@ class Archive(Section):
     size: Count | None = None
     """Bytes; null when they are not known."""
     checksum: Annotated[str, Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")] | None = None
-    """"md5:..." or "sha256:...", hexadecimal. With null, later downloads must have the bytes of the first one."""
+    """Written as "md5:..." or "sha256:...", hexadecimal. With null, later downloads must have the bytes of the
+    first one."""
     unpack: bool = True
     """Whether to unpack it, a tar or zip archive, into the data set's folder; otherwise it is put there as it is."""
 

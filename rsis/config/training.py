@@ -111,7 +111,8 @@ class TrainSection(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of the computation; bf16 where the hardware has it. Ours."""
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
-    """sgd has a momentum of 0.9; muon makes orthogonal updates of the convolutions' kernels and is adamw for the rest.
+    """How the weights are changed. sgd has a momentum of 0.9; muon makes orthogonal updates of the convolutions'
+    kernels and is adamw for the rest.
     Paper: adam. Ours: the others."""
     lr: Positive
     """Learning rate of decoder and skip connections. Paper, section 4.1: 1e-3."""

@@ -3,8 +3,18 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    WithJsonSchema,
+)
 
+_NAME = "[A-Za-z0-9_][A-Za-z0-9_-]{0,99}"
 NAME_RULE = "1 to 100 letters, digits, _ and -, the first of them no -"
 
 
@@ -13,7 +23,7 @@ def is_name(text: str) -> bool:
 
     Names become parts of paths and words of shell commands, in dvc.yaml and in the Snakefile. These need no quoting.
     """
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", text) is not None
+    return re.fullmatch(_NAME, text) is not None
 
 
 def _checked_name(text: str) -> str:
@@ -30,7 +40,7 @@ Epoch = NonNegativeInt
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Side = Annotated[int, Field(ge=1, le=8192)]  # pixels
 Size = tuple[Side, Side]  # (H, W)
-Name = Annotated[str, AfterValidator(_checked_name)]
+Name = Annotated[str, AfterValidator(_checked_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
 Split = Literal["train", "val", "test"]
 
 
