@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from rsis.config.training import AugmentSection, CurriculumSection, ObjectiveSection, TrainSection
 from rsis.config.types import Count, Fraction, Positive, Section, Seed, Split
 
+Scorer = Literal["cvppp", "coco", "voc", "cityscapes"]
+
 __all__ = [
     "AugmentSection", "CurriculumSection", "ModelSection", "ObjectiveSection", "PredictSection", "RunSection",
     "ScoreSection", "TrainSection",
@@ -90,7 +92,7 @@ class PredictSection(Section):
 class ScoreSection(Section):
     """Which scorers judge a run, and the rules that turn its masks into detections."""
 
-    scorers: Annotated[tuple[Literal["cvppp", "coco", "voc", "cityscapes"], ...], Field(min_length=1)]
+    scorers: Annotated[tuple[Scorer, ...], Field(min_length=1)]
     """Each compares with the raw annotations. cvppp: SBD and counts. coco: AP. voc: AP^r and recall. cityscapes: the
     official AP. Paper: the one of each benchmark. Ours: coco beside it."""
     classes: Literal["all", "best"] = "all"
