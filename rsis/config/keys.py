@@ -10,6 +10,7 @@ which names of the user's choice are capitals:
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -93,6 +94,11 @@ class Place:
     path: tuple[str | int, ...]
     meaning: str
     siblings: tuple[str, ...]
+
+    @property
+    def gist(self) -> str:
+        """The meaning without the sources of its numbers, and without the last stop."""
+        return re.split(r" (?=(?:Paper|Released code|Ours)\b)", self.meaning)[0].removesuffix(".")
 
 
 def place_of(model: type[BaseModel], location: Sequence[str | int]) -> Place:

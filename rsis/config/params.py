@@ -4,7 +4,6 @@ The file has two lists by name, `datasets` and `runs`, and `default`, which of t
 builds. Unknown keys, wrong types and values out of range end in one line that names the key path.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,12 +11,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from rsis.config.bounded_yaml import read_yaml
 from rsis.config.datasets import AnyDataset, Dataset
-from rsis.config.keys import near_names, place_of
+from rsis.config.faults import explain
 from rsis.config.runs import RunSection
 from rsis.config.types import Name, Section
 from rsis.errors import UserError
-
-_SHOWN = 10  # faults that are named
 
 
 class DefaultSection(Section):
@@ -134,10 +131,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(_tuples(raw))
     except ValidationError as error:
-        found = error.errors()
-        faults = "; ".join(_explain(fault) for fault in found[:_SHOWN])
-        more = f"; and {len(found) - _SHOWN} faults more" if len(found) > _SHOWN else ""
-        raise UserError(f"{path}: {faults}{more}") from error
+        raise UserError(f"{path}: {explain(Params, error.errors())}") from error
 
 
 def _tuples(value: Any) -> Any:
@@ -145,29 +139,3 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def _explain(fault: Any) -> str:
-    """Say in one line what is wrong, and what the key means where its value is missing or is none that it may have."""
-    place = place_of(Params, [part for part in fault["loc"] if part != "[key]"])  # of a name, not of what it names
-    path = ".".join(_shown(part, str) for part in place.path)
-    meaning = f" ({_shown(place.meaning.removesuffix('.'), str, longest=200)})" if place.meaning else ""
-    if fault["type"] == "extra_forbidden":
-        near = near_names(_shown(place.path[-1], str), place.siblings)
-        return f"{path}: unknown key; remove it or correct its spelling" + (f": {' or '.join(near)}?" if near else "")
-    if fault["type"] == "missing":
-        return f"{path}: missing; add it{meaning}"
-    message = _shown(fault["msg"].removeprefix("Value error, "), str, longest=400)
-    if fault["type"] == "value_error":
-        return f"{path}: {message}" if path else message
-    return f"{path}: found {_shown(fault['input'], repr)}; {message[0].lower()}{message[1:]}{meaning}"
-
-
-def _shown(value: Any, as_text: Callable[[Any], str], longest: int = 80) -> str:
-    """Return what a message says of a value: one line, not too long."""
-    try:
-        text = as_text(value)
-    except ValueError:  # Python refuses to write a number of thousands of digits
-        return "a number of thousands of digits"
-    text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."

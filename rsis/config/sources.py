@@ -113,7 +113,7 @@ class FolderSource(_Source):
     """A folder of yours, read where it stands and never changed. For the format cvppp it may hold the .h5 files of LSC
     2017 in place of PNG files."""
     path: OwnFolder
-    """The folder, relative to that of params.yaml."""
+    """The folder; a relative path begins in the folder where `rsis` runs."""
     env: str | None = None
     """Name of an environment variable that, when set, replaces `path`."""
     obtain: str | None = None
@@ -170,7 +170,7 @@ class CityscapesSource(_Source):
     kind: Literal["cityscapes"]
     """Cityscapes: a folder that is there already, or the official packages, fetched with an account."""
     path: OwnFolder | None = None
-    """The folder that is there, relative to that of params.yaml; with null, and no `env`, the packages are fetched."""
+    """The folder that is there; with null, and no `env`, the packages are fetched."""
     env: str | None = None
     """Name of an environment variable that, when set, replaces `path`."""
     packages: Annotated[tuple[FileName, ...], Field(min_length=1)]
