@@ -8,6 +8,7 @@ import typer
 
 from rsis.cli.console import fail, set_up_logging
 from rsis.cli.init import own_data
+from rsis.cli.keys import explanations
 from rsis.cli.options import DEFAULT_PARAMS, ParamsFile, RunName
 from rsis.cli.results import report, results
 from rsis.cli.run import run_stages
@@ -41,6 +42,7 @@ def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
 app.add_typer(results)
 app.add_typer(tool)
 app.add_typer(own_data)
+app.add_typer(explanations)
 
 
 def main() -> None:

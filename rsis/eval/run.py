@@ -1,14 +1,14 @@
 """Scoring a run: prediction file and raw annotations in, all figures out."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, assert_never
 
 import pandas as pd
 
 from rsis.config.datasets import AnyDataset
-from rsis.config.runs import ScoreSection
+from rsis.config.runs import Scorer, ScoreSection
 from rsis.errors import UserError
 from rsis.eval.detections import without_ignored
 from rsis.eval.mistakes import judge_masks, judge_steps, score_objects
@@ -23,12 +23,6 @@ from rsis.machine.extras import require
 from rsis.prediction_file import PredictionFile, read_predictions
 
 logger = logging.getLogger(__name__)
-
-_SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], ScorerResult]] = {
-    "cvppp": score_cvppp,
-    "coco": score_coco,
-    "voc": score_voc,
-}
 
 
 @dataclass(frozen=True)
@@ -97,48 +91,62 @@ def score_run(
     as_predicted = predictions
     if section.remove_ignored:
         predictions = without_ignored(predictions, truth)
-    results: dict[str, ScorerResult] = {
+    results: dict[str, ScorerResult] = {}
+    for name in section.scorers:
         # the official scorer forgives what is ignored by itself, and reads more of the annotations than objects
-        name: _score_cityscapes(as_predicted, raw, section)
-        if name == "cityscapes"
-        else _SCORERS[name](predictions, truth, section)
-        for name in section.scorers
-    }
-
+        judged = (as_predicted, raw) if name == "cityscapes" else (predictions, truth)
+        results[name] = _score(name, *judged, section)
     per_image, per_class = _count_objects(predictions, truth)
     metrics: dict[str, float] = {}
     for result in results.values():
         metrics |= result.metrics
         per_image = per_image.merge(result.per_image, on="image_id", validate="one_to_one")
         per_class = per_class.merge(result.per_class, on="class_name", validate="one_to_one")
-    protocol = {
-        "dataset": predictions.dataset,
-        "split": predictions.split,
-        "run": predictions.run,
-        "checkpoint": predictions.checkpoint,
-        "images": len(predictions.images),
-        "left_out": left_out,
-        "objects": int(per_image["objects"].sum()),
-        "scorers": {name: result.version for name, result in results.items()},
-        "rules": section.model_dump(mode="json", exclude={"scorers"}),
-        "predict": predictions.parameters,
-    }
+    versions = {name: result.version for name, result in results.items()}
     return Scores(
         metrics,
         per_image,
         per_class,
         score_objects(predictions, truth),
         _join_curves(results),
-        protocol,
+        _protocol(predictions, left_out, int(per_image["objects"].sum()), versions, section),
         judge_masks(predictions, truth),
         judge_steps(as_predicted, truth),
     )
 
 
-def _score_cityscapes(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    from rsis.eval.scorers.cityscapes import score_cityscapes
+def _score(scorer: Scorer, predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
+    match scorer:
+        case "cvppp":
+            return score_cvppp(predictions, truth, rules)
+        case "coco":
+            return score_coco(predictions, truth, rules)
+        case "voc":
+            return score_voc(predictions, truth, rules)
+        case "cityscapes":
+            from rsis.eval.scorers.cityscapes import score_cityscapes  # its package is optional
 
-    return score_cityscapes(predictions, truth, rules)
+            return score_cityscapes(predictions, truth, rules)
+        case _:
+            assert_never(scorer)
+
+
+def _protocol(
+    predictions: PredictionFile, left_out: list[str], objects: int, versions: dict[str, str], rules: ScoreSection
+) -> dict[str, Any]:
+    """Return what the figures are of and by which rules they came about."""
+    return {
+        "dataset": predictions.dataset,
+        "split": predictions.split,
+        "run": predictions.run,
+        "checkpoint": predictions.checkpoint,
+        "images": len(predictions.images),
+        "left_out": left_out,
+        "objects": objects,
+        "scorers": versions,
+        "rules": rules.model_dump(mode="json", exclude={"scorers"}),
+        "predict": predictions.parameters,
+    }
 
 
 def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:

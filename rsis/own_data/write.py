@@ -15,6 +15,7 @@ from rsis.own_data.recognize import Recognized
 from rsis.own_data.suggest import Suggestion, run_numbers
 
 _EMPTY = """# What there is to train on, and what to train. Sizes are [height, width] in pixels, epochs count from 0.
+# `rsis keys` explains every key, `rsis keys train.lr` one.
 
 datasets:
 

@@ -25,27 +25,21 @@ OnLost = Callable[[Path, str], None]
 
 
 class MapsSplit(SharedSplit):
-    """Pictures with an instance map each: whole numbers, palette or grey; 0 is background, equal numbers one object.
-
-    Attributes:
-        images: Folder of the pictures.
-        maps: Folder of the maps, perhaps the same.
-        suffix: What a map's name has behind its picture's, before the file's type, such as "_label".
-    """
+    """Pictures with an instance map each: whole numbers, palette or grey; 0 is background, equal numbers one object."""
 
     images: str
+    """Folder of the pictures, relative to the source."""
     maps: str
+    """Folder of the instance maps, relative to the source; perhaps the same."""
     suffix: str = ""
+    """What the name of a map has behind that of its picture, before the file's type, such as _label."""
 
 
 class MasksSplit(SharedSplit):
-    """A folder for each picture, with the picture in `images` and a mask for each object in `masks`.
-
-    Attributes:
-        folder: Holds these folders.
-    """
+    """A folder for each picture, with the picture in `images` and a mask for each object in `masks`."""
 
     folder: str = "."
+    """Holds a folder for each picture; relative to the source, and the source itself if it is not given."""
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,13 @@ from rsis.errors import UserError
 
 
 class SharedSplit(Section):
-    """A split that may take a share of its images.
-
-    Attributes:
-        share: From which to below which fraction of the images, in an order shuffled by `seed`.
-        seed: Of that order.
-    """
+    """A split that may take a share of its images."""
 
     share: tuple[Fraction, Fraction] = (0.0, 1.0)
+    """From which to below which fraction of the images, in an order shuffled by `seed`. Shares that meet divide a set:
+    no image is in both."""
     seed: Seed = 0
+    """Of that order; equal in all splits that divide a set."""
 
     @model_validator(mode="after")
     def _share_rises(self) -> Self:

@@ -20,10 +20,20 @@ the class's place in VOC's own order, 1 (aeroplane) to 20 (tvmonitor).
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from pydantic import BaseModel
 
-from rsis.config.datasets import AnyDataset, CityscapesDataset, CocoDataset, CocoSplit, CvpppDataset
+from rsis.config.datasets import (
+    AnyDataset,
+    CityscapesDataset,
+    CocoDataset,
+    CocoSplit,
+    CvpppDataset,
+    MapsDataset,
+    MasksDataset,
+    VocDataset,
+)
 from rsis.config.runs import RunSection, ScoreSection
 from rsis.errors import UserError
 from rsis.eval.detections import detections_of, instance_map_of
@@ -72,21 +82,24 @@ def submit(
     check_images(predictions_path, predictions, truth, dataset.skip_bad)
     if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:
         check_sizes(predictions_path, predictions, truth)
-    if isinstance(dataset, CvpppDataset):
-        _refuse_known(name, predictions_path, predictions, dataset)
-        _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
-    elif isinstance(dataset, CityscapesDataset):
-        from rsis.submit.cityscapes import write_cityscapes_submission  # its package is optional
+    match dataset:
+        case CvpppDataset():
+            _refuse_known(name, predictions_path, predictions, dataset)
+            _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
+        case CityscapesDataset():
+            from rsis.submit.cityscapes import write_cityscapes_submission  # its package is optional
 
-        write_cityscapes_submission(predictions, folder, run.score)
-    elif isinstance(dataset, CocoDataset):
-        image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
-        category_ids = [categories[class_name] for class_name in predictions.class_names]
-        _write_results(predictions, folder, run.score, image_ids, category_ids)
-    else:
-        image_names = {image.image_id: image.image_id for image in predictions.images}
-        category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
-        _write_results(predictions, folder, run.score, image_names, category_ids)
+            write_cityscapes_submission(predictions, folder, run.score)
+        case CocoDataset():
+            image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
+            category_ids = [categories[class_name] for class_name in predictions.class_names]
+            _write_results(predictions, folder, run.score, image_ids, category_ids)
+        case VocDataset() | MapsDataset() | MasksDataset():
+            image_names = {image.image_id: image.image_id for image in predictions.images}
+            category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
+            _write_results(predictions, folder, run.score, image_names, category_ids)
+        case _:
+            assert_never(dataset)
 
 
 class _CocoIds(BaseModel):

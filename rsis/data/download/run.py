@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from rsis.config.datasets import AnyDataset, CvpppDataset
 from rsis.config.sources import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
@@ -59,24 +59,29 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         )
     if dataset.format == "cityscapes":
         require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
-    if isinstance(source, FolderSource):
-        return _use_folder(name, dataset, source, folder)
-    if isinstance(source, CityscapesSource):
-        there = source.resolve()
-        if there is not None:
-            if not there.is_dir():
-                raise UserError(explain_missing_folder(name, source, there))
-            return _adopt(name, dataset, there.resolve(), folder)
-        # who mentions which server or folder must not matter: the packages are the same
-        record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}
-        return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
-    if isinstance(source, ArchiveSource):
-        record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
-        fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
-        return _make(name, dataset, folder, record, fill)
-    generate, version = _generator(source)
-    record = {**source.model_dump(mode="json"), "generator": version}
-    return _make(name, dataset, folder, record, generate)
+    record: dict[str, Any]
+    match source:
+        case FolderSource():
+            return _use_folder(name, dataset, source, folder)
+        case CityscapesSource():
+            there = source.resolve()
+            if there is not None:
+                if not there.is_dir():
+                    raise UserError(explain_missing_folder(name, source, there))
+                return _adopt(name, dataset, there.resolve(), folder)
+            # who mentions which server or folder must not matter: the packages are the same
+            record = {"kind": source.kind, "packages": list(source.packages)}
+            return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
+        case ArchiveSource():
+            record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
+            fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
+            return _make(name, dataset, folder, record, fill)
+        case PlantSource() | SceneSource() | StreetSource():
+            generate, version = _generator(source)
+            record = {**source.model_dump(mode="json"), "generator": version}
+            return _make(name, dataset, folder, record, generate)
+        case _:
+            assert_never(source)
 
 
 def explain_missing_folder(name: str, source: FolderSource | CityscapesSource, folder: Path) -> str:
@@ -107,17 +112,21 @@ def check_complete(dataset: AnyDataset, root: Path) -> None:
 
 def _generator(source: PlantSource | SceneSource | StreetSource) -> tuple[Callable[[Path], None], int]:
     """Return what writes the source's files into a folder, and the version of it."""
-    if isinstance(source, PlantSource):
-        from rsis.data.synthetic.plants import dataset as synthetic
+    match source:
+        case PlantSource():
+            from rsis.data.synthetic.plants import dataset as plants
 
-        return partial(synthetic.write_plants, source=source), synthetic.GENERATOR_VERSION
-    if isinstance(source, SceneSource):
-        from rsis.data.synthetic.scenes import dataset as scenes
+            return partial(plants.write_plants, source=source), plants.GENERATOR_VERSION
+        case SceneSource():
+            from rsis.data.synthetic.scenes import dataset as scenes
 
-        return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
-    from rsis.data.synthetic.streets import dataset as streets
+            return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
+        case StreetSource():
+            from rsis.data.synthetic.streets import dataset as streets
 
-    return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+            return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+        case _:
+            assert_never(source)
 
 
 def _make(

@@ -1,9 +1,17 @@
 """The reader of a split, chosen by the data set's format."""
 
 from pathlib import Path
-from typing import cast
+from typing import assert_never, cast
 
-from rsis.config.datasets import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
+from rsis.config.datasets import (
+    AnyDataset,
+    CityscapesDataset,
+    CocoDataset,
+    CvpppDataset,
+    MapsDataset,
+    MasksDataset,
+    VocDataset,
+)
 from rsis.config.types import Split
 from rsis.data.readers.base import OnMissing, SampleReader, refuse
 from rsis.data.readers.coco import CocoReader
@@ -45,19 +53,23 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
     name = cast("Split", split)
-    if isinstance(dataset, CvpppDataset):
-        plants = dataset.splits[name]
-        return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
-    if isinstance(dataset, CocoDataset):
-        document = dataset.splits[name]
-        return CocoReader(root / document.annotations, root / document.images, on_missing, document)
-    if isinstance(dataset, VocDataset):
-        return VocReader(root, dataset, dataset.splits[name], on_missing)
-    if isinstance(dataset, MapsDataset):
-        return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
-    if isinstance(dataset, MasksDataset):
-        return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
-    require("format cityscapes", "cityscapesscripts")
-    from rsis.data.readers.cityscapes import CityscapesReader
+    match dataset:
+        case CvpppDataset():
+            plants = dataset.splits[name]
+            return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
+        case CocoDataset():
+            document = dataset.splits[name]
+            return CocoReader(root / document.annotations, root / document.images, on_missing, document)
+        case VocDataset():
+            return VocReader(root, dataset, dataset.splits[name], on_missing)
+        case MapsDataset():
+            return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
+        case MasksDataset():
+            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
+        case CityscapesDataset():
+            require("format cityscapes", "cityscapesscripts")
+            from rsis.data.readers.cityscapes import CityscapesReader
 
-    return CityscapesReader(root, dataset.splits[name], on_missing)
+            return CityscapesReader(root, dataset.splits[name], on_missing)
+        case _:
+            assert_never(dataset)

@@ -1,8 +1,17 @@
 """The truth of a split, chosen by the data set's format."""
 
 from pathlib import Path
+from typing import assert_never
 
-from rsis.config.datasets import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
+from rsis.config.datasets import (
+    AnyDataset,
+    CityscapesDataset,
+    CocoDataset,
+    CvpppDataset,
+    MapsDataset,
+    MasksDataset,
+    VocDataset,
+)
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth
@@ -33,17 +42,21 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
             f"params.yaml: the data set has no split {split!r}, but {', '.join(dataset.splits)}; "
             "add it to its splits, or choose another in the run's predict.split and predict again"
         )
-    if isinstance(dataset, CvpppDataset):
-        return CvpppTruth(root, dataset.splits[split])
-    if isinstance(dataset, CocoDataset):
-        return CocoTruth(root, dataset.splits[split])
-    if isinstance(dataset, VocDataset):
-        return VocTruth(root, dataset, dataset.splits[split], manifest)
-    if isinstance(dataset, MapsDataset):
-        return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
-    if isinstance(dataset, MasksDataset):
-        return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
-    require("format cityscapes", "cityscapesscripts")
-    from rsis.eval.truths.cityscapes import CityscapesTruth
+    match dataset:
+        case CvpppDataset():
+            return CvpppTruth(root, dataset.splits[split])
+        case CocoDataset():
+            return CocoTruth(root, dataset.splits[split])
+        case VocDataset():
+            return VocTruth(root, dataset, dataset.splits[split], manifest)
+        case MapsDataset():
+            return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+        case MasksDataset():
+            return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+        case CityscapesDataset():
+            require("format cityscapes", "cityscapesscripts")
+            from rsis.eval.truths.cityscapes import CityscapesTruth
 
-    return CityscapesTruth(root, dataset.splits[split])
+            return CityscapesTruth(root, dataset.splits[split])
+        case _:
+            assert_never(dataset)
