@@ -36,8 +36,8 @@ class ModelSection(Section):
     """How pixel values are scaled. imagenet: less ImageNet's mean, over its deviation. image: by the image's own mean
     and deviation, for pictures of different exposure. Paper: imagenet. Ours: image."""
     hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5)] | None = None
-    """Channels of each ConvLSTM, the deepest first; for decoder convlstm, which needs them, alone. Paper: D, D, D/2, D/4, D/8 with D = 128, and D = 64 for CVPPP.
-    Released code: D, D/2, D/4, D/8, D/16 with D = 128."""
+    """Channels of each ConvLSTM, the deepest first; for decoder convlstm alone, which needs them. Paper: D, D, D/2,
+    D/4, D/8 with D = 128, and D = 64 for CVPPP. Released code: D, D/2, D/4, D/8, D/16 with D = 128."""
     hidden_width: Count = 32
     """Channels of the recurrence of decoder pointer. Ours."""
     embedding_width: Count = 8
