@@ -1,4 +1,4 @@
-"""The format is what it says, round trips are exact, and faults are named."""
+"""Tests of the prediction file: the documented format, exact round trips, errors that name the fault."""
 
 import json
 from dataclasses import replace
