@@ -1,4 +1,4 @@
-"""The Cityscapes reader: what counts as an object, what as ignored, and how it names what is wrong."""
+"""Tests of the Cityscapes reader: objects, ignored pixels, and the errors for faulty files."""
 
 import pickle
 import shutil
