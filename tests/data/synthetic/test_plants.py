@@ -1,4 +1,4 @@
-"""Generated plants: reproducible, countable, and in the layout that the reader knows."""
+"""Tests of the generated plants: reproducible pixels, numbers of leaves, and the layout that the reader expects."""
 
 import csv
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_same_arguments_same_plant_other_arguments_another() -> None:
 
 @pytest.mark.slow
 def test_statistics_of_the_demo_plants() -> None:
-    """Counts uniform in their range, plants that fill the picture, leaves large enough to learn."""
+    """Numbers of leaves are uniform in their range, plants fill the picture, and leaves are large enough to learn."""
     plants = [make_plant(1, index, (96, 96), (4, 12)) for index in range(1, 61)]
     counts = np.bincount([len(plant.class_ids) for plant in plants], minlength=13)
     assert counts[:4].sum() == 0
