@@ -121,7 +121,7 @@ def rle_runs(rle: RLE) -> np.ndarray:
         raise ValueError("has a character outside COCO's run-length code")
     ends = np.flatnonzero((digits & 32) == 0)  # the last digit of each number
     if len(ends) == 0 or ends[-1] != len(digits) - 1:
-        raise ValueError(f"has runs that break off, for a mask of {pixels} pixels")
+        raise ValueError(f"has an incomplete last run, for a mask of {pixels} pixels")
     starts = np.append(0, ends[:-1] + 1)
     lengths = ends - starts + 1
     if lengths.max() > _MOST_DIGITS:

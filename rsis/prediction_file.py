@@ -146,7 +146,7 @@ def read_predictions(path: Path) -> PredictionFile:
     seen: set[str] = set()
     for image in document.images:
         if image.image_id in seen:
-            raise _wrong(path, f"image {image.image_id!r} stands in the file twice; expected once")
+            raise _wrong(path, f"image {image.image_id!r} is in the file twice; expected once")
         seen.add(image.image_id)
         for number, instance in enumerate(image.instances):
             _check_instance(path, f"image {image.image_id!r}, instance {number}", image, instance, document.class_names)

@@ -62,10 +62,10 @@ def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
 
 def _overlaps(image: ImagePrediction, regions: Sequence[TrueObject], *, crowd: bool) -> np.ndarray:
     """Return float [masks, regions], 0..1: the IoU or, for crowd regions, the fraction of the mask in the region."""
-    found = [instance.rle for instance in image.instances]
-    if not found or not regions:
-        return np.zeros((len(found), len(regions)))
-    return np.asarray(coco_mask.iou(found, [item.rle for item in regions], [int(crowd)] * len(regions)))
+    predicted = [instance.rle for instance in image.instances]
+    if not predicted or not regions:
+        return np.zeros((len(predicted), len(regions)))
+    return np.asarray(coco_mask.iou(predicted, [item.rle for item in regions], [int(crowd)] * len(regions)))
 
 
 def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_class: np.ndarray) -> list[str]:
@@ -108,13 +108,13 @@ def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFra
     rows = []
     for image in predictions.images:
         targets = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
-        found = [instance.rle for instance in image.instances]
-        iou = np.zeros((len(found), len(targets)))
-        if found and targets:
-            iou = np.asarray(coco_mask.iou(found, [item.rle for item in targets], [0] * len(targets)))
+        predicted = [instance.rle for instance in image.instances]
+        iou = np.zeros((len(predicted), len(targets)))
+        if predicted and targets:
+            iou = np.asarray(coco_mask.iou(predicted, [item.rle for item in targets], [0] * len(targets)))
         for n, item in enumerate(targets):
-            best = int(iou[:, n].argmax()) if found else -1
-            overlap = float(iou[best, n]) if found else 0.0
+            best = int(iou[:, n].argmax()) if predicted else -1
+            overlap = float(iou[best, n]) if predicted else 0.0
             step = image.instances[best].step if overlap > 0 else np.nan
             name = truth.class_names[item.class_id - 1]
             share = item.area / (image.size[0] * image.size[1])

@@ -123,7 +123,7 @@ def mask_images(root: Path, split: MasksSplit, on_lost: OnLost = refuse) -> dict
     for path in sorted(path for path in folder.iterdir() if (path / "images").is_dir()):
         pictures = _files(path / "images")
         if len(pictures) != 1:
-            on_lost(path, f"{path / 'images'}: holds {len(pictures)} pictures, expected one; put that right")
+            on_lost(path, f"{path / 'images'}: holds {len(pictures)} pictures, expected one; keep exactly one there")
             continue
         masks = _files(path / "masks") if (path / "masks").is_dir() else []
         images[path.name] = OwnImage(pictures[0], tuple(masks))

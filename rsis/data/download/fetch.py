@@ -98,12 +98,12 @@ def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target:
             part.replace(target)
             return
         part.unlink()
-        found = f"{target}: corrupt as fetched from {_shown(url)}: {fault}"
+        found = f"{target}: corrupt as fetched from {_without_secrets(url)}: {fault}"
         if attempt < last:
             _log.warning("%s; removed, fetching it again", found)
         urls.remove(url)
         urls.append(url)
-    raise UserError(f"{found}; so {last} times now; removed, {_by_hand(target)}{remedy}")
+    raise UserError(f"{found}; removed after {last} such downloads; {_by_hand(target)}{remedy}")
 
 
 def _receive_from_any(web: requests.Session, urls: list[str], archive: Archive, part: Path, target: Path) -> str:
@@ -113,11 +113,13 @@ def _receive_from_any(web: requests.Session, urls: list[str], archive: Archive, 
         try:
             _receive(web, url, archive.size, part)
         except _UnavailableError as error:
-            tried.append(f"{_shown(url)} ({error})")
-            _log.warning("%s: %s gives no file: %s", target.name, _shown(url), error)
+            tried.append(f"{_without_secrets(url)} ({error})")
+            _log.warning("%s: not available from %s: %s", target.name, _without_secrets(url), error)
         else:
             return url
-    raise UserError(f"{target.name}: not to be had from {', '.join(tried)}; run again to go on, or {_by_hand(target)}")
+    raise UserError(
+        f"{target.name}: cannot be fetched from {', '.join(tried)}; run again to go on, or {_by_hand(target)}"
+    )
 
 
 def _receive(web: requests.Session, url: str, size: int | None, part: Path) -> None:
@@ -154,7 +156,7 @@ def _receive_once(web: requests.Session, url: str, size: int | None, part: Path,
                 if where and where[2] == str(start):
                     return  # `part` is complete
                 part.unlink()
-                raise _InterruptedError("had more than the server has, started over")
+                raise _InterruptedError("larger than the server's file, removed")
             total = _check_answer(answer, where, url, start)
             if size is not None and total not in (None, size):
                 raise _UnavailableError(f"offers {total} bytes, expected {size}")
@@ -222,7 +224,7 @@ def _by_hand(target: Path) -> str:
     return f"fetch it by other means and put it at {target}"
 
 
-def _shown(url: str) -> str:
+def _without_secrets(url: str) -> str:
     """Return an address for messages, without user, password and query, which may be secret."""
     pieces = urlsplit(url)
     return f"{pieces.scheme}://{pieces.netloc.rpartition('@')[2]}{pieces.path}"

@@ -118,8 +118,8 @@ def _group(content: Any) -> h5py.Group:
 def _check_complete(files: Sequence[Path], folder: Path, name: str) -> None:
     """Raise UserError when a set has no plants, or a plant lacks its picture or its instance map."""
     names = ", ".join(path.name for path in files)
-    found = {kind: {path.name.removesuffix(kind) for path in folder.glob(f"*{kind}")} for kind in _KINDS}
-    pictures, labels = (found[kind] for kind in _KINDS)
+    plants_of = {kind: {path.name.removesuffix(kind) for path in folder.glob(f"*{kind}")} for kind in _KINDS}
+    pictures, labels = (plants_of[kind] for kind in _KINDS)
     if not pictures:
         raise UserError(f"{files[0].parent}: {names} hold no pictures for {name}; add the file of images that does")
     lacking = (labels - pictures) if labels else set()

@@ -62,11 +62,11 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
     if isinstance(source, FolderSource):
         return _use_folder(name, dataset, source, folder)
     if isinstance(source, CityscapesSource):
-        there = source.resolve()
-        if there is not None:
-            if not there.is_dir():
-                raise UserError(explain_missing_folder(name, source, there))
-            return _adopt(name, dataset, there.resolve(), folder)
+        user_folder = source.resolve()
+        if user_folder is not None:
+            if not user_folder.is_dir():
+                raise UserError(explain_missing_folder(name, source, user_folder))
+            return _adopt(name, dataset, user_folder.resolve(), folder)
         # the packages are the same from any server, so the record does not mention the server
         record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}
         return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))

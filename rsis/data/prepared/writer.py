@@ -129,12 +129,12 @@ def write_split(
             contextlib.closing(packed_samples(reader, size, workers)) as samples,
         ):
             _create_image_datasets(file, total, size)
-            shown = _show_progress(samples, f"{origin.dataset}/{origin.split}", total)
-            summary = _fill(file, sink, shown, skip_bad)
+            tracked = _show_progress(samples, f"{origin.dataset}/{origin.split}", total)
+            summary = _fill(file, sink, tracked, skip_bad)
             _write_attributes(file, reader.class_names, size, origin)
         sink.check()
         if summary.images == 0:
-            raise UserError(f"{where}: all {total} images are broken; mend those the warnings name")
+            raise UserError(f"{where}: all {total} images are broken; restore those that the warnings name")
     return summary
 
 

@@ -119,7 +119,7 @@ def _find(folder: Path, suffix: str) -> dict[str, str]:
                 continue
             image_id = path.name.removesuffix(suffix)
             if image_id in cities:
-                raise UserError(f"{path}: stands in {folder / cities[image_id]} too; expected once; remove one of them")
+                raise UserError(f"{path}: is in {folder / cities[image_id]} too; expected once; remove one of them")
             cities[image_id] = city.name
     if not cities:
         raise UserError(f"{folder}: no <city>/*{suffix} in it; expected at least one; put the data there")
@@ -140,11 +140,11 @@ def _read_ids(path: Path) -> np.ndarray:
         )
     ids = np.asarray(image).astype(np.int32)  # not converted by Pillow, which may scale the values
     largest = _PER_LABEL * (max(_COUNTED) + 1)
-    strange = [int(number) for number in (ids.min(), ids.max()) if not 0 <= number < largest]
-    strange = strange or [int(n) for n in np.flatnonzero(np.bincount(ids.ravel())) if not _is_allowed(int(n))]
-    if strange:
+    unknown = [int(number) for number in (ids.min(), ids.max()) if not 0 <= number < largest]
+    unknown = unknown or [int(n) for n in np.flatnonzero(np.bincount(ids.ravel())) if not _is_allowed(int(n))]
+    if unknown:
         raise BadSampleError(
-            f"{path}: has the number {strange[0]}, which no Cityscapes label allows; expected a label id 0..33, or "
+            f"{path}: has the number {unknown[0]}, which no Cityscapes label allows; expected a label id 0..33, or "
             "1000 times that of a class with instances plus a counter; restore the original file"
         )
     return ids

@@ -142,7 +142,7 @@ class CocoReader:
             if not isinstance(name, str) or ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
                 raise UserError(f"{where}: file_name {name!r}; expected a path within {self.images}; correct it")
             if str(image) in files or name in self._sizes:
-                raise UserError(f"{where}: id {image!r} or file_name {name!r} stands there twice; remove one")
+                raise UserError(f"{where}: id {image!r} or file_name {name!r} occurs twice; remove one")
             files[str(image)] = name
             self._sizes[name] = (height, width)
         if not files:

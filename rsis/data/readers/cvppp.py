@@ -108,8 +108,8 @@ class CvpppReader:
             image = to_rgb(read_image(picture_path), picture_path)
             if not self.labelled:
                 continue
-            found = np.unique(self._read_indices(image_id, image))
-            leaves = found[found > 0]
+            labels = np.unique(self._read_indices(image_id, image))
+            leaves = labels[labels > 0]
             for expected, label in enumerate(leaves, start=1):
                 if label != expected:
                     raise UserError(

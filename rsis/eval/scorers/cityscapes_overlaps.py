@@ -35,7 +35,7 @@ def match_image(
     columns = ids.ravel(order="F")  # column by column, as in run-length encodings
     objects = _describe_objects(columns, None if distances is None else distances.ravel(order="F"))
     targets = {name: [item | {"matchedPred": []} for item in items] for name, items in objects.items()}
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in LABEL_IDS}
+    predictions: dict[str, list[dict[str, Any]]] = {name: [] for name in LABEL_IDS}
 
     @cache
     def pixels_under(counts: str, size: tuple[int, int]) -> np.ndarray:
@@ -65,9 +65,9 @@ def match_image(
             if intersection:
                 matched.append(item | {"intersection": intersection})
                 target["matchedPred"].append(record | {"intersection": intersection})
-        found[class_name].append(record | {"matchedGt": matched})
+        predictions[class_name].append(record | {"matchedGt": matched})
         predicted += 1
-    return {"groundTruth": targets, "prediction": found}
+    return {"groundTruth": targets, "prediction": predictions}
 
 
 def _describe_objects(columns: np.ndarray, distances: np.ndarray | None) -> dict[str, list[dict[str, Any]]]:

@@ -136,8 +136,8 @@ def _covered(image: ImagePrediction, targets: dict[str, list[RLE]], limit: int) 
     return covered
 
 
-def _iou(found: list[RLE], targets: list[RLE]) -> np.ndarray:
+def _iou(predicted: list[RLE], targets: list[RLE]) -> np.ndarray:
     """Return the IoU of each pair of masks, float [D, N]."""
-    if not found or not targets:
-        return np.zeros((len(found), len(targets)))
-    return np.asarray(coco_mask.iou(found, targets, [0] * len(targets)))
+    if not predicted or not targets:
+        return np.zeros((len(predicted), len(targets)))
+    return np.asarray(coco_mask.iou(predicted, targets, [0] * len(targets)))

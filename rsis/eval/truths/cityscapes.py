@@ -98,8 +98,8 @@ class CityscapesTruth(GroundTruth):
             raise UserError(f"{path}: has pixels of mode {mode}; expected 16-bit grey{loss}; {_RESTORE}")
         ids = pixels.astype(np.int32)
         if ids.min() < 0 or ids.max() >= len(_KNOWN) or not _KNOWN[ids].all():
-            strange = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
-            raise UserError(f"{path}: has the number {strange}; expected those of the table of labels; {_RESTORE}")
+            unknown = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
+            raise UserError(f"{path}: has the number {unknown}; expected those of the table of labels; {_RESTORE}")
         return ids
 
     def instance_map(self, image_id: str) -> np.ndarray:

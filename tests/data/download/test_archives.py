@@ -91,7 +91,7 @@ def test_interrupted_archives_go_on_and_leave_no_half_tree(own: Path, site: Site
     source = _archives(site, notes=b"read me", plants=packed)
     folder = tmp_path / "raw" / "leaves"
     site.pages["/plants"].drops = [1000, *[0] * 50]
-    with pytest.raises(UserError, match=r"plants: not to be had from .*gone/plants \(HTTP 404\)") as caught:
+    with pytest.raises(UserError, match=r"plants: cannot be fetched from .*gone/plants \(HTTP 404\)") as caught:
         download("leaves", plant_section(source), folder)
     kept = tmp_path / "raw" / ".archives" / "leaves"
     assert f"put it at {kept / 'plants'}" in str(caught.value)

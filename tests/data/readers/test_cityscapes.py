@@ -121,7 +121,7 @@ def _rename(old: str, new: str) -> Callable[[Path], object]:
                 truth_path(root, "train", SECOND),
                 truth_path(root, "train", FIRST).with_name(truth_path(root, "train", SECOND).name),
             ),
-            "stands in .*gtFine/train/aachen too",
+            "is in .*gtFine/train/aachen too",
         ),
     ],
 )

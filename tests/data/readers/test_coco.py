@@ -178,7 +178,7 @@ def _delete(part: str, number: int, key: str) -> Callable[[dict[str, Any]], obje
         (_set("annotations", 0, category_id=9), r"annotations\[0\]: category_id 9 is not in categories"),
         (_set("images", 0, file_name="gone.png"), r"gone.png: no such file, but .* images\[0\] lists it"),
         (_set("images", 0, file_name="../a.png"), "expected a path within"),
-        (lambda content: content["images"].append(content["images"][0]), "stands there twice"),
+        (lambda content: content["images"].append(content["images"][0]), "occurs twice"),
         (lambda content: content["categories"].append({"id": "3", "name": "n"}), "that no other has"),
     ],
 )

@@ -131,7 +131,7 @@ def test_processes_change_no_byte(folder: Path, tmp_path: Path) -> None:
 
 
 def test_leaves_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UserError, match="20 leaves cannot all show in 8 x 8 pixels"):
+    with pytest.raises(UserError, match="20 leaves cannot all be visible in 8 x 8 pixels"):
         make_plant(1, 1, (8, 8), (20, 20))
     with pytest.raises(UserError, match="must not exceed"):
         make_plant(1, 1, (64, 64), (5, 4))

@@ -262,5 +262,5 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         make_scene(1, 1, (64, 64), (5, 4))
     with pytest.raises(UserError, match="scenes need 32 x 32"):
         make_scene(1, 1, (31, 64), (1, 2))
-    with pytest.raises(UserError, match="60 objects cannot all show in 32 x 32 pixels"):
+    with pytest.raises(UserError, match="60 objects cannot all be visible in 32 x 32 pixels"):
         make_scene(1, 1, (32, 32), (60, 60))

@@ -199,7 +199,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         make_street(1, 1, (64, 128), (5, 4))
     with pytest.raises(UserError, match="streets need 32 x 64"):
         make_street(1, 1, (64, 63), (1, 2))
-    with pytest.raises(UserError, match="80 objects cannot all show in 32 x 64 pixels"):
+    with pytest.raises(UserError, match="80 objects cannot all be visible in 32 x 64 pixels"):
         make_street(1, 1, (32, 64), (80, 80))
 
 

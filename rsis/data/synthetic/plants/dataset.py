@@ -109,7 +109,7 @@ def _arrange(
         areas = np.bincount(labels.ravel(), minlength=len(plant) + 1)[1:]
     if len(plant) < least or areas.min(initial=FEWEST_PIXELS) < FEWEST_PIXELS:
         raise UserError(
-            f"leaves, image_size: {least} leaves cannot all show in {size[0]} x {size[1]} pixels; "
+            f"leaves, image_size: {least} leaves cannot all be visible in {size[0]} x {size[1]} pixels; "
             "ask for fewer leaves or a larger image"
         )
     return plant, labels

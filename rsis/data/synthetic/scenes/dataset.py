@@ -76,7 +76,7 @@ def make_scene(seed: int, index: int, size: tuple[int, int], objects: tuple[int,
             break
     else:
         raise UserError(
-            f"objects, image_size: {least} objects cannot all show in {size[0]} x {size[1]} pixels; "
+            f"objects, image_size: {least} objects cannot all be visible in {size[0]} x {size[1]} pixels; "
             "ask for fewer objects or a larger image"
         )
     _paint(rng, canvas, figures)
@@ -123,15 +123,18 @@ def write_scenes(folder: Path, source: SceneSource, processes: int | None = None
     """
     last = source.train + source.val
     voc = {"train": range(1, source.train + 1), "val": range(source.train + 1, last + 1)}
-    own = range(last + 1, last + source.sbdataset + 1)
-    twice = {*voc["train"], *voc["val"][::2]}
+    sbdataset_only = range(last + 1, last + source.sbdataset + 1)
+    in_both = {*voc["train"], *voc["val"][::2]}
     scene_files.make_folders(folder)
-    jobs = [(index, index not in own, index in own or index in twice) for index in (*voc["train"], *voc["val"], *own)]
+    jobs = [
+        (index, index not in sbdataset_only, index in sbdataset_only or index in in_both)
+        for index in (*voc["train"], *voc["val"], *sbdataset_only)
+    ]
     names = list(map_in_processes(partial(_write, folder, source), jobs, processes, fewest=16))
     ids = {index: name for (index, *_), name in zip(jobs, names, strict=True)}
     sets = {name: [ids[index] for index in indices] for name, indices in voc.items()}
     scene_files.write_voc_lists(folder, sets)
-    scene_files.write_sbdataset_lists(folder, [ids[index] for index in sorted({*twice, *own})])
+    scene_files.write_sbdataset_lists(folder, [ids[index] for index in sorted({*in_both, *sbdataset_only})])
 
 
 def _write(folder: Path, source: SceneSource, job: tuple[int, bool, bool]) -> str:

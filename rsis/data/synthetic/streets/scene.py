@@ -77,13 +77,13 @@ def draw_street(
         fixed = furniture(rng, camera, half, wall)
         few = GOOD_AREA * size[0] * size[1] * (1 - attempt / ATTEMPTS)
         standing = _arrange(rng, (camera, half, wall), fixed, Sight(top, size, few), count)
-        found = sum(layer.label in COUNTED for layer in standing)
+        num_counted = sum(layer.label in COUNTED for layer in standing)
         # no test of shares here: they were tested in the small map, and at full size some are a little too small
-        if least <= found and Sight(top, size, FEWEST_PIXELS, share=0.0).shows_all(standing, 1.0):
+        if least <= num_counted and Sight(top, size, FEWEST_PIXELS, share=0.0).shows_all(standing, 1.0):
             layers = [*base, *standing, *top]
             return _picture(rng, layers, size), layers
     raise UserError(
-        f"objects, image_size: {least} objects cannot all show in {size[0]} x {size[1]} pixels; "
+        f"objects, image_size: {least} objects cannot all be visible in {size[0]} x {size[1]} pixels; "
         "ask for fewer objects or a larger image"
     )
 
@@ -129,24 +129,24 @@ def _arrange(
 ) -> list[Layer]:
     """Return the layers in the street, the farthest first, with up to `count` counted objects."""
     camera, half, wall = street
-    uncounted, taken = _uncounted(rng, camera, half)
+    uncounted, occupied = _uncounted(rng, camera, half)
     standing = _sorted([*fixed, *uncounted])
-    found = 0
+    num_counted = 0
     kinds, weights = list(WEIGHTS), np.array(list(WEIGHTS.values()))
     for _ in range(TRIES * count):
-        if found == count:
+        if num_counted == count:
             break
         kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
         x, z = _spot(rng, kind, half, wall)
         wide, long = VEHICLES.get(kind, FLAT)
         plot = (x - wide, x + wide, z, z + long)
-        if (kind in PAIRS and found + 2 > count) or any(_overlap(plot, other) for other in taken):
+        if (kind in PAIRS and num_counted + 2 > count) or any(_overlap(plot, other) for other in occupied):
             continue
         objects = KINDS[kind](rng, camera, x, z)
         trial = _sorted([*standing, *objects])
         if sight.shows_all(trial, sight.scale):
-            standing, found = trial, found + len(objects)
-            taken.append(plot)
+            standing, num_counted = trial, num_counted + len(objects)
+            occupied.append(plot)
     return standing
 
 
@@ -170,7 +170,7 @@ def _spot(rng: np.random.Generator, kind: str, half: float, wall: float) -> tupl
 def _uncounted(rng: np.random.Generator, camera: Camera, half: float) -> tuple[list[Layer], list[Plot]]:
     """Return the layers of a group, a caravan, both or neither, and the ground that they occupy."""
     layers: list[Layer] = []
-    taken: list[Plot] = []
+    occupied: list[Plot] = []
     side = rng.choice((-1.0, 1.0))
     if rng.random() < GROUP_CHANCE:
         make, x, step, count = (
@@ -183,12 +183,12 @@ def _uncounted(rng: np.random.Generator, camera: Camera, half: float) -> tuple[l
         sway = 0.9 if make is walker else 0.2 if make is bicycle else 0.05
         members = [layer for z in depths for layer in make(rng, camera, x + rng.uniform(-sway, sway), float(z))]
         layers.append(group(members[0].label, members))
-        taken.append((x - 1.3, x + 1.3, near, float(depths[0]) + step))
+        occupied.append((x - 1.3, x + 1.3, near, float(depths[0]) + step))
     if rng.random() < CARAVAN_CHANCE:
         x, z = -side * (half - 1.2), rng.uniform(12, 30)
         layers += caravan(rng, camera, x, z)
-        taken.append((x - 1.2, x + 1.2, z, z + 5.7))
-    return layers, taken
+        occupied.append((x - 1.2, x + 1.2, z, z + 5.7))
+    return layers, occupied
 
 
 def _overlap(one: Plot, other: Plot) -> bool:
