@@ -49,7 +49,7 @@ class Layer:
     Attributes:
         label: Name of its label in Cityscapes; for groups "persongroup" etc.
         depth: Distance from the camera; the farthest layer is drawn first.
-        outline: Corners (x, y) of its polygon in pixels, int64 [n, 2]; these pixels belong to the layer.
+        outline: Corners (x, y) of its polygon in pixels, int64 [n, 2]; the corner pixels are part of the layer.
         figures: Its figures in the order of drawing.
     """
 
