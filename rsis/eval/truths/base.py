@@ -1,7 +1,7 @@
 """The interface of the ground truth of a split, which is read from raw annotations.
 
-The classes here share no code with the readers of the training data: a bug in the preparation must show as a bad
-score, and must not cancel out.
+The classes here do not use the readers of the training data: a bug in a reader must show as a bad score, and must not
+cancel out.
 """
 
 from abc import ABC, abstractmethod
