@@ -1,4 +1,4 @@
-"""Scoring a run: prediction file and raw annotations in, all figures out."""
+"""The stage `score`: all metrics of a run from its prediction file and the raw annotations."""
 
 import logging
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Origin:
-    """What a prediction file is expected to be of.
+    """The expected run, data set and split of a prediction file.
 
     Attributes:
         run: Name of the run.
         dataset: Name of its data set.
-        split: None for any.
-        own: Whether `split` is the run's own, which `rsis predict` takes by itself.
+        split: Name of the split; None accepts any.
+        own: Whether `split` is the run's own split, for which `rsis predict` needs no option.
     """
 
     run: str
@@ -42,7 +42,7 @@ class Origin:
     own: bool = True
 
     def check(self, path: Path, predictions: PredictionFile) -> None:
-        """Raise UserError when the prediction file at `path` is of another run, data set or split."""
+        """Raise UserError if the prediction file at `path` belongs to another run, data set or split."""
         pairs = [("run", predictions.run, self.run), ("data set", predictions.dataset, self.dataset)]
         if self.split is not None:
             pairs.append(("split", predictions.split, self.split))
@@ -63,21 +63,22 @@ def score_run(
     manifest: Manifest | None = None,
     origin: Origin | None = None,
 ) -> Scores:
-    """Judge a prediction file by the scorers that `section` names.
+    """Score a prediction file with the scorers that `section` names.
+
+    With `dataset.skip_bad`, images may have no prediction, since the preparation may have left them out. Such images
+    are not scored, and the protocol lists them.
 
     Args:
-        predictions_path: What `rsis predict` wrote.
-        dataset: Section of params.yaml of the data set that was predicted.
-        root: Folder of its raw data.
-        section: Which scorers.
-        manifest: Of the raw data, to compare files with (see `load_ground_truth`).
-        origin: What the predictions must be of; None to take them as they are.
+        predictions_path: The prediction file.
+        dataset: The data set's section of params.yaml.
+        root: Folder of the raw data.
+        section: The scorers and their rules.
+        manifest: Manifest of the raw data, to check files with (see `load_ground_truth`).
+        origin: The expected run, data set and split of the predictions; None accepts any.
 
     Raises:
-        UserError: Predictions or annotations are missing or malformed, are of another run, data set or split, or
-            are not of the same images, sizes and classes, or a scorer's package is not installed. With
-            `dataset.skip_bad` images may lack a prediction: the preparation left them out. They are not scored, and
-            the protocol names them.
+        UserError: Predictions or annotations are missing or malformed, belong to another run, data set or split, or
+            do not have the same images, sizes and classes, or a scorer's package is not installed.
     """
     if "cityscapes" in section.scorers:
         require("scorer cityscapes", "cityscapesscripts")
@@ -155,19 +156,19 @@ def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:
 
 
 def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, skip_bad: bool) -> list[str]:
-    """Check that a prediction file and the truth speak of the same images and classes.
+    """Check that a prediction file and the ground truth have the same images and classes.
 
     Args:
-        path: The prediction file, for the error.
-        predictions: What it says.
-        truth: Of its split.
-        skip_bad: Whether images may lack a prediction.
+        path: The prediction file, for the error message.
+        predictions: Its content.
+        truth: Ground truth of the same split.
+        skip_bad: Whether images may have no prediction.
 
     Returns:
-        The images that do.
+        The ids of the images without a prediction.
 
     Raises:
-        UserError: They speak of others.
+        UserError: The images or the classes differ, or there is no prediction at all.
     """
     predicted = {image.image_id: image for image in predictions.images}
     unknown = [image_id for image_id in predicted if image_id not in truth.image_ids]
@@ -189,7 +190,7 @@ def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, sk
 
 
 def check_sizes(path: Path, predictions: PredictionFile, truth: GroundTruth) -> None:
-    """Raise UserError when an image of the prediction file `path` has not the size of its annotation."""
+    """Raise UserError if an image of the prediction file `path` does not have the size of its annotation."""
     for image in predictions.images:
         if image.size != truth.size(image.image_id):
             raise UserError(
@@ -199,7 +200,7 @@ def check_sizes(path: Path, predictions: PredictionFile, truth: GroundTruth) -> 
 
 
 def _count_objects(predictions: PredictionFile, truth: GroundTruth) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Count the true objects, crowd regions aside, per image and per class."""
+    """Return tables of the number of true objects per image and per class, without crowd regions."""
     rows = []
     in_class = dict.fromkeys(range(1, len(truth.class_names) + 1), 0)
     for image in predictions.images:

@@ -1,4 +1,4 @@
-"""The truth of a split, chosen by the data set's format."""
+"""Choice of the ground truth of a split by the data set's format."""
 
 from pathlib import Path
 from typing import assert_never
@@ -24,18 +24,19 @@ from rsis.machine.extras import require
 
 
 def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: Manifest | None = None) -> GroundTruth:
-    """Open the truth of one split.
+    """Open the ground truth of one split.
 
     Args:
-        dataset: Section of params.yaml.
+        dataset: The data set's section of params.yaml.
         root: Folder of the raw data; the paths in `dataset.splits` are relative to it.
-        split: Which images.
-        manifest: Of the raw data; files that only the right bytes make safe to parse are compared with it.
+        split: Name of the split.
+        manifest: Manifest of the raw data. If given, files that are unsafe to parse when damaged (MATLAB files) are
+            compared with it first.
 
     Raises:
         UserError: The split is not configured; a folder or file is missing, empty or not of its format; the
-            package that reads the format is not installed.
-            The same can come later from the methods of the result, which read one image each.
+            package that reads the format is not installed. The methods of the result raise it too, since they read
+            the files of one image each.
     """
     if split not in dataset.splits:
         raise UserError(
