@@ -35,6 +35,10 @@ PREPROCESSING: dict[str, Any] = {
     "mean": list(MEAN),
     "std": list(STD),
 }
+PREPROCESSING_OF: dict[str, dict[str, Any]] = {
+    "imagenet": PREPROCESSING,
+    "image": {**PREPROCESSING, "mean": "of the image", "std": "of the image"},
+}
 _OPENING = b'{"__metadata__":{"rsis":'
 
 
@@ -120,10 +124,12 @@ def read_info(path: Path) -> CheckpointInfo:
     if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
         found = header.get("schema_version") if isinstance(header, dict) else None
         raise UserError(f"{path}: schema version {found}, this program reads {SCHEMA_VERSION}; train the run again")
-    if header.get("preprocessing") != PREPROCESSING:
+    model = header.get("model")
+    expected = PREPROCESSING_OF.get(model.get("normalization", "imagenet") if isinstance(model, dict) else "")
+    if header.get("preprocessing") != expected:
         raise UserError(
             f"{path}: made for images preprocessed as {header.get('preprocessing')}, this program does "
-            f"{PREPROCESSING}; use the version of it that the file names ({header.get('version')})"
+            f"{expected}; use the version of it that the file names ({header.get('version')})"
         )
     del header["schema_version"]
     try:

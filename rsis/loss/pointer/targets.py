@@ -62,12 +62,11 @@ def pointer_targets(batch: Batch, *, grid: tuple[int, int], grid_stride: int, ma
     whole = F.pad(batch.target_masks.float(), (0, across, 0, down))
     masks = F.avg_pool2d(whole, mask_stride)
     present = torch.arange(masks.shape[1], device=masks.device) < batch.num_instances[:, None]
-    area = masks.sum(dim=(2, 3)).clamp(min=1e-6)  # in pixels of the masks
-    rows, columns = (
-        (torch.arange(length, device=masks.device) + 0.5) * mask_stride for length in (masks.shape[2], masks.shape[3])
-    )
-    centres = torch.stack([(masks.sum(3) @ rows) / area, (masks.sum(2) @ columns) / area], dim=2)
-    radii = ((area * mask_stride**2) / math.pi).sqrt().clamp(min=1.0)
+    of_rows, of_columns = whole.sum(dim=3), whole.sum(dim=2)  # [B, N, H], [B, N, W]
+    area = of_rows.sum(dim=2).clamp(min=1e-6)  # pixels
+    rows, columns = (torch.arange(sums.shape[2], device=masks.device) + 0.5 for sums in (of_rows, of_columns))
+    centres = torch.stack([(of_rows @ rows) / area, (of_columns @ columns) / area], dim=2)
+    radii = (area / math.pi).sqrt().clamp(min=1.0)
 
     covered = F.avg_pool2d(masks, grid_stride // mask_stride)  # [B, N, h, w]
     cell_rows, cell_columns = ((torch.arange(length, device=masks.device) + 0.5) * grid_stride for length in grid)

@@ -98,7 +98,7 @@ class MaskHead(nn.Module):
             if number == 0:  # in two parts: the embedding is not copied beside the places
                 bias = torch.baddbmm(bias, weights[..., width:], places.flatten(2).to(values.dtype))
             values = torch.baddbmm(bias, weights[..., :width], values)
-            if outputs > 1:
+            if number < len(self.widths) - 1:
                 values = F.relu(values, inplace=True)
         logits = values.view(count, height, columns).float()
         return logits + self.prior[0] * disc + self.prior[1]

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from safetensors.torch import load_file
 
 import rsis
-from rsis.checkpoint.file import CheckpointInfo, checkpoint_bytes
+from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, checkpoint_bytes
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
@@ -68,6 +68,7 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         predict=run.predict.model_dump(mode="json"),
         metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
         key=training.key,
+        preprocessing=PREPROCESSING_OF[run.model.normalization],
     )
     sync(state / "history")
     seal(state / "history")
