@@ -1,4 +1,4 @@
-"""The objects of a batch of images: the network's steps, the end of each sequence, binary masks."""
+"""Find the objects of a batch of images: run the decoder, end each sequence, make binary masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from rsis.model.convlstm.decoder import join_steps, upsample
 from rsis.model.network import RSISNetwork, mask_probs, normalize
 from rsis.structures import RSISOutput
 
-# Steps between two looks at whether there is anything left: several together use the hardware better, fewer are
-# fewer in vain.
+# Decoder steps between two checks whether all sequences have ended: more use the hardware better, fewer waste less work
+# after the end.
 _STEPS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class DetectedObjects:
-    """What the network found in one image, before anyone's file format.
+    """The n objects found in one image, independent of any file format.
 
     Attributes:
-        masks: bool [n, H', W'] at the image's own size, in the order they were emitted; none is empty.
-        class_probs: float [n, K-1], among the real classes, 0..1.
-        steps: int [n], the decoder steps, from 0.
-        objectness: float [T'], of every step that was run, 0..1.
+        masks: bool [n, H', W'] at the image's original size, in the order of the decoder steps; none is empty.
+        class_probs: float [n, K-1], 0..1, over the classes 1..K-1.
+        steps: int [n], the decoder step of each object, from 0.
+        objectness: float [T'], 0..1, of every step that was run.
     """
 
     masks: np.ndarray
@@ -36,11 +36,11 @@ class DetectedObjects:
 
 @dataclass(frozen=True)
 class StepOutputs:
-    """What the network said of one image, before any threshold on masks.
+    """The network's output for one image, for every step that was run, before any threshold.
 
     Attributes:
-        probs: float [T', H, W], the masks' probabilities at the network's size, of every step that was run.
-        class_probs: float [T', K-1], among the real classes, 0..1.
+        probs: float [T', H, W], 0..1, mask probabilities at the network's input size.
+        class_probs: float [T', K-1], 0..1, over the classes 1..K-1.
         objectness: float [T'], 0..1.
     """
 
@@ -57,28 +57,31 @@ def find_objects(
     Args:
         network: In eval mode.
         images: uint8 [B, 3, H, W] on the network's device.
-        sizes: (H', W') that the masks of each image are to have.
+        sizes: Size (H', W') of the masks to return for each image.
         section: Thresholds.
+
+    Returns:
+        The objects of each image.
     """
-    decoded = decode(network, images, section)
-    return [read_out(item, size, section) for item, size in zip(decoded, sizes, strict=True)]
+    outputs = decode(network, images, section)
+    return [read_out(output, size, section) for output, size in zip(outputs, sizes, strict=True)]
 
 
 @torch.inference_mode()
 def decode(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
-    """Run the network on images uint8 [B, 3, H, W] until every sequence has ended, `num_steps` steps at most."""
+    """Run the network on images uint8 [B, 3, H, W] until all sequences have ended, for at most `num_steps` steps."""
     output = _decode(network, normalize(images).contiguous(memory_format=torch.channels_last), section)
     probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T', H, W]
     objectness = torch.sigmoid(output.objectness_logits).cpu().numpy()  # [B, T']
-    # among the real classes: class 0 is no class of an object, and matched targets never hold it
+    # class 0 is left out: no object has it, and matched targets never have it
     classes = output.class_logits[..., 1:].softmax(dim=-1).cpu().numpy()  # [B, T', K-1]
     return [StepOutputs(*of_image) for of_image in zip(probs, classes, objectness, strict=True)]
 
 
 @torch.inference_mode()
 def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSection) -> DetectedObjects:
-    """Return the objects of what was decoded, their masks of `size` (H', W')."""
-    # the sequence ends at the first step that says there is no object (paper, section 3.2)
+    """Return the objects in the output for one image, with masks of `size` (H', W')."""
+    # the sequence ends at the first step with an objectness below the threshold (paper, section 3.2)
     length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
     masks = binary_masks(decoded.probs[:length], size, section).cpu().numpy()  # [length, H', W']
     steps = np.flatnonzero(masks.sum(axis=(1, 2)) > least_area(size, section))
@@ -86,12 +89,12 @@ def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSectio
 
 
 def least_area(size: tuple[int, int], section: PredictSection) -> float:
-    """Return the pixels that a mask of a picture of `size` must exceed: at least 0, an empty mask is no object."""
+    """Return the number of pixels that a mask in an image of `size` (H', W') must exceed to be an object, 0 or more."""
     return section.min_area * size[0] * size[1]
 
 
 def _decode(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> RSISOutput:
-    """Run the network until every image's sequence has ended, `section.num_steps` steps at most."""
+    """Run the decoder until all sequences have ended, for at most `section.num_steps` steps."""
     state = network.start(images)
     going = torch.ones(len(images), dtype=torch.bool, device=images.device)
     outputs: list[RSISOutput] = []
@@ -105,11 +108,11 @@ def _decode(network: RSISNetwork, images: torch.Tensor, section: PredictSection)
 
 
 def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSection) -> torch.Tensor:
-    """Return bool [T, H', W'] at the image's own size (H', W') from probabilities [T, H, W].
+    """Return binary masks, bool [T, H', W'] at `size` (H', W'), from probabilities [T, H, W].
 
-    Probabilities are resized before the threshold, as the original does, so that contours stay smooth. With
-    `exclusive` a pixel that several objects claim goes to the most probable one. With `largest_component`
-    a mask keeps the largest of its 8-connected parts (released code for Cityscapes).
+    Probabilities are resized before the threshold, as in the released code, so that contours stay smooth. With
+    `exclusive`, a pixel in more than one mask is kept only in the most probable one. With `largest_component`,
+    only the largest 8-connected component of each mask is kept (released code for Cityscapes).
     """
     if len(probs) == 0:
         return torch.zeros(0, *size, dtype=torch.bool)
@@ -123,9 +126,9 @@ def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSec
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Return the largest 8-connected part of a bool mask [H, W], of equals the first; an empty mask stays."""
-    parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    """Return the largest 8-connected component of a bool mask [H, W]; the first of equal ones; an empty mask as is."""
+    components, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if count < 2:
         return mask
-    largest: np.ndarray = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    largest: np.ndarray = components == np.bincount(components.ravel())[1:].argmax() + 1
     return largest
