@@ -1,10 +1,10 @@
-"""Joint augmentation of an image and its maps.
+"""Joint augmentation of an image, its instance map and its ignore mask.
 
-The affine map follows the original implementation: the parameters of `affine_matrix`, each uniform in its
-range, about the image's centre, from output to input; beyond the border the border repeats, in the image
-and in the maps. The image is resampled bilinearly, where the original takes the nearest pixel.
-torchvision's affine takes no matrix, has one zoom for both axes and cannot repeat the border, so `warp`
-does it.
+The affine map is that of the original implementation: its parameters (see `affine_matrix`) are uniform in their
+ranges, it maps output to input coordinates about the image's centre, and positions outside the image take the
+nearest border pixel, in the image and in the maps. The image is resampled bilinearly; the original takes the nearest
+pixel. torchvision's affine takes no matrix, has one zoom for both axes and cannot repeat the border, so `warp` replaces
+it.
 """
 
 import math
@@ -21,16 +21,16 @@ Sample = tuple[Tensor, Tensor, Tensor]
 
 
 class JointAugment:
-    """Random flips, transpose, affine map, brightness and contrast, the same for image and maps.
+    """Random flips, transpose and affine map, the same for image and maps; random brightness and contrast.
 
-    Every random number comes from torch's global generator, so `torch.manual_seed` decides the outcome.
-    What the section leaves at its default draws no number and changes nothing.
+    Every random number comes from torch's global generator, so `torch.manual_seed` determines the result.
+    An augmentation that is left at its default is off and draws no random number.
 
     Args:
-        section: Probability 1/2 for each flip and the transpose; ranges of the others. `rotation` and
-            `shear` are in degrees, `shift` in fractions of height and width, each drawn from -value to
+        section: Which augmentations are on, and their ranges. Each flip and the transpose has probability 1/2.
+            `rotation` and `shear` are in degrees, `shift` in fractions of height and width, each drawn from -value to
             value. `zoom` is the range of the input extent that fills the output: below 1 magnifies.
-            `brightness` and `contrast` scale by 1 - value to 1 + value.
+            `brightness` and `contrast` scale by a factor from 1 - value to 1 + value.
     """
 
     def __init__(self, section: AugmentSection) -> None:
@@ -38,7 +38,7 @@ class JointAugment:
         self._moves = section.rotation > 0 or section.shift > 0 or section.shear > 0 or section.zoom != (1.0, 1.0)
 
     def __call__(self, image: Tensor, instance_map: Tensor, ignore_mask: Tensor) -> Sample:
-        """Return the sample augmented; shapes and types stay, but `transpose` exchanges H and W.
+        """Return the augmented sample; shapes and dtypes stay, but `transpose` exchanges H and W.
 
         Args:
             image: uint8 [3, H, W].
@@ -78,16 +78,16 @@ class JointAugment:
 def affine_matrix(
     size: tuple[int, int], *, rotation: float, shift: tuple[float, float], shear: float, zoom: tuple[float, float]
 ) -> Tensor:
-    """Return float64 [3, 3], rotation @ shift @ shear @ zoom, that maps output (row, column, 1) to input.
+    """Return the float64 [3, 3] matrix rotation @ shift @ shear @ zoom, which maps output (row, column, 1) to input.
 
-    Coordinates are pixels from the image's centre, rows downwards.
+    Coordinates are in pixels from the image's centre; rows count downwards.
 
     Args:
         size: (H, W), the unit of `shift`.
-        rotation: Degrees.
-        shift: Fractions of height and width.
-        shear: Degrees, along the rows.
-        zoom: Input extent that fills the output, per axis (rows, columns).
+        rotation: In degrees.
+        shift: In fractions of height and width.
+        shear: In degrees, along the rows.
+        zoom: Input extent that fills the output, for each axis (rows, columns).
     """
     angle, slant = math.radians(rotation), math.radians(shear)
     cos, sin = math.cos(angle), math.sin(angle)
@@ -99,13 +99,14 @@ def affine_matrix(
 
 
 def warp(tensor: Tensor, matrix: Tensor, interpolation: Literal["nearest", "bilinear"]) -> Tensor:
-    """Return the tensor with its last two axes resampled; shape and type stay.
+    """Return the tensor with its last two axes resampled; shape and dtype stay.
 
-    Output pixel (row, column) takes the value at `matrix @ (row, column, 1)`, both measured from the centre
-    of the outermost pixels, ((H - 1) / 2, (W - 1) / 2). Beyond the border the border repeats.
+    Output pixel (row, column) takes the value at `matrix @ (row, column, 1)`. Both are measured from the image's
+    centre, which is at ((H - 1) / 2, (W - 1) / 2) in pixel indices. Positions outside the image take the nearest
+    border pixel.
 
     Args:
-        tensor: [..., H, W] of any type for "nearest"; [C, H, W], float or integer, for "bilinear".
+        tensor: [..., H, W] of any dtype for "nearest"; [C, H, W], float or integer, for "bilinear".
         matrix: float [3, 3], output to input.
         interpolation: "nearest" (ties round up) or "bilinear" (integers are rounded).
     """
@@ -114,7 +115,7 @@ def warp(tensor: Tensor, matrix: Tensor, interpolation: Literal["nearest", "bili
 
 
 def _places(size: tuple[int, int], matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Return float64 [H, W] twice, the input row and column that each output pixel takes its value at."""
+    """Return the input row and the input column of each output pixel, both float64 [H, W]."""
     height, width = size
     centre = torch.tensor([(height - 1) / 2, (width - 1) / 2], dtype=torch.float64)
     rows = torch.arange(height, dtype=torch.float64)[:, None] - centre[0]  # [H, 1]
@@ -127,7 +128,7 @@ def _places(size: tuple[int, int], matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _nearest_pixels(places: tuple[Tensor, Tensor]) -> Tensor:
-    """Return int64 [H, W], the input pixel nearest to each place, counted row by row; ties round up."""
+    """Return int64 [H, W], the row-major index of the input pixel nearest to each position; ties round up."""
     height, width = places[0].shape
     row, column = (
         (place + 0.5).floor_().clamp_(0, last - 1) for place, last in zip(places, (height, width), strict=True)
@@ -136,16 +137,16 @@ def _nearest_pixels(places: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _pick(tensor: Tensor, pixels: Tensor) -> Tensor:
-    """Return the tensor [..., H, W] with the values of these pixels."""
+    """Return the tensor [..., H, W] with the values of the input pixels at these row-major indices, int64 [H, W]."""
     return tensor.flatten(-2).index_select(-1, pixels.flatten()).view(tensor.shape)
 
 
 def _bilinear(tensor: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
-    """Return the tensor [C, H, W] with its values at these places; beyond the border the border repeats."""
+    """Return the tensor [C, H, W] interpolated at these input rows and columns; outside, the border repeats."""
     values = tensor if tensor.is_floating_point() else tensor.float()
     height, width = tensor.shape[-2:]
     row, column = places
-    grid = torch.empty(1, height, width, 2, dtype=values.dtype)  # assigned, since stacking is slow along this axis
+    grid = torch.empty(1, height, width, 2, dtype=values.dtype)  # filled in place: stacking along this axis is slow
     grid[0, ..., 0] = (2 * column).add_(1).div_(width).sub_(1)
     grid[0, ..., 1] = (2 * row).add_(1).div_(height).sub_(1)
     values = grid_sample(values[None], grid, padding_mode="border", align_corners=False)[0]

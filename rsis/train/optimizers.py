@@ -1,4 +1,4 @@
-"""The optimiser of a training, its parameter groups, and the schedule of its learning rates."""
+"""The optimiser of a training, its parameter groups, and its learning rate schedule."""
 
 from typing import Any, assert_never
 
@@ -11,7 +11,7 @@ from rsis.train.muon import Muon
 
 
 def make_optimizer(network: RSISNetwork, section: TrainSection) -> torch.optim.Optimizer:
-    """Return the optimiser of a training over `parameter_groups`."""
+    """Return the optimiser `section.optimizer` for the groups of `parameter_groups`."""
     groups, decay = parameter_groups(network, section), section.weight_decay
     match section.optimizer:
         case "adam":
@@ -27,12 +27,12 @@ def make_optimizer(network: RSISNetwork, section: TrainSection) -> torch.optim.O
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, section: TrainSection, steps: int) -> LRScheduler | None:
-    """Return the schedule of the learning rates, None where they are constant.
+    """Return the learning rate schedule, None if the learning rates are constant.
 
     Args:
-        optimizer: Its groups have the peak rates.
-        section: `one_cycle` warms up for a tenth of the training and falls to 0, `cosine` falls from the start.
-        steps: Batches of the whole training, which the schedule spans.
+        optimizer: Its groups have the peak learning rates.
+        section: `one_cycle` warms up for a tenth of the training and then falls to 0; `cosine` falls from the start.
+        steps: Length of the schedule, the number of batches of the whole training.
     """
     match section.lr_schedule:
         case "constant":
@@ -43,7 +43,7 @@ def make_scheduler(optimizer: torch.optim.Optimizer, section: TrainSection, step
             if steps == 1:  # no room for a cycle, which ends at 0
                 return None
             peaks = [group["lr"] for group in optimizer.param_groups]
-            # a tenth of ten batches is one, and torch divides by the number of those before it
+            # with ten batches the warm-up is one batch, and torch would divide by the number of batches before it, 0
             warm_up = 0.2 if steps == 10 else 0.1
             return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=warm_up, cycle_momentum=False)
         case _ as unknown:
@@ -51,9 +51,9 @@ def make_scheduler(optimizer: torch.optim.Optimizer, section: TrainSection, step
 
 
 def parameter_groups(network: RSISNetwork, section: TrainSection) -> list[dict[str, Any]]:
-    """Return the parameters in groups: decoder and skips, backbone; for Muon the kernels of each once more.
+    """Return the parameter groups: decoder and skips, and backbone; with Muon also the kernels of each.
 
-    Muon is for weights between hidden layers: the first convolution and the heads stay with AdamW.
+    Muon is meant for weights between hidden layers, so AdamW updates the first convolution and the heads.
     """
     first = next(network.encoder.backbone.parameters())
     groups: list[dict[str, Any]] = []

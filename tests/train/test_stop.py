@@ -1,4 +1,4 @@
-"""What a cluster does to a training, and that it costs no more than the running epoch."""
+"""Signals and damage as on a cluster cost a training no more than its current epoch."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(prepared: Path) -> dict[str, bytes]:
-    """What an uninterrupted training leaves."""
+    """The output files of an uninterrupted training."""
     folder = copy_of(prepared, prepared.parent / "whole")
     assert rsis(folder, "train", "demo").returncode == 0
     return outputs(folder)
@@ -59,7 +59,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 
 def has_passed(folder: Path, epoch: int) -> bool:
-    """Whether a training has finished an epoch, counted from 0, and its checkpoint is there."""
+    """Whether a training has finished an epoch, counted from 0, and written its checkpoint."""
     found = list(folder.glob("state/demo/*/alive.json"))
     return bool(list(folder.glob("state/demo/*/last.ckpt"))) and json.loads(found[0].read_text())["epoch"] > epoch
 
