@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_named_and_the_training_goes_on(
 
 
 @pytest.mark.pipeline
-def test_the_sign_of_life_says_where_a_training_is(prepared: Path, whole: dict[str, bytes]) -> None:
+def test_the_heartbeat_has_the_progress_of_a_training(prepared: Path, whole: dict[str, bytes]) -> None:
     (path,) = (prepared.parent / "whole").glob("state/demo/*/alive.json")
     progress = json.loads(path.read_text())
     assert (progress["epoch"], progress["epochs"], progress["batch"], progress["batches"]) == (6, 6, 0, 2)
