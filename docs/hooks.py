@@ -1,4 +1,4 @@
-"""Pages that are written whenever the documentation is built: the command line's, the keys of params.yaml."""
+"""Pages that are generated when the documentation is built: the command line, and the keys of params.yaml."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from rsis.cli.main import app
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add command-line.md, from the commands themselves, and keys.md, from the end of params.yaml."""
+    """Add command-line.md, generated from the commands, and keys.md, generated from the end of params.yaml."""
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name="rsis")
     text = typer.cli.get_docs_for_click(obj=command, ctx=context, name="rsis", title="Command line")
     codes = (
-        "\nExit codes: 0 done; 2 something you can put right, said in one line; 75 stopped from outside and ready to "
-        "go on; 130 interrupted.\n"
+        "\nExit codes: 0 done; 2 an error that you can correct, explained in one line; 75 stopped by a signal and "
+        "ready to be resumed; 130 interrupted.\n"
     )
     files.append(File.generated(config, "command-line.md", content=text + codes))
     files.append(File.generated(config, "keys.md", content=keys_page()))
@@ -25,7 +25,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def keys_page() -> str:
-    """Return the list of all keys that ends params.yaml, as a page."""
+    """Return a page with the list of all keys at the end of params.yaml."""
     file = (Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8")
     comment = file[file.index("# All keys of a data set") :]
     text = "".join(line.removeprefix("#").removeprefix(" ") for line in comment.splitlines(keepends=True))
