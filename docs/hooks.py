@@ -1,4 +1,4 @@
-"""Pages that are written whenever the documentation is built: the command line's, the keys of params.yaml."""
+"""Pages that are generated when the documentation is built: the command line, and the keys of params.yaml."""
 
 import typer.cli
 import typer.main
@@ -21,8 +21,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     context = typer.Context(command, info_name="rsis")
     text = typer.cli.get_docs_for_click(obj=command, ctx=context, name="rsis", title="Command line")
     codes = (
-        "\nExit codes: 0 done; 2 something you can put right, said in one line; 75 stopped from outside and ready to "
-        "go on; 130 interrupted.\n"
+        "\nExit codes: 0 done; 2 an error that you can correct, explained in one line; 75 stopped by a signal and "
+        "ready to be resumed; 130 interrupted.\n"
     )
     files.append(File.generated(config, "command-line.md", content=text + codes))
     files.append(File.generated(config, "keys.md", content=keys_page()))

@@ -1,8 +1,8 @@
-"""A trained network on disk: one .safetensors file that says what it holds.
+"""A trained network on disk: one .safetensors file that describes itself.
 
-The tensors are the state dict of `RSIS`, float32. The file's header carries, under the key `rsis`, a JSON
-object with the fields of `CheckpointInfo` and `schema_version`; nothing is pickled, so opening a file from a
-stranger runs no code. Example of the header:
+The tensors are the state dict of `RSISNetwork`, float32. The metadata in the file's header has one key, `rsis`: a JSON
+object with the fields of `CheckpointInfo` and `schema_version`. Nothing is pickled, so opening an untrusted file
+runs no code. Example of the JSON object:
 
     {"schema_version": 2, "run": "demo", "dataset": "plants", "class_names": ["leaf"], "size": [96, 96],
      "preprocessing": {"channels": "RGB", "resize": "bilinear, antialiased", "mean": [0.485, 0.456, 0.406],
@@ -44,21 +44,21 @@ _OPENING = b'{"__metadata__":{"rsis":'
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of itself.
+    """The description of a checkpoint, stored in its file.
 
     Attributes:
         run: Name of the run in params.yaml.
         dataset: Name of its data set.
         class_names: Name of class id i at position i - 1.
-        size: (H, W) the network was trained at; images are resized to it and normalised (`normalize`).
+        size: (H, W) of the training images; images are resized to it and normalised (`normalize`).
         model: The architecture, fields of `ModelSection`.
-        train: How it was trained, fields of `TrainSection`; empty where that is not known.
-        predict: How its run reads masks off its output, fields of `PredictSection`.
-        metrics: Last training and validation figures.
+        train: Parameters of the training, fields of `TrainSection`; empty if unknown.
+        predict: Parameters of the prediction, fields of `PredictSection`.
+        metrics: Training and validation metrics of the last epoch.
         key: Digest of everything the training depended on: parameters, data, source code.
-        preprocessing: What is done to an RGB image: resized to `size` by this filter, scaled to 0..1, less the
-            mean, over the deviation.
-        version: Of this package.
+        preprocessing: Preprocessing of an RGB image: it is resized to `size` with this filter and scaled to 0..1, then
+            the mean is subtracted and the result divided by the standard deviation.
+        version: Version of this package.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -91,13 +91,13 @@ def checkpoint_bytes(network: Network, info: CheckpointInfo) -> bytes:
 
 
 def check_own(path: Path) -> None:
-    """Refuse a file in a checkpoint's place that this program did not write.
+    """Check that writing a checkpoint to `path` would not replace a file that this program did not write.
 
-    What begins as `save_checkpoint` begins a file is ours, whole or not and of any schema; so is an empty file, with
-    which nothing is lost.
+    A file counts as ours if it begins as the files of `save_checkpoint` do, even if it is truncated or of another
+    schema version. An empty file may be replaced too, since it holds nothing.
 
     Raises:
-        UserError: There is something else at `path`.
+        UserError: There is another kind of file, or a folder, at `path`.
     """
     if path.is_file():
         with path.open("rb") as file:
@@ -109,10 +109,11 @@ def check_own(path: Path) -> None:
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """Read what a checkpoint says of itself, without its weights.
+    """Read the description of a checkpoint, without its weights.
 
     Raises:
-        UserError: No such file, not a checkpoint of ours, or of another schema version.
+        UserError: There is no such file, it is not a checkpoint of this program, or its schema version or its
+            preprocessing is another one.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; run `rsis train {path.stem}` first, or correct the path")
@@ -145,7 +146,10 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[N
 
     Args:
         path: The file.
-        expected: The architecture params.yaml asks for; None = whatever the file holds.
+        expected: The architecture in params.yaml; None accepts every architecture.
+
+    Returns:
+        The network, float32, and its description.
 
     Raises:
         UserError: See `read_info`; or the checkpoint is of another architecture than `expected`, or its
@@ -168,7 +172,7 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[N
 def _check_same(path: Path, found: ModelSection, expected: ModelSection) -> None:
     ours, theirs = found.model_dump(), expected.model_dump()
     for key in ours:
-        # the weights a training started from are history, not architecture
+        # the initial weights of the backbone are not part of the architecture
         if key != "weights" and ours[key] != theirs[key]:
             raise UserError(
                 f"{path}: a checkpoint of another architecture (model.{key} is {ours[key]}, params.yaml says "

@@ -1,12 +1,12 @@
-"""The figures of `rsis check` as lines of text."""
+"""The statistics of `rsis check` as lines of text."""
 
 from rsis.tracking.check import DatasetStatistics
 
-_SHOWN = 10  # faults of one sort that are named; the others are counted
+_SHOWN = 10  # most faults of one kind that are listed; the others are only counted
 
 
 def render(statistics: DatasetStatistics) -> list[str]:
-    """Return the figures as lines of text: a table with a column per split, then what is wrong."""
+    """Return the statistics as lines of text: a table with a column for each split, then the faults."""
     splits = statistics.splits
     rows = [
         ["", *(s.split for s in splits)],

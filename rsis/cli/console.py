@@ -1,4 +1,4 @@
-"""What a user sees of the program besides its results: log lines, and one line when it cannot go on."""
+"""Log lines, tables and error messages on the user's terminal."""
 
 import logging
 import sys
@@ -13,9 +13,9 @@ _ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def set_up_logging() -> None:
-    """Show log lines on standard error, those of libraries that only talk about themselves left out.
+    """Send log lines to standard error, without messages of libraries that do not concern the user.
 
-    On a terminal they are folded to its width; in a file or a pipe each stays a line.
+    On a terminal, lines are wrapped to its width; in a file or a pipe, each message is one line.
     """
     if _ERRORS.is_terminal:
         shown: logging.Handler = RichHandler(console=_ERRORS, show_path=False, show_time=False)
@@ -25,14 +25,14 @@ def set_up_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[shown])
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Lightning's own affair with torch's pytree, and its guess that every job on a machine with SLURM wants srun:
-    # nothing a user can act on
+    # a warning about Lightning's use of torch's pytree, and the advice to use srun on every machine with SLURM: the
+    # user can do nothing about them
     warnings.filterwarnings("ignore", message="The `srun` command is available")
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
 
 def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output, whole, however narrow the terminal is."""
+    """Print a table on standard output without cutting it off, even if the terminal is narrow."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -44,6 +44,6 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """Print the message as one line on standard error and exit."""
+    """Print the message as one line on standard error, and exit with this code."""
     _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
     sys.exit(exit_code)

@@ -16,8 +16,8 @@ class RSISNetwork(nn.Module):
 
     Args:
         section: The architecture.
-        num_classes: K, the data set's classes and class 0.
-        pretrained: Whether to read `section.weights`; false when a checkpoint fills the network anyway.
+        num_classes: K, the number of classes of the data set plus 1 for class 0.
+        pretrained: Whether to load `section.weights`; false when a checkpoint fills the network anyway.
     """
 
     no_kernels = ("decoder.mask_",)
@@ -56,9 +56,13 @@ class RSISNetwork(nn.Module):
         Args:
             images: float [B, 3, H, W].
             num_steps: T, at least 1.
-            checkpoint_steps: Keep what the backward pass needs of the decoder for so many steps at a time, and run
-                them a second time for it: memory grows half as fast with T, a training step takes 20 to 30 % longer
-                (benchmarks/README.md). None keeps everything. The result is the same.
+            checkpoint_steps: Number of decoder steps in a segment of gradient checkpointing: the backward pass runs
+                each segment a second time instead of storing its activations. Memory grows half as fast with T, a
+                training step takes 20 to 30 % longer (benchmarks/README.md). None stores all activations. The result
+                is the same.
+
+        Returns:
+            The outputs of all T steps.
         """
         state = self.start(images)
         if checkpoint_steps is None or not torch.is_grad_enabled():
@@ -76,7 +80,7 @@ class RSISNetwork(nn.Module):
         return state
 
     def decode(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
-        """Run the decoder for `num_steps` steps, from `state` on; return their outputs and the state after them."""
+        """Run `num_steps` decoder steps, starting from `state`; return their outputs and the state after them."""
         output: tuple[RSISOutput, DecoderState] = self.decoder(state, num_steps)
         return output
 
@@ -90,5 +94,5 @@ class RSISNetwork(nn.Module):
 
 
 def mask_probs(output: RSISOutput, size: tuple[int, int]) -> torch.Tensor:
-    """Return the masks' probabilities [B, T, H, W] at the network's input size (H, W)."""
+    """Return the mask probabilities [B, T, H, W], 0..1, upsampled to `size` (H, W), the network's input size."""
     return torch.sigmoid(upsample(output.mask_logits, size))

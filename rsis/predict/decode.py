@@ -1,4 +1,4 @@
-"""The objects of a batch of images: the network's steps, the end of each sequence, binary masks."""
+"""Find the objects of a batch of images: run the decoder, end each sequence, make binary masks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,11 +69,14 @@ def find_objects(
     Args:
         network: In eval mode.
         images: uint8 [B, 3, H, W] on the network's device.
-        sizes: (H', W') that the masks of each image are to have.
+        sizes: Size (H', W') of the masks to return for each image.
         section: Thresholds.
+
+    Returns:
+        The objects of each image.
     """
-    decoded = decode(network, images, section)
-    return [read_out(item, size, section) for item, size in zip(decoded, sizes, strict=True)]
+    outputs = decode(network, images, section)
+    return [read_out(output, size, section) for output, size in zip(outputs, sizes, strict=True)]
 
 
 @torch.inference_mode()
@@ -100,7 +103,7 @@ def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSectio
 
 
 def least_area(size: tuple[int, int], section: PredictSection) -> float:
-    """Return the pixels that a mask of a picture of `size` must exceed: at least 0, an empty mask is no object."""
+    """Return the number of pixels that a mask in an image of `size` (H', W') must exceed to be an object, 0 or more."""
     return section.min_area * size[0] * size[1]
 
 
@@ -200,9 +203,9 @@ def resized_by_corners(probs: torch.Tensor) -> Resized:
 def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: PredictSection) -> np.ndarray:
     """Return bool [length, H', W'], the masks of the first steps at the image's own size (H', W').
 
-    Probabilities are resized before the threshold, as the original does, so that contours stay smooth. With
-    `exclusive` a pixel that several objects claim goes to the most probable one. With `largest_component`
-    a mask keeps the largest of its 8-connected parts (released code for Cityscapes).
+    Probabilities are resized before the threshold, as in the released code, so that contours stay smooth. With
+    `exclusive`, a pixel in more than one mask is kept only in the most probable one. With `largest_component`,
+    only the largest 8-connected component of each mask is kept (released code for Cityscapes).
     """
     masks = np.zeros((length, *size), dtype=bool)
     best, owner = np.zeros(size, np.float32), np.zeros(size, np.int32)
@@ -224,9 +227,9 @@ def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: 
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Return the largest 8-connected part of a bool mask [H, W], of equals the first; an empty mask stays."""
-    parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    """Return the largest 8-connected component of a bool mask [H, W]; the first of equal ones; an empty mask as is."""
+    components, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if count < 2:
         return mask
-    largest: np.ndarray = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    largest: np.ndarray = components == np.bincount(components.ravel())[1:].argmax() + 1
     return largest

@@ -1,4 +1,4 @@
-"""Joint augmentation of an image and its maps.
+"""Joint augmentation of an image, its instance map and its ignore mask.
 
 The affine map follows the original implementation: the parameters of `affine_matrix`, each uniform in its
 range, about the image's centre, from output to input; beyond the border the border repeats, in the image
@@ -42,12 +42,12 @@ class Augmented:
 class JointAugment:
     """Random flips, transpose and affine map, the same for image and maps, and random colours.
 
-    Every random number comes from torch's global generator, so `torch.manual_seed` decides the outcome.
-    What the section leaves at its default draws no number and changes nothing.
+    Every random number comes from torch's global generator, so `torch.manual_seed` determines the result.
+    An augmentation that is left at its default is off and draws no random number.
 
     Args:
-        section: Probability 1/2 for each flip and the transpose; ranges of the others. `rotation` and
-            `shear` are in degrees, `shift` in fractions of height and width, each drawn from -value to
+        section: Which augmentations are on, and their ranges. Each flip and the transpose has probability 1/2.
+            `rotation` and `shear` are in degrees, `shift` in fractions of height and width, each drawn from -value to
             value. `zoom` is the range of the input extent that fills the output: below 1 magnifies.
     """
 
@@ -112,16 +112,16 @@ class JointAugment:
 def affine_matrix(
     size: tuple[int, int], *, rotation: float, shift: tuple[float, float], shear: float, zoom: tuple[float, float]
 ) -> Tensor:
-    """Return float64 [3, 3], rotation @ shift @ shear @ zoom, that maps output (row, column, 1) to input.
+    """Return the float64 [3, 3] matrix rotation @ shift @ shear @ zoom, which maps output (row, column, 1) to input.
 
-    Coordinates are pixels from the image's centre, rows downwards.
+    Coordinates are in pixels from the image's centre; rows count downwards.
 
     Args:
         size: (H, W), the unit of `shift`.
-        rotation: Degrees.
-        shift: Fractions of height and width.
-        shear: Degrees, along the rows.
-        zoom: Input extent that fills the output, per axis (rows, columns).
+        rotation: In degrees.
+        shift: In fractions of height and width.
+        shear: In degrees, along the rows.
+        zoom: Input extent that fills the output, for each axis (rows, columns).
     """
     angle, slant = math.radians(rotation), math.radians(shear)
     cos, sin = math.cos(angle), math.sin(angle)
@@ -133,13 +133,14 @@ def affine_matrix(
 
 
 def warp(tensor: Tensor, matrix: Tensor, interpolation: Literal["nearest", "bilinear"]) -> Tensor:
-    """Return the tensor with its last two axes resampled; shape and type stay.
+    """Return the tensor with its last two axes resampled; shape and dtype stay.
 
-    Output pixel (row, column) takes the value at `matrix @ (row, column, 1)`, both measured from the centre
-    of the outermost pixels, ((H - 1) / 2, (W - 1) / 2). Beyond the border the border repeats.
+    Output pixel (row, column) takes the value at `matrix @ (row, column, 1)`. Both are measured from the image's
+    centre, which is at ((H - 1) / 2, (W - 1) / 2) in pixel indices. Positions outside the image take the nearest
+    border pixel.
 
     Args:
-        tensor: [..., H, W] of any type for "nearest"; [C, H, W], float or integer, for "bilinear".
+        tensor: [..., H, W] of any dtype for "nearest"; [C, H, W], float or integer, for "bilinear".
         matrix: float [3, 3], output to input.
         interpolation: "nearest" (ties round up) or "bilinear" (integers are rounded).
     """

@@ -28,11 +28,11 @@ class NonFiniteLossError(UserError):
 
 
 class TrainingModule(pl.LightningModule):
-    """What is done with a batch, in training and in validation.
+    """The training step, the validation step and the optimiser.
 
     Args:
         network: The network to train.
-        section: How; the schedule's state is set from outside, by `Schedule`.
+        section: Parameters of the training. The callback `Schedule` sets the attribute `schedule`.
     """
 
     def __init__(self, network: Network, section: TrainSection) -> None:
@@ -54,14 +54,14 @@ class TrainingModule(pl.LightningModule):
 
     @property
     def is_part_of_batch(self) -> bool:
-        """Whether the batch at hand is shared with other processes: in training, where there are any."""
+        """Whether the current batch is one process's part of a batch: in training with more than one process."""
         return self.training and world_size(self.section) > 1
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Return the total loss of a training batch.
 
         Raises:
-            NonFiniteLossError: A term is NaN or infinite; the message has all of them.
+            NonFiniteLossError: The total is NaN or infinite; the message lists all terms.
         """
         losses = self.losses(batch)
         if not bool(torch.isfinite(losses.total)):
@@ -76,12 +76,12 @@ class TrainingModule(pl.LightningModule):
         return losses.total
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the losses of a validation batch, under the objective now in force."""
+        """Log the losses of a validation batch, with the loss terms that the schedule has switched on."""
         self._log("val", self.losses(batch), batch)
 
     def losses(self, batch: Batch) -> Losses:
-        """Return the losses of a batch under the schedule now in force."""
-        # one step past the longest image of the batch suffices: later ones would count for nothing
+        """Return the losses of a batch, with the steps and the loss terms that the schedule has switched on."""
+        # no loss term counts steps after the first one past the objects, so N + 1 steps are enough
         steps = min(self.schedule.num_steps, int(batch.num_instances.max()) + 1)
         images = self.network.normalize(batch.images).contiguous(memory_format=torch.channels_last)
         match self.network:
@@ -141,8 +141,8 @@ class TrainingModule(pl.LightningModule):
         self.log(f"{stage} loss", losses.total.detach(), prog_bar=True, logger=False, batch_size=len(batch.images))
 
     def _log_mean(self, values: Mapping[str, torch.Tensor], batch: Batch) -> None:
-        """Log means over the epoch's images, those of all processes."""
-        # a float: Lightning adds up the numbers of images of the processes by their mean, rounded for an int
+        """Log means over all images of the epoch, over all processes."""
+        # a float: Lightning averages the batch sizes of the processes, and would round the mean of integers
         images: Any = float(len(batch.images))
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=images, sync_dist=True)
 
@@ -154,14 +154,14 @@ class TrainingModule(pl.LightningModule):
     ) -> None:
         """Clip the norm of all gradients together.
 
-        Lightning's own clipping refuses fused optimisers under mixed precision, for the sake of scaled
-        gradients; bf16 scales none.
+        Lightning's own clipping refuses fused optimisers under mixed precision, because gradients may be scaled;
+        with bf16 they are not.
         """
         if gradient_clip_val is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return the optimiser and its schedule, see `rsis.train.optimizers`."""
+        """Return the optimiser and its learning rate schedule, see `rsis.train.optimizers`."""
         optimizer = make_optimizer(self.network, self.section)
         if self.section.lr_schedule == "constant":
             return optimizer
@@ -175,6 +175,6 @@ class TrainingModule(pl.LightningModule):
 
 
 def _terms(losses: Losses) -> dict[str, torch.Tensor]:
-    """Return the terms there are by name."""
+    """Return the loss terms that are not None, by name."""
     named = {field.name.rstrip("_"): getattr(losses, field.name) for field in fields(losses)}
     return {name: value for name, value in named.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The optimiser of a training, its parameter groups, and the schedule of its learning rates."""
+"""The optimiser of a training, its parameter groups, and its learning rate schedule."""
 
 import math
 from collections.abc import Callable
@@ -32,12 +32,12 @@ def make_optimizer(network: Network, section: TrainSection) -> torch.optim.Optim
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, section: TrainSection, steps: int) -> LRScheduler | None:
-    """Return the schedule of the learning rates, None where they are constant.
+    """Return the learning rate schedule, None if the learning rates are constant.
 
     Args:
-        optimizer: Its groups have the peak rates.
-        section: `one_cycle` warms up for a tenth of the training and falls to 0, `cosine` falls from the start.
-        steps: Batches of the whole training, which the schedule spans.
+        optimizer: Its groups have the peak learning rates.
+        section: `one_cycle` warms up for a tenth of the training and then falls to 0; `cosine` falls from the start.
+        steps: Length of the schedule, the number of batches of the whole training.
     """
     match section.lr_schedule:
         case "constant":
@@ -85,7 +85,7 @@ def _between(first: float, last: float, done: float) -> float:
 def parameter_groups(network: Network, section: TrainSection) -> list[dict[str, Any]]:
     """Return the parameters in groups: decoder and skips, backbone; for Muon the kernels of each once more.
 
-    Muon is for weights between hidden layers: the first convolution and the heads stay with AdamW.
+    Muon is meant for weights between hidden layers, so AdamW updates the first convolution and the heads.
     """
     first = next(network.encoder.backbone.parameters())
     groups: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The literal implementation gives the numbers of `rsis`, so that a comparison of their speed is honest."""
+"""The literal implementation gives the same numbers as `rsis`, so that their speeds can be compared."""
 
 import random
 from pathlib import Path
