@@ -1,6 +1,7 @@
 """Export a trained network to a file that runs without this package: ONNX or TorchScript.
 
-One input and three outputs, any batch size and image size:
+One input and three outputs. Any batch size; any image size with decoder convlstm, and with decoder pointer, whose
+grid the exporters write down, the size in the metadata alone:
 
     images       uint8 [B, 3, H, W], RGB, resized to about the size in the metadata
     mask_probs   float32 [B, T, H, W], 0..1
@@ -29,13 +30,25 @@ from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.machine.extras import require
 from rsis.model.any import Network
+from rsis.model.network import RSISNetwork
 
 Format = Literal["onnx", "torchscript"]
 OUTPUTS = ("mask_probs", "class_probs", "objectness")
 TOLERANCE = 1e-4
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of the exporter and of the packages it uses
-_TRACED = (2, 64, 96)  # B, H, W of the traced input; chosen so that no two feature levels have the same size
-_CHECKED = ((1, 96, 64), (3, 80, 128))  # B, H, W of the inputs that the written file is checked with
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """B, H, W of the traced input, and of the inputs that the written file is checked with."""
+
+    traced: tuple[int, int, int]
+    checked: tuple[tuple[int, int, int], ...]
+    any_size: bool
+
+
+# no two feature levels of the traced input have the same size
+_ANY_SIZE = _Shapes((2, 64, 96), ((1, 96, 64), (3, 80, 128)), any_size=True)
 
 
 @dataclass(frozen=True)
@@ -96,18 +109,23 @@ def export(
     network, info = load_checkpoint(checkpoint)
     num_steps = steps or int(info.predict["num_steps"])
     model = Exportable(network, num_steps).eval().requires_grad_(False)
+    shapes = _ANY_SIZE if isinstance(network, RSISNetwork) else _of_size(*info.size)
     write, read = (_write_onnx, _read_onnx) if kind == "onnx" else (_write_torchscript, _read_torchscript)
     with atomic_path(target) as temporary, torch.inference_mode():
         with _without_chatter():
-            write(model, _metadata(info, num_steps), temporary)
+            write(model, _metadata(info, num_steps), temporary, shapes)
             run = read(temporary)
-        difference = max(_difference(model, run, shape) for shape in _CHECKED)
+        difference = float(np.max([_difference(model, run, shape) for shape in shapes.checked]))  # NaN stays NaN
         if not difference <= tolerance:
             raise UserError(
                 f"{target}: not written: its outputs differ from the network's by {difference:.1e}, at most "
                 f"{tolerance:.1e} is expected; use the other --format"
             )
     return Exported(target, num_steps, difference)
+
+
+def _of_size(height: int, width: int) -> _Shapes:
+    return _Shapes((2, height, width), ((1, height, width), (3, height, width)), any_size=False)
 
 
 def _metadata(info: CheckpointInfo, num_steps: int) -> dict[str, str]:
@@ -122,14 +140,15 @@ def _images(batch: int, height: int, width: int) -> torch.Tensor:
     return torch.randint(0, 256, (batch, 3, height, width), generator=generator, dtype=torch.uint8)
 
 
-def _write_onnx(model: Exportable, metadata: dict[str, str], path: Path) -> None:
+def _write_onnx(model: Exportable, metadata: dict[str, str], path: Path, shapes: _Shapes) -> None:
     auto = torch.export.Dim.AUTO
+    dynamic = {0: auto, 2: auto, 3: auto} if shapes.any_size else {0: auto}
     try:
         program = torch.onnx.export(
             model,
-            (_images(*_TRACED),),
+            (_images(*shapes.traced),),
             dynamo=True,
-            dynamic_shapes=({0: auto, 2: auto, 3: auto},),
+            dynamic_shapes=(dynamic,),
             input_names=["images"],
             output_names=list(OUTPUTS),
             verbose=False,
@@ -151,8 +170,8 @@ def _read_onnx(path: Path) -> Callable[[torch.Tensor], list[np.ndarray]]:
     return lambda images: session.run(list(OUTPUTS), {"images": images.numpy()})
 
 
-def _write_torchscript(model: Exportable, metadata: dict[str, str], path: Path) -> None:
-    traced: Any = torch.jit.trace(model, (_images(*_TRACED),), check_trace=False)  # type: ignore[no-untyped-call]
+def _write_torchscript(model: Exportable, metadata: dict[str, str], path: Path, shapes: _Shapes) -> None:
+    traced: Any = torch.jit.trace(model, (_images(*shapes.traced),), check_trace=False)  # type: ignore[no-untyped-call]
     traced.save(str(path), _extra_files={key: value.encode() for key, value in metadata.items()})
 
 
@@ -176,7 +195,7 @@ def _difference(
         return float("inf")
     if [output.shape for output in found] != [output.shape for output in expected]:
         return float("inf")
-    return max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
+    return float(np.max([np.abs(a - b).max() for a, b in zip(found, expected, strict=True)]))
 
 
 @contextmanager

@@ -44,6 +44,8 @@ class AugmentSection(Section):
     """Largest change to either side, as a fraction. Ours."""
     contrast: Fraction = 0.0
     """Largest change to either side, as a fraction. Ours."""
+    tint: Fraction = 0.0
+    """Largest change of each colour channel by itself to either side, as a fraction. Ours."""
     gamma: Annotated[float, Field(ge=0, le=2)] = 0.0
     """Values, 0..1, are taken to the power of exp(-value) to exp(value). Ours."""
     noise: Fraction = 0.0

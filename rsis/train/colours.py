@@ -14,8 +14,8 @@ def jitter(image: Tensor, section: AugmentSection) -> Tensor:
 
     Args:
         image: uint8 [3, H, W].
-        section: `brightness` and `contrast` scale by 1 - value to 1 + value, `gamma` takes to the power of
-            exp(-value) to exp(value); `noise` adds, to every second image, noise of up to so much of the image's own
+        section: `brightness` and `contrast` scale by 1 - value to 1 + value, `tint`
+            each colour channel by itself; `gamma` takes to the power of exp(-value) to exp(value); `noise` adds, to every second image, noise of up to so much of the image's own
             deviation; `grey` and `invert` are the shares of images that lose their colours, or are inverted.
     """
     if section.brightness:
@@ -24,6 +24,9 @@ def jitter(image: Tensor, section: AugmentSection) -> Tensor:
         image = functional.adjust_contrast(image, 1 + uniform(-section.contrast, section.contrast))
     if section.grey and chance(section.grey):
         image = image.float().mean(dim=0, keepdim=True).round().to(torch.uint8).expand(3, -1, -1).contiguous()
+    if section.tint:
+        gains = torch.tensor([1 + uniform(-section.tint, section.tint) for _ in range(3)])[:, None, None]
+        image = (image * gains).round().clamp(0, 255).to(torch.uint8)
     if section.gamma:
         image = functional.adjust_gamma(image, math.exp(uniform(-section.gamma, section.gamma)))
     if section.noise and coin():

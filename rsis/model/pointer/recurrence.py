@@ -82,7 +82,7 @@ class Recurrence(nn.Module):
 
     def drive(self, features: Features) -> Drive:
         """Return what the features contribute to every step."""
-        places = features.coordinates.expand(len(features.grid), -1, -1, -1).to(features.grid.dtype)
+        places = features.coordinates.expand(features.grid.shape[0], -1, -1, -1).to(features.grid.dtype)
         gates = self.inputs(torch.cat([features.grid, places], dim=1))
         return Drive(gates, self.feature_keys(features.grid))
 
