@@ -14,9 +14,10 @@ def jitter(image: Tensor, section: AugmentSection) -> Tensor:
 
     Args:
         image: uint8 [3, H, W].
-        section: `brightness` and `contrast` scale by 1 - value to 1 + value, `tint`
-            each colour channel by itself; `gamma` takes to the power of exp(-value) to exp(value); `noise` adds, to every second image, noise of up to so much of the image's own
-            deviation; `grey` and `invert` are the shares of images that lose their colours, or are inverted.
+        section: `brightness` and `contrast` scale by 1 - value to 1 + value, `tint` each colour channel by itself.
+            `gamma` takes values to the power of exp(-value) to exp(value). `noise` adds, to every second image, noise
+            of up to this fraction of the image's own deviation. `grey` and `invert` are the fractions of images that
+            lose their colours, or are inverted.
     """
     if section.brightness:
         image = functional.adjust_brightness(image, 1 + uniform(-section.brightness, section.brightness))
