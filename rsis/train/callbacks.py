@@ -44,7 +44,7 @@ class Schedule(pl.Callback):
         # Lightning asks at the end of each epoch; the last one is validated too, whatever validate_every divides
         last = pl_module.current_epoch + 1 == pl_module.section.epochs
         trainer.check_val_every_n_epoch = 1 if last else pl_module.section.validate_every
-        pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
+        pl_module.network.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: seeded by epoch it does not care when the run began
         torch.manual_seed(
             pl_module.section.seed * 100_003 + pl_module.current_epoch + pl_module.global_rank * 1_000_003
