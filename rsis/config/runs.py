@@ -12,10 +12,14 @@ from rsis.config.types import Count, Epoch, Fraction, NonNegative, Positive, Sec
 Extent = Annotated[float, Field(ge=0.01, le=100)]
 
 
+PEER_KEYS = ("peer", "backbone", "weights", "normalization")  # of a model section that names a peer
+
+
 class ModelSection(Section):
     """The network's architecture; nothing here depends on the data but the number of classes."""
 
     decoder: Literal["convlstm", "pointer"] = "convlstm"
+    peer: Literal["mask_rcnn"] | None = None
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16"]
     weights: str | None = None
     normalization: Literal["imagenet", "image"] = "imagenet"
@@ -36,6 +40,9 @@ class ModelSection(Section):
 
     @model_validator(mode="after")
     def _levels_suffice(self) -> Self:
+        if self.peer is not None:
+            self._check_peer(self.peer)
+            return self
         if (self.decoder == "convlstm") != (self.hidden_widths is not None):
             raise ValueError(
                 "hidden_widths and decoder convlstm go together; give both, or decoder pointer and neither"
@@ -44,6 +51,15 @@ class ModelSection(Section):
         if self.hidden_widths is not None and len(self.hidden_widths) > levels:
             raise ValueError(f"hidden_widths has {len(self.hidden_widths)} layers; stride {self.stride} has {levels}")
         return self
+
+    def _check_peer(self, peer: str) -> None:
+        """Refuse what only our own networks have; a checkpoint lists every key, so a default is as good as none."""
+        keys = type(self).model_fields
+        others = [key for key in keys if key not in PEER_KEYS and getattr(self, key) != keys[key].default]
+        if others:
+            raise ValueError(f"{', '.join(others)}: not a key of peer {peer}, which has {', '.join(PEER_KEYS)}")
+        if not self.backbone.startswith("resnet"):
+            raise ValueError(f"backbone {self.backbone} is not for peer {peer}; choose a resnet")
 
 
 class AugmentSection(Section):
@@ -197,6 +213,10 @@ class RunSection(Section):
 
     @model_validator(mode="after")
     def _order_suits_decoder(self) -> Self:
+        if self.model.peer is not None:
+            if self.train.order != "matching":
+                raise ValueError(f"train.order {self.train.order} is not for peer {self.model.peer}; leave it out")
+            return self
         wrong = "matching" if self.model.decoder == "pointer" else "free"
         if self.train.order == wrong:
             others = "free, size, left_to_right, random" if wrong == "matching" else "matching, size, left_to_right"

@@ -46,9 +46,11 @@ def analyze(
         The table beside the paper's, its heading first.
 
     Raises:
-        UserError: The checkpoint or the split is missing or damaged, they do not fit each other, or no image has
-            two predicted objects; or `folder` holds what rsis did not write.
+        UserError: The run's network emits no sequence; the checkpoint or the split is missing or damaged, they do
+            not fit each other, or no image has two predicted objects; or `folder` holds what rsis did not write.
     """
+    if run.model.peer is not None:
+        raise UserError(f"analyze {name}: peer {run.model.peer} emits no sequence; name a run without model.peer")
     check_replaceable(folder)  # before minutes of analysis
     split = PreparedSplit(processed / f"{run.predict.split}.h5")
     network, info = load_checkpoint(checkpoint, expected=run.model)
