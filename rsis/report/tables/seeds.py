@@ -30,7 +30,7 @@ class SeedGroup:
     @property
     def method(self) -> str:
         """What the mean is called beside other methods."""
-        return f"RSIS, {self.name}, mean of {len(self.runs)} seeds"
+        return f"{self.runs[0].method}, {self.name}, mean of {len(self.runs)} seeds"
 
 
 @dataclass(frozen=True)
