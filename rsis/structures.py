@@ -96,6 +96,8 @@ class RSISOutput:
 class Losses:
     """Scalar loss terms of a batch; `total` is their weighted sum, the others are unweighted.
 
+    A peer computes its terms in its own way; `rsis.train.peer` says which stands for which.
+
     Attributes:
         total: What the optimiser minimises.
         mask: Mean of 1 - soft IoU over matched pairs, 0..1.

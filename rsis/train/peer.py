@@ -1,7 +1,8 @@
 """A training step of Mask R-CNN: our batch as torchvision's targets, torchvision's losses under our names.
 
 All weights and epochs of `train.objective` and `train.curriculum` are for our own networks: the total is the plain sum
-of torchvision's five losses from the first step on.
+of torchvision's five losses from the first step on. Several processes each divide by the counts of their own part of a
+batch, as torchvision does: their figures are not those of one process to the last digits, as with our own networks.
 """
 
 import torch
