@@ -96,6 +96,8 @@ class RSISOutput:
 class Losses:
     """Scalar loss terms of a batch: `total` is the weighted sum of the other, unweighted terms.
 
+    A peer computes its terms in its own way; `rsis.train.peer` says which stands for which.
+
     Attributes:
         total: The loss that the optimiser minimises.
         mask: Mean of 1 - soft IoU over matched pairs, 0..1.

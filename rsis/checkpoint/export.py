@@ -29,8 +29,9 @@ from rsis.checkpoint.file import CheckpointInfo, load_checkpoint
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.machine.extras import require
-from rsis.model.any import Network
+from rsis.model.any import OwnNetwork
 from rsis.model.network import RSISNetwork
+from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 
 Format = Literal["onnx", "torchscript"]
 OUTPUTS = ("mask_probs", "class_probs", "objectness")
@@ -75,7 +76,7 @@ class Exportable(nn.Module):
         num_steps: T.
     """
 
-    def __init__(self, network: Network, num_steps: int) -> None:
+    def __init__(self, network: OwnNetwork, num_steps: int) -> None:
         super().__init__()
         self.network, self.num_steps = network, num_steps
 
@@ -101,12 +102,14 @@ def export(
         tolerance: Largest allowed absolute difference of an output; all outputs are probabilities.
 
     Raises:
-        UserError: The checkpoint cannot be read, a package for ONNX is not installed, or the outputs differ. No file
-            is written then.
+        UserError: The checkpoint cannot be read or is a peer's, what ONNX needs is not installed, or the outputs
+            differ; no file is left then.
     """
     if kind == "onnx":
         require("export --format onnx", "onnx", "onnxruntime", "onnxscript")
     network, info = load_checkpoint(checkpoint)
+    if isinstance(network, MaskRCNNNetwork):
+        raise UserError(f"{checkpoint}: Mask R-CNN is not exported, only our own networks; use `rsis predict-images`")
     num_steps = steps or int(info.predict["num_steps"])
     model = Exportable(network, num_steps).eval().requires_grad_(False)
     shapes = _ANY_SIZE if isinstance(network, RSISNetwork) else _of_size(*info.size)

@@ -19,6 +19,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+PEER_KEYS = ("peer", "backbone", "weights", "normalization")  # of a model section that names a peer
+
+
 class ModelSection(Section):
     """The network's architecture; nothing here depends on the data but the number of classes."""
 
@@ -26,6 +29,9 @@ class ModelSection(Section):
     """How objects are emitted one after another. convlstm: the paper's pyramid of ConvLSTMs. pointer: each step sees a
     canvas of what was emitted, points at a cell and segments there (docs/network.md). Paper: convlstm. Ours:
     pointer."""
+    peer: Literal["mask_rcnn"] | None = None
+    """A network of others in place of ours, for comparison. mask_rcnn: torchvision's Mask R-CNN; of the keys below it
+    takes backbone (a resnet), weights and normalization. Ours."""
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16"]
     """The encoder, a network of torchvision. Paper, section 3.1: resnet101; vgg16 and resnet50 in its ablation.
     Released code: resnet34 too. Ours: resnet18."""
@@ -72,6 +78,9 @@ class ModelSection(Section):
 
     @model_validator(mode="after")
     def _levels_suffice(self) -> Self:
+        if self.peer is not None:
+            self._check_peer(self.peer)
+            return self
         if (self.decoder == "convlstm") != (self.hidden_widths is not None):
             raise ValueError("decoder convlstm needs hidden_widths, decoder pointer has none; correct one of the two")
         if self.decoder == "pointer" and self.stride == 8:
@@ -80,6 +89,15 @@ class ModelSection(Section):
         if self.hidden_widths is not None and len(self.hidden_widths) > levels:
             raise ValueError(f"hidden_widths has {len(self.hidden_widths)} layers; stride {self.stride} has {levels}")
         return self
+
+    def _check_peer(self, peer: str) -> None:
+        """Refuse what only our own networks have; a checkpoint lists every key, so a default is as good as none."""
+        keys = type(self).model_fields
+        others = [key for key in keys if key not in PEER_KEYS and getattr(self, key) != keys[key].default]
+        if others:
+            raise ValueError(f"{', '.join(others)}: not a key of peer {peer}, which has {', '.join(PEER_KEYS)}")
+        if not self.backbone.startswith("resnet"):
+            raise ValueError(f"backbone {self.backbone} is not for peer {peer}; choose a resnet")
 
 
 class PredictSection(Section):
@@ -140,6 +158,10 @@ class RunSection(Section):
 
     @model_validator(mode="after")
     def _order_suits_decoder(self) -> Self:
+        if self.model.peer is not None:
+            if self.train.order != "matching":
+                raise ValueError(f"train.order {self.train.order} is not for peer {self.model.peer}; leave it out")
+            return self
         wrong = "matching" if self.model.decoder == "pointer" else "free"
         if self.train.order == wrong:
             right = "free" if wrong == "matching" else "matching"

@@ -1,12 +1,14 @@
-"""The networks of a run: `model.decoder` says which."""
+"""The networks of a run: `model.peer` or `model.decoder` says which."""
 
 from typing import assert_never
 
 from rsis.config.runs import ModelSection
 from rsis.model.network import RSISNetwork
+from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.model.pointer.network import PointerNetwork
 
-Network = RSISNetwork | PointerNetwork
+OwnNetwork = RSISNetwork | PointerNetwork  # those that emit a sequence
+Network = OwnNetwork | MaskRCNNNetwork
 
 
 def make_network(section: ModelSection, num_classes: int, *, pretrained: bool = True) -> Network:
@@ -20,6 +22,8 @@ def make_network(section: ModelSection, num_classes: int, *, pretrained: bool = 
     Raises:
         UserError: The weights are not there or do not fit.
     """
+    if section.peer is not None:
+        return MaskRCNNNetwork(section, num_classes, pretrained=pretrained)
     match section.decoder:
         case "convlstm":
             return RSISNetwork(section, num_classes, pretrained=pretrained)

@@ -84,6 +84,11 @@ class RSISNetwork(nn.Module):
         output: tuple[RSISOutput, DecoderState] = self.decoder(state, num_steps)
         return output
 
+    @property
+    def backbone(self) -> nn.Module:
+        """The part that has a learning rate of its own and may be frozen."""
+        return self.encoder.backbone
+
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """Return uint8 RGB images [B, 3, H, W] as this network wants them, float32."""
         return normalize(images, kind=self.normalization)

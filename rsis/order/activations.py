@@ -80,7 +80,7 @@ def activation_maps(network: Network, images: torch.Tensor) -> dict[str, np.ndar
         images: uint8 [B, 3, H, W] on its device.
     """
     size = (images.shape[-2], images.shape[-1])
-    features = network.encoder.backbone(network.normalize(images).contiguous(memory_format=torch.channels_last))
+    features = network.backbone(network.normalize(images).contiguous(memory_format=torch.channels_last))
     maps = {}
     for level, feature in enumerate(features.values()):  # shallowest first
         mean = feature.relu().mean(dim=1, keepdim=True)  # [B, 1, h, w]

@@ -46,10 +46,12 @@ def analyze(
         The rows of the table that compares the run with the paper, its heading first.
 
     Raises:
-        UserError: The checkpoint or the split is missing or damaged, they do not fit each other, or no image has
-            two predicted objects; or `folder` contains files that rsis did not write.
+        UserError: The run's network emits no sequence; the checkpoint or the split is missing or damaged, they do
+            not fit each other, or no image has two predicted objects; or `folder` holds what rsis did not write.
     """
-    check_replaceable(folder)  # fail now, and not after minutes of analysis
+    if run.model.peer is not None:
+        raise UserError(f"analyze {name}: peer {run.model.peer} emits no sequence; name a run without model.peer")
+    check_replaceable(folder)  # before minutes of analysis
     split = PreparedSplit(processed / f"{run.predict.split}.h5")
     network, info = load_checkpoint(checkpoint, expected=run.model)
     if info.size != split.size or info.class_names != split.class_names:

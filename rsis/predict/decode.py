@@ -13,6 +13,7 @@ from rsis.config.runs import PredictSection
 from rsis.model.any import Network
 from rsis.model.convlstm.decoder import join_steps, upsample
 from rsis.model.network import RSISNetwork
+from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.model.pointer.network import Emissions, PointerNetwork, PointerState
 from rsis.model.pointer.pyramid import MASK_STRIDE
 from rsis.structures import RSISOutput
@@ -88,6 +89,8 @@ def decode(network: Network, images: torch.Tensor, section: PredictSection) -> l
             return _decode_convlstm(network, normalized, section)
         case PointerNetwork():
             return _decode_pointer(network, normalized, section)
+        case MaskRCNNNetwork():
+            return _decode_peer(network, normalized, section)
         case _ as unknown:
             assert_never(unknown)
 
@@ -182,6 +185,17 @@ class _PointerMasks:
             probs = F.interpolate(probs, scale_factor=MASK_STRIDE, mode="bilinear", align_corners=False)
             probs = probs[..., :height, :width]
         return F.interpolate(probs, size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _decode_peer(network: MaskRCNNNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
+    """Take the detections, the surest first, as a sequence that ends at the first one that is not sure enough."""
+    most, found = section.num_steps, network(images)
+    sequences = []
+    for item in found:
+        classes = F.one_hot(item.class_ids[:most] - 1, network.num_classes - 1).float().cpu().numpy()
+        scores = item.scores[:most].cpu().numpy()
+        sequences.append(StepOutputs(item.pasted, classes, scores, scores))
+    return sequences
 
 
 def _class_probs(logits: torch.Tensor) -> np.ndarray:

@@ -15,7 +15,8 @@ from rsis.report.figures.counts import count_figure, score_figure
 from rsis.report.figures.curves import learning_curves, read_curves, term_start
 from rsis.report.figures.gallery import GalleryItem, choose, gallery_item
 from rsis.report.figures.panel import ReportImage
-from rsis.report.provenance import Provenance, provenance, training
+from rsis.report.provenance import Provenance, provenance, trained_on, training
+from rsis.report.tables.networks import NetworkRow, network_row
 from rsis.report.tables.protocol import ScoredRun
 from rsis.report.tables.quantities import HEADLINES, format_headline, label_of, unit_of
 
@@ -75,6 +76,7 @@ class RunPage:
     dataset: str
     headlines: tuple[Headline, ...]
     summary: str
+    network: NetworkRow
     curves: tuple[ReportImage, ...]
     grows: bool
     objectness_from: int | None
@@ -149,6 +151,7 @@ def run_page(
         dataset=item.run_config.dataset,
         headlines=_headlines(run),
         summary=_summary(run, history),
+        network=network_row(run, history, trained_on(history)),
         curves=tuple(learning_curves(item.run, curves)),
         grows=item.run_config.train.curriculum is not None,
         objectness_from=term_start(curves, "stop"),

@@ -51,6 +51,7 @@ def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predict
     config, protocol = run.run_config, run.scores.protocol
     scorers, rules = protocol.get("scorers"), protocol.get("rules")
     facts = [
+        ("Network", run.network),
         ("Data set", _data(run)),
         ("Split", f"{predictions.split}, {len(predictions.images)} images predicted, {_text(run.num_images)} scored"),
         ("Left out", ", ".join(map(str, protocol.get("left_out") or ())) or "nothing"),
@@ -78,11 +79,8 @@ def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predict
 
 
 def training(history: Mapping[str, Any]) -> str:
-    """Return how long a run trained and on what machine, in words; "-" if its history contains neither."""
-    device, threads = history.get("device"), history.get("threads")
-    machine = [str(device)] if device is not None else []
-    if threads is not None and str(device).startswith("cpu"):
-        machine.append(f"{threads} threads" if threads != 1 else "1 thread")
+    """Say how long a run trained and on what machine; "-" if its history says neither."""
+    machine = _device(history)
     machine += [str(history[key]) for key in ("precision",) if history.get(key) is not None]
     machine += [f"torch {history['torch']}"] if history.get("torch") is not None else []
     epochs, seconds = history.get("epochs"), history.get("seconds")
@@ -90,6 +88,19 @@ def training(history: Mapping[str, Any]) -> str:
     parts += [f"in {duration(float(seconds))}"] if seconds is not None else []
     parts += [f"on {', '.join(machine)}"] if machine else []
     return " ".join(parts) or "-"
+
+
+def trained_on(history: Mapping[str, Any]) -> str:
+    """Say what a run was trained on; "" if its history does not."""
+    return ", ".join(_device(history))
+
+
+def _device(history: Mapping[str, Any]) -> list[str]:
+    device, threads = history.get("device"), history.get("threads")
+    words = [str(device)] if device is not None else []
+    if threads is not None and str(device).startswith("cpu"):
+        words.append(f"{threads} threads" if threads != 1 else "1 thread")
+    return words
 
 
 def batch(history: Mapping[str, Any]) -> str:

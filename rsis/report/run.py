@@ -22,6 +22,7 @@ from rsis.report.tables.ablation import ablations
 from rsis.report.tables.comparison import compare
 from rsis.report.tables.experiments import Experiment, tabulate
 from rsis.report.tables.long_table import long_table
+from rsis.report.tables.networks import network_table
 from rsis.report.tables.published import Published, load_published
 from rsis.report.tables.seeds import seed_tables
 
@@ -122,6 +123,7 @@ def _render(
     figures, seeds = breakdown(runs), seed_tables(runs)
     context: dict[str, object] = {"name": name, "pages": pages, "comparisons": comparisons, "breakdown": figures}
     context |= {"experiments": tabulate(experiments), "command": command, "seeds": seeds}
+    context["networks"] = network_table([page.network for page in pages])
     texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
     texts["csv"] = long_table(comparisons, experiments, seeds).to_csv(index=False, lineterminator="\n")
     return _Rendered(texts, (*figures, *(picture for page in pages for picture in page.pictures)))

@@ -27,6 +27,7 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import resize_image
 from rsis.errors import UserError
 from rsis.model.any import Network
+from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, least_area, read_out
 from rsis.structures import RSISOutput
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
@@ -79,7 +80,13 @@ class RSIS(nn.Module):
             raise UserError(f"device {device}: cannot be used ({reason}); name another, such as cpu") from error
 
     def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
-        """Run the network for T steps on float images [B, 3, H, W], normalised by `rsis.model.network.normalize`."""
+        """Run the network itself on normalised images (`rsis.model.network.normalize`), float [B, 3, H, W], T steps.
+
+        Raises:
+            UserError: It is a peer, which has no steps.
+        """
+        if isinstance(self.network, MaskRCNNNetwork):
+            raise UserError("Mask R-CNN has no steps to run; call predict")
         output: RSISOutput = self.network(images, num_steps)
         return output
 

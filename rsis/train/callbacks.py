@@ -46,7 +46,7 @@ class Schedule(pl.Callback):
         last = pl_module.current_epoch + 1 == pl_module.section.epochs
         trainer.check_val_every_n_epoch = 1 if last else pl_module.section.validate_every
         self.has_validated = False
-        pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
+        pl_module.network.backbone.requires_grad_(pl_module.schedule.update_encoder)
         # dropout draws from the global generator: a seed for each epoch makes a resumed run equal an uninterrupted one
         torch.manual_seed(
             pl_module.section.seed * 100_003 + pl_module.current_epoch + pl_module.global_rank * 1_000_003

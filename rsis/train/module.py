@@ -15,9 +15,11 @@ from rsis.loss.criterion import Criterion, at_least_one
 from rsis.loss.pointer.criterion import Divisor
 from rsis.model.any import Network
 from rsis.model.network import RSISNetwork
+from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.model.pointer.network import PointerNetwork
 from rsis.structures import Batch, Losses
 from rsis.train.optimizers import make_optimizer, make_scheduler, schedule_by_fraction
+from rsis.train.peer import peer_losses
 from rsis.train.pointing import pointer_losses
 from rsis.train.processes import whole_batch_divisor, world_size
 from rsis.train.schedule import first_state
@@ -99,6 +101,8 @@ class TrainingModule(pl.LightningModule):
                     use_stop=self.schedule.use_stop,
                     divisor=self._divisor,
                 )
+            case MaskRCNNNetwork():
+                return peer_losses(self.network, images, batch)
             case _ as unknown:
                 assert_never(unknown)
 

@@ -83,14 +83,15 @@ def _between(first: float, last: float, done: float) -> float:
 
 
 def parameter_groups(network: Network, section: TrainSection) -> list[dict[str, Any]]:
-    """Return the parameters in groups: decoder and skips, backbone; for Muon the kernels of each once more.
+    """Return the parameters in groups: all but the backbone, backbone; for Muon the kernels of each once more.
 
     Muon is meant for weights between hidden layers, so AdamW updates the first convolution and the heads.
     """
-    first = next(network.encoder.backbone.parameters())
+    of_backbone = {id(parameter) for parameter in network.backbone.parameters()}
+    first = next(network.backbone.parameters())
     groups: list[dict[str, Any]] = []
     for is_backbone, lr in ((False, section.lr), (True, section.lr_encoder)):
-        named = [(n, p) for n, p in network.named_parameters() if n.startswith("encoder.backbone.") == is_backbone]
+        named = [(n, p) for n, p in network.named_parameters() if (id(p) in of_backbone) == is_backbone]
         kernels = []
         if section.lr_kernels is not None:
             kernels = [p for n, p in named if p.ndim == 4 and p is not first and not n.startswith(network.no_kernels)]

@@ -55,10 +55,11 @@ DIGEST = "ab" * 32
 
 def run_section(dataset: str, model: ModelSection | None = None, seed: int = 0) -> RunSection:
     """Return the section of a run on a data set of `DATA`."""
+    order = "free" if model is not None and model.decoder == "pointer" else "matching"
     return RunSection(
         dataset=dataset,
         model=model or ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
-        train=TrainSection(epochs=3, batch_size=2, num_steps=4, seed=seed, lr=1e-3, lr_encoder=1e-6),
+        train=TrainSection(epochs=3, batch_size=2, num_steps=4, seed=seed, lr=1e-3, lr_encoder=1e-6, order=order),
         predict=PredictSection(num_steps=4, split="val" if dataset == "streets" else "test"),
         score=ScoreSection.model_validate({"scorers": SCORERS[dataset]}),
     )

@@ -1,6 +1,7 @@
 """Distributed training gives the results of a single process."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,19 @@ def test_an_uneven_last_validation_batch_counts_by_its_images(folder: Path) -> N
     two, _ = trained(folder, "uneven", devices=2, **changes)
     assert len(one["val/total"]) == 4
     assert two["val/total"] == pytest.approx(one["val/total"], rel=1e-3)
+
+
+@pytest.mark.pipeline
+def test_two_processes_train_mask_rcnn(folder: Path) -> None:
+    text = STEPS.replace("{backbone: resnet18, hidden_widths: [8, 4]}", "{backbone: resnet18, peer: mask_rcnn}")
+    text = text.replace("epochs: 8", "epochs: 2").replace("      workers: 0\n", "      workers: 0\n      devices: 2\n")
+    text = text.replace("\n  demo:\n", "\n  peer:\n").replace("{demo:", "{peer:")
+    (folder / "params.yaml").write_text(text)
+    result = start(folder, "train", "peer")
+    assert result.returncode == 0, result.stderr
+    found = curves(folder, "peer")
+    assert {"train/box", "val/mask"} <= set(found)
+    assert all(len(values) == 2 and all(map(math.isfinite, values)) for values in found.values())
 
 
 def test_more_machines_than_tasks_names_the_way(folder: Path) -> None:

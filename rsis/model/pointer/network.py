@@ -140,6 +140,11 @@ class PointerNetwork(nn.Module):
         masks = self.masks(state.features, emissions.queries, emissions.cells)
         return RSISOutput(masks, emissions.class_logits, emissions.objectness_logits)
 
+    @property
+    def backbone(self) -> nn.Module:
+        """The part that has a learning rate of its own and may be frozen."""
+        return self.encoder.backbone
+
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """Return uint8 RGB images [B, 3, H, W] as this network wants them, float32."""
         return normalize(images, kind=self.normalization)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rsis.report.tables.comparison import AS_ABOVE, beside_published, columns_of, published_row, with_means
-from rsis.report.tables.protocol import ScoredRun
+from rsis.report.tables.protocol import PAPERS_NETWORK, ScoredRun
 from rsis.report.tables.published import Published, PublishedRow, PublishedTable
 from rsis.report.tables.rows import Comparison, ComparisonRow
 
@@ -22,12 +22,13 @@ Settings = dict[str, str | int]
 def ablations(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison, ...]:
     """Return each published ablation table that has a row for one of the runs, or if the runs have different models.
 
-    A run belongs to the row with its backbone, skip mode and number of ConvLSTMs, and stands below it. Runs without
-    such a row stand at the end. Those and runs on other data or another split have no difference to the paper.
+    They are of the paper's network alone. A run belongs to the row of its backbone, skip mode and number of ConvLSTMs.
+    Runs without such a row stand at the end, without a difference; so do, beside their row, runs on other data or
+    another split.
     """
     found = []
     for table in published.tables.values():
-        judged = [run for run in runs if table.scorer in run.scorers]
+        judged = [run for run in runs if table.scorer in run.scorers and run.network == PAPERS_NETWORK]
         known = any(_matches(row, run) for row in table.rows for run in judged)
         models_differ = len({tuple(_settings(run).values()) for run in judged}) > 1
         if table.kind == "ablation" and (known or models_differ):

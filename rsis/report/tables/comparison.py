@@ -68,16 +68,19 @@ def published_row(table: PublishedTable, row: PublishedRow, published: Published
 def our_row(run: ScoredRun, keys: Sequence[str], remark: str) -> ComparisonRow:
     """Return a run's row, without a difference to a published one."""
     values = {key: value_of(run.scores, key) for key in keys}
-    return ComparisonRow(f"RSIS, run {run.run}", True, run.group, remark, "this report", values)
+    return ComparisonRow(f"{run.method}, run {run.run}", True, run.group, remark, "this report", values)
 
 
 def beside_published(
     run: ScoredRun, table: PublishedTable, reference: PublishedRow | None, published: Published
 ) -> ComparisonRow:
-    """Return a run's row for a published table, with its difference to `reference` if the two can be compared."""
+    """Return a run's row in a published table, with its difference to `reference` where both are of the same images.
+
+    A peer's row has none: it is no run of the paper's network.
+    """
     benchmark = published.benchmarks[table.benchmark]
     row = our_row(run, tuple(table.columns), data_difference(run, table, benchmark))
-    if reference is None or not is_comparable(run, table, benchmark):
+    if reference is None or run.run_config.model.peer is not None or not is_comparable(run, table, benchmark):
         return row
     gaps = differences(row.values, table.values_of(reference))
     return replace(row, reference=reference.method, differences=gaps)

@@ -67,7 +67,7 @@ def _seed_records(table: SeedTable) -> list[dict[str, object]]:
         unit = unit_of(figure.key)
         measured = {**shared, "metric": figure.key, "unit": _unit(unit)}
         for run, value in zip(group.runs, figure.values, strict=True):
-            where = {"method": f"RSIS, run {run.run}", "settings": f"seed {run.run_config.train.seed}"}
+            where = {"method": f"{run.method}, run {run.run}", "settings": f"seed {run.run_config.train.seed}"}
             records.append({**measured, **where, "value": _number(value, unit)})
         where = {"method": group.method, "settings": f"seeds {group.seeds}", "protocol": table.note}
         numbers = {"value": _number(figure.mean, unit), "spread": _number(figure.deviation, unit)}

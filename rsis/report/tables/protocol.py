@@ -34,6 +34,9 @@ WORDS = {
     "score.overlap": "contested pixel goes to",
 }
 
+PAPERS_NETWORK = "paper's decoder"
+NETWORKS = {"convlstm": PAPERS_NETWORK, "pointer": "pointer decoder", "mask_rcnn": "Mask R-CNN (torchvision)"}
+
 
 @dataclass(frozen=True)
 class ScoredRun:
@@ -43,6 +46,18 @@ class ScoredRun:
     run_config: RunSection
     dataset_config: AnyDataset
     scores: Scores
+
+    @property
+    def network(self) -> str:
+        """The kind of the network in words."""
+        return NETWORKS[self.run_config.model.peer or self.run_config.model.decoder]
+
+    @property
+    def method(self) -> str:
+        """What the network is called beside other methods: RSIS is the paper's, others are named."""
+        if self.run_config.model.peer is not None:
+            return self.network
+        return "RSIS" if self.network == PAPERS_NETWORK else f"RSIS, {self.network}"
 
     @property
     def scorers(self) -> tuple[str, ...]:
@@ -124,11 +139,17 @@ def data_difference(run: ScoredRun, table: PublishedTable, benchmark: Benchmark)
 def settings_differences(run: ScoredRun, benchmark: Benchmark) -> tuple[str, ...]:
     """Return the settings of a run that differ from the paper's own run: model, training, thresholds, scoring rules.
 
-    Thresholds and rules are those recorded when predicting and scoring; the present configuration may differ.
+    What was recorded when predicting and scoring counts, not what the configuration says today. Of another network
+    than the paper's what the paper's alone has is not said.
     """
-    found = []
+    other = run.network != PAPERS_NETWORK
+    found = [f"{run.network} (paper: its own)"] if other and benchmark.paper else []
     for path, theirs in benchmark.paper.items():
         section, _, key = path.partition(".")
+        if other and section == "model" and key not in ("backbone", "weights"):
+            continue
+        if run.run_config.model.peer is not None and key == "num_steps":
+            continue
         ours = _ours(run, section, key)
         if ours != theirs:
             words = WORDS.get(path, key.replace("_", " "))

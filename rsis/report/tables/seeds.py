@@ -31,7 +31,7 @@ class SeedGroup:
     @property
     def method(self) -> str:
         """The name of the mean in tables with other methods."""
-        return f"RSIS, {self.name}, mean of {len(self.runs)} seeds"
+        return f"{self.runs[0].method}, {self.name}, mean of {len(self.runs)} seeds"
 
 
 @dataclass(frozen=True)
