@@ -20,9 +20,12 @@ from PIL import Image
 from support.command_line import TINY
 from support.own_folders import write_masks
 from support.reference_data import REPOSITORY
+from support.released_checkpoint import ARGS, save_as_torch_1, write_original
 
+from rsis.checkpoint.original import original_architecture
 from rsis.cli.main import app, main
 from rsis.config.params import load_params
+from rsis.model.network import RSISNetwork
 
 PAGES = [
     *(REPOSITORY / name for name in ("README.md", "workflow/README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
@@ -79,11 +82,6 @@ def is_elsewhere(command: str) -> bool:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the documentation takes for given: small data, pictures, somebody's own, a released model."""
-    from model.test_original import ARGS, save_as_torch_1, write_original
-
-    from rsis.checkpoint.original import original_architecture
-    from rsis.model.network import RSISNetwork
-
     folder = tmp_path_factory.mktemp("documented")
     (folder / "params.yaml").write_text(TINY)
     (folder / "pictures").mkdir()
