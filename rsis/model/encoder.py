@@ -38,7 +38,7 @@ class Encoder(nn.Module):
     Skip i is conv + BatchNorm over the i-th deepest feature level; the BatchNorm is the released code's.
 
     Args:
-        backbone: resnet18, resnet34, resnet50, resnet101 or vgg16.
+        backbone: Its torchvision name, one of `ModelSection.backbone`.
         weights: What the backbone starts from, see `load_backbone_weights`; None = random.
         skip_widths: Channels of each skip, deepest first; its length, 1 to 5, is the number of levels used.
         kernel_size: Of the skip convolutions, odd.
