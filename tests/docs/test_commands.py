@@ -7,6 +7,7 @@ stands behind two spaces is its explanation. Commands run in their order, in one
 import json
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +191,13 @@ def test_targets_of_the_engines_exist() -> None:
             for target in targets:
                 name = Path(target).stem
                 assert name in known or target in ("all", "1", "cards=1", "overview.html"), f"{page}: {command}"
+
+
+def test_make_lists_its_targets() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = re.findall(r"^(\w+):(?!=)", makefile, re.MULTILINE)
+    listed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in listed.splitlines()] == targets
 
 
 def test_pages_link_to_files_that_are_there() -> None:
