@@ -14,7 +14,8 @@ from support.golden_cases import find_cases, relative
 from support.released_checkpoint import ARGS, args_of_python_2, save_as_torch_02, save_as_torch_1, write_original
 
 from rsis.checkpoint.file import load_checkpoint, save_checkpoint
-from rsis.checkpoint.original import import_original, original_architecture, read_args
+from rsis.checkpoint.original import import_original, original_architecture
+from rsis.checkpoint.original_args import read_args
 from rsis.errors import UserError
 from rsis.model.network import RSISNetwork
 

@@ -44,15 +44,18 @@ def args_of_python_2(values: dict[str, Any]) -> bytes:
     return (text + "b.").encode("latin-1")
 
 
+_PicklerInPython: Any = pickle._Pickler  # private, and so without a type
+
+
 class _Storage:
     def __init__(self, tensor: torch.Tensor) -> None:
         self.tensor = tensor
 
 
-class _Pickler02(pickle._Pickler):  # type: ignore[name-defined, misc]
+class _Pickler02(_PicklerInPython):  # type: ignore[misc]
     """Writes tensors and text as PyTorch 0.2 did on Python 2: `_rebuild_tensor`, strings of bytes."""
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar = dict(_PicklerInPython.dispatch)
 
     def __init__(self, file: Any, storages: dict[str, torch.Tensor]) -> None:
         super().__init__(file, 2)
