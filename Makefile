@@ -1,9 +1,4 @@
-# make demo   trains, scores and reports: first on real pictures, then on drawn ones in the benchmarks' formats
-#             make demo RUNS=demo_nuclei for one run of params.yaml
-# make test   runs every test; make test FAST=1 the quick ones, for work in progress
-# make docs   builds the documentation into site/
-# make bench  measures time and memory: make bench BENCH='--quick --only training inference'
-# All create .venv on the first call.
+# What one does with a checkout; `make` alone lists the targets. Each creates .venv on the first call.
 
 PYTHON ?= python3
 UV_VERSION = 0.13.9
@@ -18,9 +13,13 @@ DEMO_RUNS = demo_nuclei demo demo_scenes demo_streets
 RUNS = $(DEMO_RUNS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test docs bench check lint run lock clean
+.PHONY: help demo test coverage docs bench check lint run lock clean
 
-demo:
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1|/p' Makefile | while IFS='|' read -r target what; do \
+		printf '%-11s %s\n' "$$target" "$$what"; done
+
+demo:  ## train, score and report, on real pictures, then on drawn ones; RUNS=demo_nuclei for one run
 	@$(PYTHON) workflow/plan.py $(RUNS)
 	@$(MAKE) --no-print-directory .venv/.installed
 	@set -e; for run in $(RUNS); do echo "dvc repro score@$$run"; dvc repro score@$$run; done  # one by one: DVC keeps no order
@@ -28,26 +27,30 @@ demo:
 
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.
 # FAST leaves out what trains, runs pipelines, opens a browser, starts a cluster, or takes long otherwise.
-test: .venv/.installed
+test: .venv/.installed  ## every test for which the machine has what it takes; FAST=1 for the quick ones
 	OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder \
 		$(if $(FAST),-n 2 -m 'not (slow or learning or pipeline or browser or slurm)',-n 3)
 
-docs: .venv/.installed
+# Of a part: on Python 3.11 measuring costs tests that compute half as much time again.
+coverage: .venv/.installed  ## which lines of configuration, splits and files their own quick tests leave out
+	OMP_NUM_THREADS=1 pytest --quiet --cov=rsis.config --cov=rsis.splits --cov=rsis.files --cov-report=term-missing:skip-covered \
+		-m 'not (slow or learning or pipeline or browser or slurm)' tests/config tests/splits tests/files
+
+docs: .venv/.installed  ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
-bench: .venv/.installed
+bench: .venv/.installed  ## time and memory; BENCH='--quick --only training inference' for a part
 	python -m benchmarks $(BENCH)
 
-lint: .venv/.installed
+lint: .venv/.installed  ## style and types
 	ruff check
 	ruff format --check
 	snakefmt --check .
 	mypy
 
-check: lint test
+check: lint test  ## what a change must pass: lint and test
 
-# One run from its data to its report, without DVC: make run RUN=nuclei
-run: .venv/.installed
+run: .venv/.installed  ## one run from its data to its report, without DVC: RUN=nuclei
 	rsis run $(RUN)
 
 .venv/.installed: requirements.lock pyproject.toml
@@ -60,9 +63,9 @@ run: .venv/.installed
 	uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-lock: .venv/.installed
+lock: .venv/.installed  ## requirements.lock anew from pyproject.toml; what it has stays as it is
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-emit-find-links \
 		--no-header --output-file requirements.lock pyproject.toml
 
-clean:
+clean:  ## remove .venv, prepared data, checkpoints, histories, predictions, scores and the state of trainings
 	rm -rf .venv .snakemake data/processed logs models history predictions scores state

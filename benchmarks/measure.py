@@ -113,7 +113,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _seconds_of_gpu(call: Callable[[], object]) -> float:
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     start.record()
     call()

@@ -47,7 +47,7 @@ class Ceilings:
     matmul: dict[str, float]
 
 
-class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class TrafficCounter(TorchDispatchMode):
     """Sums the bytes of all inputs and outputs of kernels; views count nothing."""
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ class OurTraining:
         device = batch.images.device.type
         with torch.autocast(device, torch.bfloat16) if self.autocast else contextlib.nullcontext():
             total = self.module.losses(batch).total
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         self.module.configure_gradient_clipping(self.optimizer, self.module.section.clip_norm)
         self.optimizer.step()
         return total.detach()

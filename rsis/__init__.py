@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rsis.tool.predictor import RSIS as RSIS
     from rsis.tool.tiles import Tiling as Tiling
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["RSIS", "Tiling", "__version__"]
 
 

@@ -1,6 +1,7 @@
 """Tests of the prediction file: the documented format, exact round trips, errors that name the fault."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
-    instance = replace(LAST_COLUMN, class_probs=(np.float32(0.25),), objectness=np.float64(0.5), step=np.int64(3))
+    numbers: dict[str, Any] = {"class_probs": (np.float32(0.25),), "objectness": np.float64(0.5), "step": np.int64(3)}
+    instance = replace(LAST_COLUMN, **numbers)
     write_predictions(tmp_path / "a.json", replace(EXAMPLE, images=(ImagePrediction("p", (2, 3), (instance,)),)))
     assert read_predictions(tmp_path / "a.json").images[0].instances == (
         replace(LAST_COLUMN, class_probs=(0.25,), objectness=0.5, step=3),
@@ -109,10 +111,11 @@ def _document() -> dict[str, Any]:
 
 
 def _instance(document: dict[str, Any]) -> dict[str, Any]:
-    return document["images"][0]["instances"][0]
+    found: dict[str, Any] = document["images"][0]["instances"][0]
+    return found
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "other version": (lambda d: d.update(schema_version=1), "schema_version is 1"),
     "other version, other keys": (lambda d: (d.update(schema_version=1), d.pop("run")), "schema_version is 1"),
     "unknown split": (lambda d: d.update(split="holdout"), "split is 'holdout'"),

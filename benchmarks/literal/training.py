@@ -57,7 +57,7 @@ class LiteralTraining:
         """Update the weights once; return the losses before the update."""
         self.optimizer.zero_grad()
         found = self.losses(batch)
-        found.total.backward()  # type: ignore[no-untyped-call]
+        found.total.backward()
         if self.section.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.section.clip_norm, foreach=False)
         self.optimizer.step()

@@ -174,12 +174,12 @@ def _read_onnx(path: Path) -> Callable[[torch.Tensor], list[np.ndarray]]:
 
 
 def _write_torchscript(model: Exportable, metadata: dict[str, str], path: Path, shapes: _Shapes) -> None:
-    traced: Any = torch.jit.trace(model, (_images(*shapes.traced),), check_trace=False)  # type: ignore[no-untyped-call]
+    traced: Any = torch.jit.trace(model, (_images(*shapes.traced),), check_trace=False)
     traced.save(str(path), _extra_files={key: value.encode() for key, value in metadata.items()})
 
 
 def _read_torchscript(path: Path) -> Callable[[torch.Tensor], list[np.ndarray]]:
-    loaded = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+    loaded = torch.jit.load(str(path))
     return lambda images: [output.numpy() for output in loaded(images)]
 
 

@@ -8,7 +8,7 @@ runs no code. Example of the JSON object:
      "preprocessing": {"channels": "RGB", "resize": "bilinear, antialiased", "mean": [0.485, 0.456, 0.406],
                        "std": [0.229, 0.224, 0.225]},
      "model": {"backbone": "resnet18", "hidden_widths": [32, 32, 16, 8, 4], ...}, "train": {"epochs": 20, ...},
-     "predict": {"num_steps": 13, ...}, "metrics": {"val/mask": 0.21, ...}, "key": "9f86d0...", "version": "0.1.0"}
+     "predict": {"num_steps": 13, ...}, "metrics": {"val/mask": 0.21, ...}, "key": "9f86d0...", "version": "0.2.0"}
 """
 
 import json

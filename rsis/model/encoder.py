@@ -22,7 +22,7 @@ class Encoder(nn.Module):
     code.
 
     Args:
-        backbone: resnet18, resnet34, resnet50, resnet101 or vgg16.
+        backbone: Its torchvision name, one of `ModelSection.backbone`.
         weights: Initial weights of the backbone, see `load_backbone_weights`; None = random.
         skip_widths: Channels of each skip, deepest first; its length, 1 to 5, is the number of levels used.
         kernel_size: Kernel size of the skip convolutions, odd.

@@ -151,7 +151,8 @@ def _as_yaml(values: dict[str, Any]) -> str:
 def _data(run: ScoredRun) -> str:
     config, name = run.dataset_config, run.run_config.dataset
     origin = "generated" if run.generated else ORIGINS[config.source.kind]
-    return f"{name}, {origin}, {LAYOUTS[config.format]}; input {by(config.size)}"
+    layout = LAYOUTS.get(config.format, f"format {config.format}")
+    return f"{name}, {origin}, {layout}; input {by(config.size)}"
 
 
 def _text(value: Any) -> str:

@@ -31,6 +31,7 @@ from benchmarks.training import OurTraining
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.config.runs import ModelSection, PredictSection, TrainSection
 from rsis.config.sources import SceneSource
+from rsis.config.types import Split
 from rsis.data.prepared.file import PreparedSplit
 from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.data.readers.voc import VocReader
@@ -146,8 +147,9 @@ def test_predictions_are_ours_and_end_where_the_network_says(objects: int) -> No
 @settings(max_examples=80, deadline=None)
 def test_munkres_finds_the_least_cost(rows: int, columns: int, ties: bool, seed: int) -> None:
     generator = random.Random(seed)
-    draw = (lambda: float(generator.randint(0, 3))) if ties else generator.random
-    costs = [[draw() for _ in range(columns)] for _ in range(rows)]
+    costs = [
+        [float(generator.randint(0, 3)) if ties else generator.random() for _ in range(columns)] for _ in range(rows)
+    ]
     pairs = assign(costs)
     assert len(pairs) == min(rows, columns)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
@@ -159,7 +161,7 @@ def test_munkres_finds_the_least_cost(rows: int, columns: int, ties: bool, seed:
 def test_decoding_gives_the_samples_of_the_prepared_file(tmp_path: Path) -> None:
     source = SceneSource(kind="scenes", seed=1, image_size=(75, 100), train=4, val=1, sbdataset=0, objects=(1, 4))
     write_scenes(tmp_path, source, processes=1)
-    splits = {"train": VocSplit(image_sets=("train",))}
+    splits: dict[Split, VocSplit] = {"train": VocSplit(image_sets=("train",))}
     dataset = VocDataset(format="voc", source=source, size=(64, 48), voc="VOCdevkit/VOC2012", splits=splits)
     write_split(
         VocReader(tmp_path, dataset, splits["train"]), tmp_path / "train.h5", (64, 48), SplitOrigin("s", "train", "")

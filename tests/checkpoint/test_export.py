@@ -25,7 +25,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def outputs(path: Path, images: torch.Tensor) -> list[np.ndarray]:
     if path.suffix == ".onnx":
-        return onnxruntime.InferenceSession(str(path)).run(None, {"images": images.numpy()})
+        found: list[np.ndarray] = onnxruntime.InferenceSession(str(path)).run(None, {"images": images.numpy()})
+        return found
     return [output.numpy() for output in torch.jit.load(str(path))(images)]
 
 

@@ -18,7 +18,7 @@ SECTION = ModelSection(backbone="resnet18", hidden_widths=(8, 4))
 
 def write(path: Path) -> RSISNetwork:
     torch.manual_seed(0)
-    network = RSISNetwork(SECTION, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = RSISNetwork(SECTION, 2).to(memory_format=torch.channels_last)
     info = CheckpointInfo(
         run="demo",
         dataset="plants",

@@ -20,7 +20,7 @@ LAUGHS = "\n".join(["x0: &x0 [ha, ha]", *(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}
 MERGED = "\n".join(
     ["x0: &x0 {a0: 1}", *(f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 10)}], a{n}: 1}}" for n in range(1, 40)), ""]
 )
-FILES = {
+FILES: dict[str, str | bytes] = {
     "laughs": LAUGHS,
     "laughs in keys that exist": OWN + LAUGHS,
     "merged": MERGED,

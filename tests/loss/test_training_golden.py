@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from support.golden_cases import Case, find_cases, original_name, relative
+from support.golden_cases import Case, find_cases, relative
 
+from rsis.checkpoint.original import original_name
 from rsis.data.prepared.file import PreparedSample
 from rsis.loss.criterion import Criterion
 from rsis.loss.soft_iou import soft_iou
@@ -39,7 +40,7 @@ def batch_of(case: Case, dtype: torch.dtype = torch.float64) -> Batch:
 def steps_of(case: Case, batch: Batch) -> int:
     """The number of decoder steps that `TrainingModule` would run for the batch."""
     limit = case["limit_seqlen_to"] if case["curriculum_learning"] else case["maxseqlen"]
-    return min(case["maxseqlen"], limit, int(batch.num_instances.max()) + 1)
+    return min(int(case["maxseqlen"]), int(limit), int(batch.num_instances.max()) + 1)
 
 
 def run(case: Case, network: RSISNetwork, batch: Batch) -> tuple[RSISOutput, Losses, torch.Tensor]:
@@ -169,7 +170,9 @@ def test_optimiser_steps_agree_with_the_original(case: Case) -> None:
     network = case.network().train()
     trained = [p for name, p in network.named_parameters() if not name.startswith("encoder.backbone.")]
     if case["optim"] == "sgd":
-        optimizer = torch.optim.SGD(trained, case["lr"], momentum=0.9, weight_decay=case["weight_decay"])
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(
+            trained, case["lr"], momentum=0.9, weight_decay=case["weight_decay"]
+        )
     else:
         optimizer = torch.optim.Adam(trained, case["lr"], weight_decay=case["weight_decay"])
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}

@@ -159,6 +159,7 @@ def test_the_box_head_is_an_option_that_changes_nothing_else() -> None:
 def test_the_mask_head_starts_from_its_gain_and_bias() -> None:
     plain, scaled = build().decoder.mask_head, build(mask_gain=5.0, mask_bias=-2.0).decoder.mask_head
     torch.testing.assert_close(scaled.weight, 5 * plain.weight)
+    assert plain.bias is not None
     torch.testing.assert_close(scaled.bias, plain.bias - 2)
 
 

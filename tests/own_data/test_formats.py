@@ -26,9 +26,10 @@ SOURCE = FolderSource(kind="folder", path="unused")
 def dataset(kind: str, **split: Any) -> AnyDataset:
     make: Any = {"maps": MapsDataset, "masks": MasksDataset, "coco": CocoDataset}[kind]
     extra = {} if kind == "coco" else {"class_name": "nucleus"}
-    return make.model_validate(
+    made: AnyDataset = make.model_validate(
         {"format": kind, "source": SOURCE, "size": (32, 32), "splits": {"train": split}} | extra, strict=False
     )
+    return made
 
 
 @pytest.fixture

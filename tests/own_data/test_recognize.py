@@ -102,7 +102,7 @@ def test_where_pictures_and_maps_may_be(tmp_path: Path, images: str, maps: str, 
     test = [part.replace("train", "test") for part in (images, maps)]
     assert split_names(tmp_path)["train"] == " ".join(filter(None, (images, maps, suffix, "(0.0, 0.7)")))
     if test != [images, maps]:
-        write_maps(tmp_path, NAMES[4:6], *test, suffix)
+        write_maps(tmp_path, NAMES[4:6], test[0], test[1], suffix)
         assert split_names(tmp_path)["test"] == " ".join(filter(None, (*test, suffix)))
 
 
@@ -122,7 +122,7 @@ def test_pictures_of_a_split_without_maps_are_left_out(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "train/images", tmp_path / "test/images")
     found = recognize(tmp_path)
     assert found.left_out == ("test/images: left out, its pictures have no annotations",)
-    assert found.splits["test"] == found.splits["train"] | {"share": (0.85, 1.0)}
+    assert found.splits["test"] == {**found.splits["train"], "share": (0.85, 1.0)}
     (tmp_path / "train").rename(tmp_path / "val")
     with pytest.raises(UserError, match="has pictures of val but none of train"):
         recognize(tmp_path)

@@ -64,7 +64,7 @@ def scored(
         model=model,
         train=TrainSection(epochs=1, batch_size=28, num_steps=10, lr=1e-3, lr_encoder=1e-6, weight_decay=1e-6),
         predict=PredictSection.model_validate(RULES),
-        score=ScoreSection(scorers=tuple(dict.fromkeys(key.partition("/")[0] for key in metrics))),
+        score=ScoreSection.model_validate({"scorers": tuple(dict.fromkeys(key.partition("/")[0] for key in metrics))}),
     )
     facts = {"dataset": dataset, "split": "test", "images": images, **protocol}
     empty = pd.DataFrame()
@@ -151,8 +151,8 @@ def test_settings_that_differ_are_spelled_out() -> None:
     benchmark = load_published().benchmarks["pascal-voc-2012"]
     assert settings_differences(scored(), benchmark) == ()
     small = ModelSection(backbone="resnet18", hidden_widths=(8, 8), skip_mode="sum", box_head=True)
-    recorded = {"predict": {**RULES, "objectness_threshold": 0.2, "largest_component": True}}
-    rules = {"rules": {"classes": "best", "remove_ignored": False}}
+    recorded: dict[str, Any] = {"predict": {**RULES, "objectness_threshold": 0.2, "largest_component": True}}
+    rules: dict[str, Any] = {"rules": {"classes": "best", "remove_ignored": False}}
     found = settings_differences(scored(model=small, **recorded, **rules, left_out=["a", "b"]), benchmark)
     assert set(found) == {
         "backbone resnet18 (paper: resnet101)",

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -122,7 +123,7 @@ def test_the_difference_to_the_paper_stands_in_every_form(inputs: RunInputs, fol
     data = inputs.dataset_config.model_copy(update={"source": FolderSource(kind="folder", path="x")})
     run = inputs.run_config.model_copy(update={"dataset": "cvppp"})
     paths = write_report("same", [replace(inputs, dataset_config=data, run_config=run)], tmp_path)
-    row = next(row for row in pd.read_csv(paths.csv).itertuples() if row.ours and row.metric == "cvppp/sbd")
+    row: Any = next(row for row in pd.read_csv(paths.csv).itertuples() if row.ours and row.metric == "cvppp/sbd")
     assert (row.reference_method, row.reference) == ("RSIS (v1)", 70.6)
     assert row.difference == pytest.approx(row.value - 70.6, abs=2e-4)
     name, shown = f"ours {MINUS} RSIS (v1)", f"{row.value - 70.6:+.1f}".replace("-", MINUS)
@@ -221,7 +222,7 @@ def test_the_three_benchmarks_in_one_report(tmp_path: Path) -> None:
     paths = write_report("three", runs, tmp_path / "reports")
     table = pd.read_csv(paths.csv)
     ours = table[table["ours"]]
-    found = {(row.benchmark, row.metric): row for row in ours.itertuples()}
+    found: dict[Any, Any] = {(row.benchmark, row.metric): row for row in ours.itertuples()}
     for benchmark, metric, dataset in (
         ("CVPPP LSC A1", "cvppp/sbd", "tiny"),
         ("Pascal VOC 2012", "voc/APr50", "scenes"),
@@ -239,7 +240,7 @@ def test_the_three_benchmarks_in_one_report(tmp_path: Path) -> None:
         name, _, figure = rest.partition("_")
         classes = pd.read_csv(tmp_path / "scores" / dataset / "per_class.csv").set_index("class_name")
         (row,) = [row for (_, key), row in found.items() if key == metric]
-        assert row.value == pytest.approx(100 * classes.loc[name, f"{scorer}/{figure}"], abs=1e-4)
+        assert row.value == pytest.approx(100 * classes[f"{scorer}/{figure}"][name], abs=1e-4)
     text = paths.html.read_text(encoding="utf-8")
     assert text.count("<table") == 5  # CVPPP, COCO, two of VOC, Cityscapes
     assert "backbone resnet18 (paper: resnet101)" in text
@@ -278,7 +279,7 @@ def test_experiments_beside_runs_and_alone(inputs: RunInputs, tmp_path: Path) ->
     ],
 )
 def test_missing_inputs(inputs: RunInputs, tmp_path: Path, field: str, stage: str) -> None:
-    missing = tmp_path / "none"
+    missing: Any = tmp_path / "none"
     with pytest.raises(UserError, match=f"run rsis {stage}") as caught:
         write_report("first", [replace(inputs, **{field: missing})], tmp_path / "reports")
     assert str(missing) in str(caught.value)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -97,7 +98,7 @@ def voc(root: Path) -> tuple[AnyDataset, Path]:
     dataset = configuration(sbdataset=None, test={"image_sets": ("val",)})
     save(root / "mine.json", images, load_ground_truth(dataset, root, "test").class_names)
     truth = load_ground_truth(dataset, root, "test")
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image_id in truth.image_ids:
         for item in truth.annotations(image_id):
             target = {"id": len(annotations) + 1, "image_id": image_id, "category_id": item.class_id, "iscrowd": 0}

@@ -51,7 +51,7 @@ def write_voc(root: Path, image_id: str, objects: np.ndarray = OBJECTS, classes:
     write_indices(root / VOC / "SegmentationClass" / f"{image_id}.png", classes)
 
 
-def write_mat(path: Path, content: dict[str, Any], name: str = "GTinst", compress: bool = True) -> None:
+def write_mat(path: Path, content: dict[str, Any] | np.ndarray, name: str = "GTinst", compress: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, {name: content}, do_compression=compress)
 

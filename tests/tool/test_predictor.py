@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from pycocotools.coco import COCO
 from support.local_server import Page, serve
+from support.predictions import predict_all, predict_one
 from support.small_model import CLASSES, SIZE, write_small_model
 
 from rsis import RSIS, Tiling
@@ -29,7 +30,7 @@ def picture() -> np.ndarray:
 
 
 def test_objects_have_the_pictures_size_and_an_order(model: RSIS, picture: np.ndarray) -> None:
-    result = model.predict(picture)
+    result = predict_one(model, picture)
 
     assert [item.number for item in result.instances] == list(range(1, len(result.instances) + 1))
     assert [item.step for item in result.instances] == sorted(item.step for item in result.instances)
@@ -57,20 +58,20 @@ def test_every_form_of_a_picture_gives_the_same(model: RSIS, picture: np.ndarray
         tmp_path / "one.png",
         str(tmp_path / "one.png"),
     ]
-    expected = model.predict(picture).to_instance_map()
+    expected = predict_one(model, picture).to_instance_map()
     for form in forms:
-        assert np.array_equal(model.predict(form).to_instance_map(), expected)
+        assert np.array_equal(predict_one(model, form).to_instance_map(), expected)
     for several in (tmp_path, str(tmp_path / "*.png"), [picture], [tmp_path / "one.png"]):
-        (result,) = model.predict(several)
+        (result,) = predict_all(model, several)
         assert np.array_equal(result.to_instance_map(), expected)
 
 
 def test_a_batch_equals_its_singles(model: RSIS) -> None:
     random = np.random.default_rng(1)
     pictures = [random.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((40, 50), (96, 30), SIZE)]
-    together = model.predict(pictures, batch_size=3)
+    together = predict_all(model, pictures, batch_size=3)
     for picture, result in zip(pictures, together, strict=True):
-        (alone,) = model.predict([picture])
+        (alone,) = predict_all(model, [picture])
         assert result.image.shape == picture.shape
         assert np.array_equal(alone.to_instance_map(), result.to_instance_map())
 
@@ -79,24 +80,24 @@ def test_a_file_is_turned_as_its_camera_says(model: RSIS, picture: np.ndarray, t
     exif = Image.Exif()
     exif[274] = 6  # orientation: rotate by 90 degrees
     Image.fromarray(picture).save(tmp_path / "turned.png", exif=exif)
-    assert model.predict(tmp_path / "turned.png").image.shape == (90, 75, 3)
+    assert predict_one(model, tmp_path / "turned.png").image.shape == (90, 75, 3)
 
 
 def test_grey_pictures_of_8_and_16_bit(model: RSIS) -> None:
     grey = np.random.default_rng(2).integers(0, 256, (50, 60), np.uint8)
-    results = model.predict([grey, grey.astype(np.uint16) << 8])
+    results = predict_all(model, [grey, grey.astype(np.uint16) << 8])
     assert np.array_equal(results[0].image, results[1].image)
     assert np.array_equal(results[0].image[..., 0], grey)
 
 
 def test_thresholds_take_the_place_of_the_checkpoints(model: RSIS, picture: np.ndarray) -> None:
-    assert len(model.predict(picture, num_steps=5).objectness) == 5
-    assert model.predict(picture, objectness_threshold=1.0).instances == ()
-    assert model.predict(picture, mask_threshold=0.0).instances[0].mask.all()
+    assert len(predict_one(model, picture, num_steps=5).objectness) == 5
+    assert predict_one(model, picture, objectness_threshold=1.0).instances == ()
+    assert predict_one(model, picture, mask_threshold=0.0).instances[0].mask.all()
 
 
 def test_coco_is_read_by_pycocotools(model: RSIS, picture: np.ndarray) -> None:
-    results = model.predict([picture, picture[:30]])
+    results = predict_all(model, [picture, picture[:30]])
     coco = COCO()
     coco.dataset = to_coco(results)
     coco.createIndex()
@@ -109,11 +110,11 @@ def test_coco_is_read_by_pycocotools(model: RSIS, picture: np.ndarray) -> None:
             assert annotation["area"] == item.area
             x, y, width, height = annotation["bbox"]
             assert (y, x, y + height, x + width) == item.box
-    assert model.predict(picture).to_coco()["images"][0]["height"] == 75
+    assert predict_one(model, picture).to_coco()["images"][0]["height"] == 75
 
 
 def test_the_earliest_object_keeps_a_contested_pixel(model: RSIS, picture: np.ndarray) -> None:
-    result = model.predict(picture, mask_threshold=0.0)
+    result = predict_one(model, picture, mask_threshold=0.0)
     assert len(result.instances) == 3
     assert (result.to_instance_map() == 1).all()
     assert result.overlay(last=0).size == result.overlay().size
@@ -123,25 +124,25 @@ def test_plot_draws_into_the_axes_it_is_given(model: RSIS, picture: np.ndarray) 
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    result = model.predict(picture)
+    result = predict_one(model, picture)
     assert result.plot(axes) is axes
     assert f"{len(result.instances)} object" in axes.get_title()
 
 
 def test_tiles_of_the_whole_picture_are_the_picture(model: RSIS, picture: np.ndarray) -> None:
-    whole, tiled = model.predict(picture), model.predict(picture, tiling=Tiling((75, 90)))
+    whole, tiled = predict_one(model, picture), predict_one(model, picture, tiling=Tiling((75, 90)))
     assert np.array_equal(whole.to_instance_map(), tiled.to_instance_map())
-    assert model.predict(picture, tiling=Tiling((40, 40))).image.shape == picture.shape
+    assert predict_one(model, picture, tiling=Tiling((40, 40))).image.shape == picture.shape
 
 
 def test_the_least_area_is_a_share_of_the_picture_also_in_tiles(model: RSIS, picture: np.ndarray) -> None:
     """It is applied to joined objects, since the size of a part in one tile is not that of the object."""
     tiling = Tiling((25, 30))
-    everything = model.predict(picture, tiling=tiling, mask_threshold=0.6, min_area=0.0).instances
+    everything = predict_one(model, picture, tiling=tiling, mask_threshold=0.6, min_area=0.0).instances
     areas = sorted(item.area for item in everything)
     assert areas[0] < 25 * 30 < areas[-1]
     for least in areas:
-        some = model.predict(picture, tiling=tiling, mask_threshold=0.6, min_area=(least - 0.5) / (75 * 90))
+        some = predict_one(model, picture, tiling=tiling, mask_threshold=0.6, min_area=(least - 0.5) / (75 * 90))
         expected = [item.mask for item in everything if item.area >= least]
         np.testing.assert_array_equal([item.mask for item in some.instances], expected)
         assert [item.number for item in some.instances] == list(range(1, len(expected) + 1))
@@ -182,13 +183,13 @@ def test_a_checkpoint_is_fetched_once_and_verified(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     path = write_small_model(tmp_path / "small.safetensors")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    expected = RSIS.from_checkpoint(path).predict(picture).to_instance_map()
+    expected = predict_one(RSIS.from_checkpoint(path), picture).to_instance_map()
     with serve() as site:
         site.pages["/small.safetensors"] = Page(path.read_bytes())
         address = f"{site.url}/small.safetensors"
 
         for check in (digest, None):
-            found = RSIS.from_checkpoint(address, sha256=check).predict(picture).to_instance_map()
+            found = predict_one(RSIS.from_checkpoint(address, sha256=check), picture).to_instance_map()
             assert np.array_equal(found, expected)
         assert site.requests == ["GET /small.safetensors"]
         with pytest.raises(UserError, match=r"has SHA-256 .*, expected 00"):

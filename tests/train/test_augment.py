@@ -113,7 +113,7 @@ def test_directions() -> None:
     """The directions of the documented parameters: where does a marked pixel go?"""
     marked = torch.zeros(9, 9, dtype=torch.int32)
     marked[1, 4] = 1  # top, middle
-    still = {"rotation": 0.0, "shift": (0.0, 0.0), "shear": 0.0, "zoom": (1.0, 1.0)}
+    still: dict[str, Any] = {"rotation": 0.0, "shift": (0.0, 0.0), "shear": 0.0, "zoom": (1.0, 1.0)}
 
     def where(**change: Any) -> list[list[int]]:
         matrix = affine_matrix((9, 9), **(still | change))
@@ -129,7 +129,7 @@ def test_borders_repeat() -> None:
     ramp = torch.arange(5, dtype=torch.uint8).expand(3, 5, 5).contiguous()
     matrix = affine_matrix((5, 5), rotation=0, shift=(0, 0.4), shear=0, zoom=(1, 1))
     for interpolation in ("nearest", "bilinear"):
-        assert warp(ramp, matrix, interpolation)[0, 0].tolist() == [2, 3, 4, 4, 4]  # type: ignore[arg-type]
+        assert warp(ramp, matrix, interpolation)[0, 0].tolist() == [2, 3, 4, 4, 4]
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast"])

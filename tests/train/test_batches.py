@@ -45,11 +45,19 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> PreparedSplit:
 
 
 def _loader(split: PreparedSplit, **change: Any) -> DataLoader:
-    plain = {"batch_size": 4, "seed": 7, "max_instances": 20, "workers": 0, "augment": _STRONG, "shuffle": True}
+    plain: dict[str, Any] = {
+        "batch_size": 4,
+        "seed": 7,
+        "max_instances": 20,
+        "workers": 0,
+        "augment": _STRONG,
+        "shuffle": True,
+    }
     return make_loader(split, **(plain | change))
 
 
 def _epoch(loader: DataLoader, epoch: int) -> list[Batch]:
+    assert isinstance(loader.sampler, EpochSampler)
     loader.sampler.set_epoch(epoch)
     return list(loader)
 

@@ -17,7 +17,7 @@ from rsis.train.muon import Muon, orthogonalize
 
 def slowly(matrix: torch.Tensor) -> torch.Tensor:
     """The slow twin: the iteration as defined, step by step on the whole matrix."""
-    x = matrix / matrix.norm()
+    x: torch.Tensor = matrix / matrix.norm()
     for _ in range(5):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x

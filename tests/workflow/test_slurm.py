@@ -112,18 +112,21 @@ def test_a_training_ends_the_same_whatever_happens_to_its_jobs(
     target = ("models/demo.safetensors", "--set-resources", "train:slurm_partition=low")
     with running(broken, *PROFILE, *target) as process:
         for number, happens in enumerate((preempt, warn, cancel, kill)):
-            done = epochs_done(broken)
-            wait_for(
-                broken,
-                f"epochs before {happens.__name__}",
-                lambda done=done: trainer(broken) is not None and epochs_done(broken) >= done + 2,
-            )
+
+            def went_on(done: int = epochs_done(broken)) -> bool:
+                return trainer(broken) is not None and epochs_done(broken) >= done + 2
+
+            wait_for(broken, f"epochs before {happens.__name__}", went_on)
             holder = trainer(broken)
             assert holder is not None
             job = holder.job or ""
             assert "gpu:1" in slurm.run("scontrol", "show", "job", job)
             happens()
-            wait_for(broken, f"end by {happens.__name__}", lambda holder=holder: trainer(broken) != holder)
+
+            def ended(holder: object = holder) -> bool:
+                return trainer(broken) != holder
+
+            wait_for(broken, f"end by {happens.__name__}", ended)
             assert events(broken).count("goes on") == number
         assert process.wait(timeout=240) == 0
     assert outputs(broken.folder) == outputs(whole.folder)

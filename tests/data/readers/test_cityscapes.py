@@ -36,7 +36,11 @@ def test_objects_groups_and_what_is_left_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sample.instance_map, [[0, 0, 2, 2], [0, 0, 1, 3], [0, 0, 0, 0]])
     np.testing.assert_array_equal(sample.class_ids, [1, 3, 8])
     np.testing.assert_array_equal(sample.ignore_mask, [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]])
-    assert (sample.image.dtype, sample.instance_map.dtype, sample.class_ids.dtype) == (np.uint8, np.int32, np.int64)
+    assert (sample.image.dtype, sample.instance_map.dtype, sample.class_ids.dtype) == (
+        np.dtype(np.uint8),
+        np.dtype(np.int32),
+        np.dtype(np.int64),
+    )
     assert sample.ignore_mask.dtype == bool
     assert sample.image_id == FIRST
 

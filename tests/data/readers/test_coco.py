@@ -30,7 +30,7 @@ def _square(top: int, left: int, height: int, width: int, size: tuple[int, int] 
     return mask
 
 
-def _polygon(top: int, left: int, height: int, width: int) -> list[float]:
+def _polygon(top: float, left: float, height: float, width: float) -> list[float]:
     return [left, top, left + width, top, left + width, top + height, left, top + height]
 
 

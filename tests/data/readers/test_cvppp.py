@@ -46,7 +46,11 @@ def test_reads_indices_and_renumbers_them(tmp_path: Path, mode: str, channels: i
     np.testing.assert_array_equal(sample.image, picture)
     np.testing.assert_array_equal(sample.instance_map, [[0, 0, 2], [1, 1, 2]])
     np.testing.assert_array_equal(sample.class_ids, [1, 1])
-    assert (sample.image.dtype, sample.instance_map.dtype, sample.class_ids.dtype) == (np.uint8, np.int32, np.int64)
+    assert (sample.image.dtype, sample.instance_map.dtype, sample.class_ids.dtype) == (
+        np.dtype(np.uint8),
+        np.dtype(np.int32),
+        np.dtype(np.int64),
+    )
     assert sample.ignore_mask.shape == (2, 3)
     assert not sample.ignore_mask.any()
     assert sample.image_id == "plant001"

@@ -29,7 +29,8 @@ def test_any_type_of_number_is_read(path: Path, kind: type, compress: bool) -> N
     numbers, class_ids = read_sbdataset(path, 20)
     np.testing.assert_array_equal(numbers, tree.SEGMENTATION)
     np.testing.assert_array_equal(class_ids, [3, 3])
-    assert (numbers.dtype, class_ids.dtype) == (np.int32, np.int64)
+    assert numbers.dtype == np.int32
+    assert class_ids.dtype == np.int64
 
 
 @settings(deadline=None, derandomize=True, max_examples=20)

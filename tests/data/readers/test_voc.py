@@ -46,7 +46,11 @@ def test_voc_masks_are_read_as_indices_and_void_is_ignored(pair: Path) -> None:
     np.testing.assert_array_equal(sample.instance_map, [[0, 1, 1, 0, 2, 2]] * 2 + [[0] * 6] * 2)
     np.testing.assert_array_equal(sample.class_ids, [8, 15])
     np.testing.assert_array_equal(sample.ignore_mask, tree.OBJECTS == 255)
-    assert (sample.instance_map.dtype, sample.class_ids.dtype, sample.ignore_mask.dtype) == (np.int32, np.int64, bool)
+    assert (sample.instance_map.dtype, sample.class_ids.dtype, sample.ignore_mask.dtype) == (
+        np.dtype(np.int32),
+        np.dtype(np.int64),
+        np.dtype(bool),
+    )
     assert sample.image.dtype == np.uint8
     np.testing.assert_allclose(sample.image, np.full((4, 6, 3), 90), atol=2)
     assert sample.image_id == "v"
@@ -66,7 +70,8 @@ def test_sbdataset_objects_are_renumbered_and_nothing_is_void(pair: Path) -> Non
     sample = _reader(pair, **BOTH).read("s")
     np.testing.assert_array_equal(sample.instance_map, np.where(tree.SEGMENTATION == 3, 2, tree.SEGMENTATION))
     np.testing.assert_array_equal(sample.class_ids, [3, 3])
-    assert (sample.instance_map.dtype, sample.class_ids.dtype) == (np.int32, np.int64)
+    assert sample.instance_map.dtype == np.int32
+    assert sample.class_ids.dtype == np.int64
     assert not sample.ignore_mask.any()
     np.testing.assert_allclose(sample.image, np.full((4, 6, 3), 30), atol=2)
 
@@ -112,7 +117,12 @@ def _drop(name: str) -> Callable[[Path], object]:
 
 
 def _empty_folder(name: str) -> Callable[[Path], object]:
-    return lambda root: ([path.unlink() for path in (root / name).iterdir()], (root / name).rmdir())
+    def empty(root: Path) -> None:
+        for path in (root / name).iterdir():
+            path.unlink()
+        (root / name).rmdir()
+
+    return empty
 
 
 @pytest.mark.parametrize(

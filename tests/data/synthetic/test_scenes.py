@@ -199,7 +199,9 @@ def test_boxes_enclose_their_objects(folder: Path) -> None:
         entries = root.findall("object")
         assert [VOC_CLASSES.index(entry.findtext("name")) + 1 for entry in entries] == drawn.class_ids.tolist()
         for number, entry in enumerate(entries, start=1):
-            left, top, right, bottom = (int(entry.findtext(f"bndbox/{e}")) for e in ("xmin", "ymin", "xmax", "ymax"))
+            left, top, right, bottom = (
+                int(entry.findtext(f"bndbox/{e}", "")) for e in ("xmin", "ymin", "xmax", "ymax")
+            )
             mask = drawn.instance_map == number
             assert mask[top - 1 : bottom, left - 1 : right].sum() == mask.sum()
             for line in (mask[top - 1], mask[bottom - 1], mask[:, left - 1], mask[:, right - 1]):

@@ -73,7 +73,8 @@ def test_same_arguments_same_street_other_arguments_another() -> None:
 @pytest.mark.slow
 def test_statistics_of_streets() -> None:
     """All eight classes occur, common ones often; objects are large enough to learn; groups and void labels occur."""
-    classes, shares, labels = np.zeros(9, int), [], set()
+    classes, labels = np.zeros(9, int), set()
+    shares: list[float] = []
     for index in range(1, 61):
         street = make_street(1, index, (64, 128), (4, 16))
         classes += np.bincount(street.class_ids, minlength=9)

@@ -1,5 +1,7 @@
 """Tests of AP^r and recall against a slow twin of their definition, and on cases solved by hand."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ def bar(first: int, last: int) -> np.ndarray:
     return mask
 
 
-def predicted(images: dict[str, list[tuple[np.ndarray, tuple[float, ...], float]]]) -> PredictionFile:
+def predicted(images: Mapping[str, Sequence[tuple[np.ndarray, tuple[float, ...], float]]]) -> PredictionFile:
     entries = []
     for image_id, found in images.items():
         instances = (InstancePrediction(encode_rle(m), probs, score, t) for t, (m, probs, score) in enumerate(found))
@@ -81,7 +83,7 @@ def test_equals_a_slow_reading_of_the_definition(data: st.DataObject) -> None:
             if probs.index(max(probs)) + 1 == class_id
         ]
         for threshold in OVERLAPS:
-            value = metrics.loc[class_name, f"voc/APr{round(100 * threshold)}"]
+            value = metrics[f"voc/APr{round(100 * threshold)}"][class_name]
             if any(targets.values()):
                 assert value == pytest.approx(slow_precision(detections, targets, threshold), abs=1e-12)
             else:

@@ -41,7 +41,10 @@ def test_maps_by_hand_and_without_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(truth.instance_ids(FIRST), IDS)
     np.testing.assert_array_equal(truth.instance_map(FIRST), [[0, 0, 26001, 26001], [0, 0, 24000, 33999], [0] * 4])
     np.testing.assert_array_equal(truth.ignore_mask(FIRST), [[0] * 4, [1, 1, 0, 0], [1, 1, 1, 1]])
-    assert (truth.instance_ids(FIRST).dtype, truth.instance_map(FIRST).dtype) == (np.int32, np.int32)
+    assert (truth.instance_ids(FIRST).dtype, truth.instance_map(FIRST).dtype) == (
+        np.dtype(np.int32),
+        np.dtype(np.int32),
+    )
     assert not truth.has_distances
 
 

@@ -1,6 +1,7 @@
 """Tests of the ground truths of CVPPP and COCO, on cases solved by hand and on real annotations."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_coco_of_two_objects_of_one_size_the_earlier_keeps_contested_pixels(tmp_
     assert load_coco(tmp_path, content).instance_map("second.png").tolist() == [[1, 1, 2, 0, 0, 0]] * 4
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "unknown image": (lambda d: d["annotations"][0].update(image_id="q"), "annotation 'x' names image 'q'"),
     "unknown category": (lambda d: d["annotations"][0].update(category_id=9), "annotation 'x' names .* category 9"),
     "no categories": (lambda d: d.pop("categories"), "categories is missing"),

@@ -12,6 +12,7 @@ def test_with_1x1_kernels_it_is_an_lstm_cell_at_every_pixel() -> None:
     cell = torch.nn.LSTMCell(3, 4).double()
     weight = layer.gates.weight.detach()[:, :, 0, 0]
     i, f, o, g = weight.chunk(4)
+    assert layer.gates.bias is not None
     bi, bf, bo, bg = layer.gates.bias.detach().chunk(4)
     with torch.no_grad():  # torch orders the gates i, f, g, o
         cell.weight_ih.copy_(torch.cat([i, f, g, o])[:, :3])
@@ -20,10 +21,11 @@ def test_with_1x1_kernels_it_is_an_lstm_cell_at_every_pixel() -> None:
         cell.bias_hh.zero_()
     inputs = torch.randn(5, 2, 3, 4, 6, dtype=torch.float64)  # [T, B, C, h, w]
     hiddens, state = layer(5, layer.drive(inputs.flatten(0, 1)))
-    expected = None
+    expected: tuple[torch.Tensor, torch.Tensor] | None = None
     for x, hidden in zip(inputs, hiddens.unflatten(0, (5, 2)), strict=True):
         expected = cell(x.permute(0, 2, 3, 1).reshape(-1, 3), expected)
         torch.testing.assert_close(hidden.permute(0, 2, 3, 1).reshape(-1, 4), expected[0], rtol=1e-12, atol=1e-14)
+    assert expected is not None
     torch.testing.assert_close(state[1].permute(0, 2, 3, 1).reshape(-1, 4), expected[1], rtol=1e-12, atol=1e-14)
 
 

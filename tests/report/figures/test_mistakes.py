@@ -43,8 +43,8 @@ def scored(name: str = "mine") -> ScoredRun:
 
 
 def nothing() -> ScoredRun:
-    run = scored("nothing")
-    return replace(run, scores=Scores({}, *(pd.DataFrame() for _ in range(4)), {}))
+    run, empty = scored("nothing"), pd.DataFrame()
+    return replace(run, scores=Scores({}, empty, empty, empty, empty, {}))
 
 
 def test_captions_say_the_numbers() -> None:

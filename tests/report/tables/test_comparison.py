@@ -40,10 +40,10 @@ def scored(
         model=ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
         train=TrainSection(epochs=1, batch_size=1, num_steps=3, lr=0.1, lr_encoder=0.1),
         predict=PredictSection(num_steps=3),
-        score=ScoreSection(scorers=scorers),
+        score=ScoreSection.model_validate({"scorers": scorers}),
     )
-    protocol = {"dataset": dataset, "split": split, "images": images}
-    return ScoredRun("mine", run, config, Scores(metrics, *(pd.DataFrame() for _ in range(4)), protocol))
+    protocol, empty = {"dataset": dataset, "split": split, "images": images}, pd.DataFrame()
+    return ScoredRun("mine", run, config, Scores(metrics, empty, empty, empty, empty, protocol))
 
 
 def plants(source: PlantSource | FolderSource = PLANTS, size: tuple[int, int] = (96, 96)) -> CvpppDataset:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -26,7 +27,8 @@ ALIKE = {"cvppp/sbd_std": 0.3, "cvppp/abs_dic_std": 0.5}  # spreads over images,
 
 def scored(name: str, seed: int, metrics: dict[str, float], dataset: str = "tiny", **protocol: object) -> ScoredRun:
     facts = {"split": "test", "images": 12, "run": name, "checkpoint": f"{seed:064d}", **protocol}
-    scores = Scores(metrics, *(pd.DataFrame() for _ in range(4)), facts)
+    empty = pd.DataFrame()
+    scores = Scores(metrics, empty, empty, empty, empty, facts)
     return ScoredRun(name, run_section(dataset, seed=seed), DATA[dataset], scores)
 
 
@@ -197,6 +199,7 @@ def test_the_csv_has_the_section(inputs: list[RunInputs], paths: ReportPaths) ->
     assert set(rows["unit"]) == {"percent"}
     assert "over these 3 seeds" in rows["protocol"].iloc[3]
     of_sbd = table[table["metric"].eq("cvppp/sbd") & table["table"].ne("Over seeds")]
+    beside: Any
     (beside,) = of_sbd[of_sbd["method"].str.endswith("3 seeds")].itertuples()
     assert beside.value == pytest.approx(sbd.mean(), abs=1e-4)
     assert beside.spread == pytest.approx(sbd.std(), abs=1e-4)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.browser import Browser, browser
+from support.predictions import predict_one
 from support.small_model import write_small_model
 
 from rsis import RSIS
@@ -77,10 +78,10 @@ def set_slider(page: Browser, name: str, value: float) -> None:
 @pytest.mark.browser
 def test_a_picture_its_objects_and_their_files(folder: Path, tmp_path: Path) -> None:
     model = RSIS.from_checkpoint(folder / "small.safetensors")
-    expected = model.predict(folder / "cells.png")
-    objectness = np.array(model.predict(folder / "cells.png", objectness_threshold=0.0).objectness)
+    expected = predict_one(model, folder / "cells.png")
+    objectness = np.array(predict_one(model, folder / "cells.png", objectness_threshold=0.0).objectness)
     between = float(np.sort(objectness)[1] + np.sort(objectness)[2]) / 2
-    fewer = model.predict(folder / "cells.png", objectness_threshold=between)
+    fewer = predict_one(model, folder / "cells.png", objectness_threshold=between)
     assert len(fewer.instances) != len(expected.instances)
     with app(folder) as address, browser(tmp_path / "profile") as page:
         page.open(address, 1300, 1000)

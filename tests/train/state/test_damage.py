@@ -13,6 +13,7 @@ import torch
 from support.short_training import KillAtEnd, Killed, outputs, paths_in, run_with, train_quietly, write_processed
 
 import rsis.files.atomic
+from rsis.files.durable import replace_on_disk
 from rsis.train.run import TrainPaths
 from rsis.train.state.files import is_whole, keep_as, put_back, seal, write_state
 from rsis.train.state.resume import BEST, LAST, PREVIOUS, RESULT
@@ -198,7 +199,7 @@ def test_a_file_fits_its_digests_whenever_the_process_is_killed(
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"of a former version")
-    rename = rsis.files.atomic.replace_on_disk
+    rename = replace_on_disk
     for content in (b"1", b"2", b"3"):
         for fatal in ("a.sha256", "a"):
 
