@@ -9,10 +9,11 @@ import numpy as np
 from rsis.errors import UserError
 from rsis.own_data.findings import Findings
 
-_MOST_STEPS = 21  # decoder steps: 20 objects, the paper's maximum, and one step to end the sequence
-_SIDE = 6.0  # pixels: least side of the 10th percentile of the objects at the network's size
+_MOST_STEPS = 51  # decoder steps in training: more take long, and a shorter sequence teaches as much
+_MOST_OBJECTS = 100  # least of the steps in prediction, which ends by itself
+_SIDE = 14.0  # pixels: least side of the 10th percentile of the objects at the network's size
 _SIZES = (64, 512)  # least and largest side of the network's input, multiples of 32
-_STEPS = 3000  # optimiser steps that a training from scratch needs for good results
+_STEPS = 1500  # optimiser steps that a training from scratch needs for good results
 _EPOCHS = (10, 500)  # least and most; each writes a checkpoint, which dominates the time of many short epochs
 _BATCHES = (8, 4)  # images in a batch; smaller batches bring no benefit, and harm batch normalisation
 _FEW_STEPS = 8  # optimiser steps in an epoch: with fewer, the smaller batch is taken
@@ -58,13 +59,14 @@ def suggest(found: Findings) -> Suggestion:
     steps = max(1, train // batch)
     low, high = _EPOCHS
     epochs = max(low, min(high, math.ceil(_STEPS / steps)))
+    limit = f", at most {_MOST_STEPS}" if most >= _MOST_STEPS else ""
     reasons = {
         "size": f"median image {height:.0f} x {width:.0f}, a tenth of the objects under {small:.0f} pixels a side",
-        "num_steps": f"one more than the most objects of an image, {most}" + (", at most 21" if most > 20 else ""),
+        "num_steps": f"one more than the most objects of an image, {most}{limit}",
         "batch_size": f"{train} images to train on",
         "epochs": f"of {steps} {'step' if steps == 1 else 'steps'}, {epochs * steps} in all",
     }
-    notes = [*_dense(found, num_steps, (height, width)), *_tiny(small, size, (height, width))]
+    notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width))]
     return Suggestion(size, num_steps, batch, epochs, reasons, tuple(notes))
 
 
@@ -85,15 +87,14 @@ def _round(side: float, original: float) -> int:
     return int(min(most, max(low, 32 * round(side / 32))))
 
 
-def _dense(found: Findings, num_steps: int, image: tuple[float, float]) -> list[str]:
-    most, over = int(found.counts.max()), int((found.counts > num_steps - 1).sum())
+def _dense(found: Findings, num_steps: int) -> list[str]:
+    over = int((found.counts > num_steps - 1).sum())
     if not over:
         return []
-    share = math.sqrt((num_steps - 1) / (2 * most))  # half the objects that fit, since they may be spread unevenly
-    tile = [max(32, round(side * share)) for side in image]
     return [
-        f"{over} of {len(found.counts)} images have more objects than the {num_steps - 1} that one sequence emits: "
-        f"the largest are kept in training; predict with tiles, rsis predict-images --tile {tile[0]} {tile[1]}"
+        f"{over} of {len(found.counts)} images have more objects than the {num_steps - 1} of a sequence in training, "
+        "where the largest are kept; cut pictures and annotations into smaller ones, or raise num_steps and "
+        "max_instances, which takes longer. Prediction has no such limit"
     ]
 
 
@@ -108,12 +109,10 @@ def _tiny(small: float, size: tuple[int, int], image: tuple[float, float]) -> li
 
 
 def run_numbers(chosen: Suggestion, findings: Findings) -> dict[str, Any]:
-    """Return the run's other parameters that depend on these: for validation, curriculum, prediction and scoring."""
+    """Return the run's other parameters that depend on these: for validation, prediction and scoring."""
     return {
         "validate_every": max(1, chosen.epochs // 10),
-        # the number of steps reaches its maximum after half of the training
-        "grow_every": max(1, chosen.epochs // (2 * chosen.num_steps)),
-        "start": min(3, chosen.num_steps),
+        "most_steps": max(_MOST_OBJECTS, 2 * chosen.num_steps),
         "split": "test" if "test" in findings.images else "val",
         "scorers": "[cvppp, coco]" if findings.used_classes == 1 else "[coco]",
     }

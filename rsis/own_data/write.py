@@ -57,18 +57,17 @@ def blocks(
     run = f"""  {name}:
     dataset: {name}
     model:
+      decoder: pointer  # or convlstm, the paper's, which needs hidden_widths (docs/network.md)
       backbone: resnet18  # or resnet34, resnet50, resnet101, vgg16
-      weights: null  # null: from scratch; IMAGENET1K_V1: from ImageNet (paper: with adam and an lr_encoder of 1e-6)
-      stride: 16  # of the deepest features: 32, 16 or 8; a smaller stride resolves smaller objects and takes longer
-      hidden_widths: [64, 32, 8, 4]  # channels of each ConvLSTM, deepest first
-      mask_gain: 5.0  # with the bias: larger initial mask logits, for a training from scratch
-      mask_bias: -2.0
-      coordinates: polar  # coordinate channels added to the features: none, cartesian, polar or fourier
+      weights: null  # null: from scratch; IMAGENET1K_V1: from ImageNet, with a smaller lr_encoder
+      stride: 16  # of the deepest features: 16 or 32; the larger one sees more of the image at once
+      normalization: image  # by the image's own mean and deviation, for different exposures; or imagenet
     train:
       epochs: {chosen.epochs}  # {reasons["epochs"]}
       batch_size: {chosen.batch_size}  # {reasons["batch_size"]}
       num_steps: {chosen.num_steps}  # {reasons["num_steps"]}
       max_instances: {chosen.num_steps}  # most objects of an image, as many as steps; the largest are kept
+      order: free  # the network chooses the order of the objects; or left_to_right, size, random
       workers: 2  # processes that load pictures; 0: load them in the training process
       optimizer: muon  # or adam, adamw, sgd; lr_kernels is for muon only
       lr: 2e-3  # of decoder and skips
@@ -77,17 +76,26 @@ def blocks(
       lr_schedule: one_cycle  # or constant, cosine
       weight_decay: 0.01
       clip_norm: 1.0  # the largest norm of the gradient
-      # further keys: rotation and shear (degrees), shift (fraction of the side), brightness and contrast (fractions)
-      augment: {{flip: true, flip_vertical: true, transpose: {str(height == width).lower()}, zoom: [0.8, 1.2]}}
-      # the epochs from which the class and objectness terms are part of the loss, and the weight of the latter
-      objective: {{class_from_epoch: 0, stop_weight: 0.3, stop_from_epoch: 0}}
-      # the number of steps at the start, and the number of epochs after which it grows by one
-      curriculum: {{start: {more["start"]}, every: {more["grow_every"]}, stop_after: 0}}
+      augment:  # random changes of the pictures; `rsis keys augment` lists all
+        flip: true
+        flip_vertical: true
+        transpose: {str(height == width).lower()}  # for square sizes
+        rotation: 15  # degrees
+        zoom: [0.6, 1.2]  # below 1 magnifies
+        aspect: 0.15
+        anywhere: true
+        border: mirror
+        brightness: 0.25
+        contrast: 0.25
+        gamma: 0.3
+      # the epochs from which the class and objectness terms are part of the loss, and their weights
+      objective: {{class_weight: 0.3, class_from_epoch: 0, stop_weight: 0.3, stop_from_epoch: 0, mask_pairs: 64}}
       validate_every: {more["validate_every"]}  # epochs
       keep: last  # or best: the weights of the best validation
-    # exclusive: a pixel in two masks is kept only in the more probable one. Further keys: mask_threshold and
+    # num_steps: the most objects of a picture, also more than in training. exclusive: a pixel in two masks is kept only
+    # in the more probable one. Further keys: mask_threshold and
     # objectness_threshold, both 0.5 by default
-    predict: {{split: {more["split"]}, num_steps: {chosen.num_steps}, exclusive: true}}
+    predict: {{split: {more["split"]}, num_steps: {more["most_steps"]}, exclusive: true}}
     score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best dice and counts; coco: AP
 """
     return "\n".join(lines) + "\n", run

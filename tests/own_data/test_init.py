@@ -36,14 +36,13 @@ def findings(counts: list[int], side: float = 20.0, size: tuple[int, int] = (256
 
 def test_numbers_follow_from_the_data() -> None:
     found = suggest(findings([3, 7, 5]))
-    assert found.size == (64, 96)  # an object of 20 pixels a side keeps 6
+    assert found.size == (192, 224)  # an object of 20 pixels a side keeps 14
     assert found.num_steps == 8
     assert found.notes == ()
     assert suggest(findings([3, 7, 5], side=6)).size == (256, 320)
     many = suggest(findings([3, 100]))
-    assert many.num_steps == 21
-    assert "1 of 2 images have more objects than the 20" in many.notes[0]
-    assert "--tile 81 101" in many.notes[0]
+    assert many.num_steps == 51
+    assert "1 of 2 images have more objects than the 50" in many.notes[0]
     with pytest.raises(UserError, match="no image has an object"):
         suggest(Findings({"train": 1}, np.array([0]), np.array([[4, 4]]), np.array([]), {}))
 
@@ -57,7 +56,7 @@ def test_a_large_picture_keeps_its_shape_and_what_gets_lost_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "batch", "epochs"), [(70, 8, 375), (70_000, 8, 10), (63, 4, 200), (20, 4, 500), (3, 3, 500), (1, 1, 500)]
+    ("train", "batch", "epochs"), [(70, 8, 188), (70_000, 8, 10), (63, 4, 100), (20, 4, 300), (3, 3, 500), (1, 1, 500)]
 )
 def test_the_training_has_three_thousand_steps_where_there_are_images_for_it(
     train: int, batch: int, epochs: int
@@ -201,8 +200,9 @@ def test_from_a_folder_to_a_report_and_new_pictures(tmp_path: Path, monkeypatch:
     for line in ("epochs: ", "validate_every: "):
         place = own.index(line) + len(line)
         own = own[:place] + "1" + own[place:].lstrip("0123456789")
-    own = own.replace("hidden_widths: [64, 32, 8, 4]", "hidden_widths: [8, 4]").replace("exclusive: true", "exclusive: "
-        "true, objectness_threshold: 0.0")  # fmt: skip
+    own = own.replace("exclusive: true", "exclusive: true, objectness_threshold: 0.0").replace(
+        "num_steps: 100", "num_steps: 3"
+    )
     (tmp_path / "params.yaml").write_text(f"{head}  cells:\n    dataset: cells{own}")
     for command in ("download", "check", "prepare", "train", "predict", "score", "report"):
         assert rsis(monkeypatch, command, "cells") == 0, command
