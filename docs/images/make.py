@@ -40,7 +40,10 @@ def hundred(model: RSIS, folder: Path, target: Path) -> None:
     """Write a mosaic of nuclei with its overlay by tiles; print the numbers found as a whole and in tiles."""
     document = json.loads((folder / "instances.json").read_text())
     mosaic, labels = _mosaic(folder, document, rows=3, columns=3)
-    found = {"whole": model.predict(mosaic), "in tiles": model.predict(mosaic, tiling=_TILING)}
+    found = {
+        "whole": model.predict(mosaic, full_size=True, num_steps=400),
+        "in tiles": model.predict(mosaic, tiling=_TILING),
+    }
     for how, result in found.items():
         assert isinstance(result, ImageResult)
         truth = map_to_masks(labels)

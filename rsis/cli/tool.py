@@ -44,6 +44,10 @@ def predict_images(
     overlap: Annotated[
         float, typer.Option(help="Least fraction of a tile's side that it has in common with the next tile.")
     ] = 0.25,
+    full_size: Annotated[
+        bool,
+        typer.Option("--full-size", help="Do not resize pictures, or tiles, to the size of the training."),
+    ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures, or tiles of one, in a batch.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
 ) -> None:
@@ -66,6 +70,7 @@ def predict_images(
         force=force,
         animate=animate,
         tiling=tiling,
+        full_size=full_size,
         progress=sys.stderr.isatty(),
         num_steps=steps,
         mask_threshold=mask_threshold,

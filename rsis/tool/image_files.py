@@ -115,6 +115,7 @@ def write_results(
     animate: bool = False,
     batch_size: int | None = None,
     tiling: Tiling | None = None,
+    full_size: bool = False,
     progress: bool = False,
     **thresholds: float | None,
 ) -> Written:
@@ -128,6 +129,7 @@ def write_results(
         animate: Whether to write animations.
         batch_size: See `RSIS.predict`.
         tiling: How to cut pictures into tiles; None does not cut them.
+        full_size: Whether pictures, or tiles, keep their size, see `RSIS.predict`.
         progress: Whether to show a progress bar.
         **thresholds: See `RSIS.predict`.
 
@@ -144,7 +146,7 @@ def write_results(
     if not force:
         outputs.refuse_existing(list(names.values()))
     skipped = []
-    results = model.stream(files, batch_size=batch_size, tiling=tiling, **thresholds)
+    results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
     for path, result in zip(files, track(results, "predict", len(files), disable=not progress), strict=True):
         if isinstance(result, BadSampleError):
             skipped.append(str(result))

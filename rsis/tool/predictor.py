@@ -96,6 +96,7 @@ class RSIS(nn.Module):
         *,
         batch_size: int | None = None,
         tiling: Tiling | None = None,
+        full_size: bool = False,
         **thresholds: float | None,
     ) -> ImageResult | list[ImageResult]:
         """Find the objects of pictures of any size.
@@ -106,6 +107,8 @@ class RSIS(nn.Module):
                 (grey); a tensor, uint8 [3, H, W] (RGB).
             batch_size: Number of pictures, or of tiles of a picture, in a batch; None takes that of the checkpoint.
             tiling: How to cut pictures into tiles; None processes each picture as a whole.
+            full_size: Give each picture, or tile, to the network at its own size, where it has other objects than in
+                training but of the same size in pixels; otherwise all are resized to the size of the training.
             **thresholds: Keys of a run's `predict` section that replace those of the checkpoint: num_steps,
                 mask_threshold, objectness_threshold, min_area, largest_component, exclusive. None replaces nothing.
 
@@ -116,7 +119,7 @@ class RSIS(nn.Module):
             UserError: A file cannot be read, an array has another shape or dtype, a threshold is unknown or out of
                 range.
         """
-        results = list(self.stream(images, batch_size=batch_size, tiling=tiling, **thresholds))
+        results = list(self.stream(images, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds))
         for result in results:
             if isinstance(result, BadSampleError):
                 raise UserError(str(result)) from result
@@ -131,6 +134,7 @@ class RSIS(nn.Module):
         *,
         batch_size: int | None = None,
         tiling: Tiling | None = None,
+        full_size: bool = False,
         **thresholds: float | None,
     ) -> Iterator[ImageResult | BadSampleError]:
         """Do the same as `predict`, but yield the results one by one, so that only a few are in memory at a time.
@@ -145,7 +149,7 @@ class RSIS(nn.Module):
         pictures = as_pictures(images)
         if tiling is not None:
             for item in pictures:
-                yield self._in_tiles(item, tiling, section) if isinstance(item, InputImage) else item
+                yield self._in_tiles(item, tiling, section, full_size) if isinstance(item, InputImage) else item
             return
         for batch in _batches(pictures, section.batch_size):
             readable = [item for item in batch if isinstance(item, InputImage)]
@@ -177,10 +181,15 @@ class RSIS(nn.Module):
         """Return the objects of a picture from the output of `decode`."""
         return self._result(picture, read_out(decoded, _size(picture.image), section))
 
-    def _find(self, images: Sequence[np.ndarray], section: PredictSection) -> list[DetectedObjects]:
-        """Find the objects of arrays uint8 [H, W, 3] of any sizes, in one batch."""
+    def _find(self, images: Sequence[np.ndarray], section: PredictSection, full_size: bool) -> list[DetectedObjects]:
+        """Find the objects of images uint8 [H, W, 3] of any sizes: in one batch, or at full size one by one."""
         if not images:
             return []
+        if full_size:
+            batches = [(torch.from_numpy(image.copy()).permute(2, 0, 1)[None], [_size(image)]) for image in images]
+            device = next(self.parameters()).device
+            parts = [find_objects(self.network, batch.to(device), size, section) for batch, size in batches]
+            return [objects for part in parts for objects in part]
         return find_objects(self.network, self._batch(images), [_size(image) for image in images], section)
 
     def _batch(self, images: Sequence[np.ndarray]) -> torch.Tensor:
@@ -202,7 +211,7 @@ class RSIS(nn.Module):
         class_id = int(probs.argmax()) + 1
         return Instance(number, mask, class_id, self.info.class_names[class_id - 1], probs, objectness, step)
 
-    def _in_tiles(self, picture: InputImage, tiling: Tiling, section: PredictSection) -> ImageResult:
+    def _in_tiles(self, picture: InputImage, tiling: Tiling, section: PredictSection, full_size: bool) -> ImageResult:
         """Find the objects of every tile, and join the parts of an object in different tiles.
 
         Class, objectness and step of a joined object are those of its part with the highest objectness.
@@ -212,7 +221,7 @@ class RSIS(nn.Module):
         tiles = cut(size, tiling.size, tiling.overlap)
         detected: list[DetectedObjects] = []
         for batch in _batches(tiles, section.batch_size):
-            detected += self._find([picture.image[tile.slices] for tile in batch], in_tile)
+            detected += self._find([picture.image[tile.slices] for tile in batch], in_tile, full_size)
         objects, places = _objects_of(detected)
         instances: list[Instance] = []
         for members in group(objects, tiles):
