@@ -71,8 +71,7 @@ def _mosaic(folder: Path, document: dict, rows: int, columns: int) -> tuple[np.n
         window = slice(top, top + _SIDE), slice(left, left + _SIDE)
         mosaic[window] = np.asarray(Image.open(folder / "images" / names[number]).convert("RGB"))
         for item in (item for item in document["annotations"] if item["image_id"] == number):
-            rle = coco_mask.frPyObjects(item["segmentation"], _SIDE, _SIDE)
-            labels[window][coco_mask.decode(rle) > 0] = labels.max() + 1
+            labels[window][coco_mask.decode(item["segmentation"]) > 0] = labels.max() + 1
     return mosaic, relabel(labels)
 
 

@@ -32,7 +32,7 @@ from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objec
 from rsis.structures import RSISOutput
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
 from rsis.tool.result import ImageResult, Instance
-from rsis.tool.tiles import TileObject, Tiling, cut, group, joined_mask
+from rsis.tool.tiles import Tiling, cut, group, joined_mask, objects_of, score_of
 
 Item = TypeVar("Item")
 
@@ -153,7 +153,7 @@ class RSIS(nn.Module):
             return
         for batch in _batches(pictures, section.batch_size):
             readable = [item for item in batch if isinstance(item, InputImage)]
-            found = iter(self._find([picture.image for picture in readable], section))
+            found = iter(self._find([picture.image for picture in readable], section, full_size))
             for item in batch:
                 yield self._result(item, next(found)) if isinstance(item, InputImage) else item
 
@@ -222,10 +222,10 @@ class RSIS(nn.Module):
         detected: list[DetectedObjects] = []
         for batch in _batches(tiles, section.batch_size):
             detected += self._find([picture.image[tile.slices] for tile in batch], in_tile, full_size)
-        objects, places = _objects_of(detected)
+        objects, places = objects_of(detected)
         instances: list[Instance] = []
         for members in group(objects, tiles):
-            tile, position = places[max(members, key=lambda n: _score(detected, places[n]))]
+            tile, position = places[max(members, key=lambda n: score_of(detected, places[n]))]
             step = int(detected[tile].steps[position])
             mask = joined_mask([objects[n] for n in members], tiles, size)
             if mask.sum() <= least_area(size, section):
@@ -245,20 +245,5 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def _objects_of(detected: Sequence[DetectedObjects]) -> tuple[list[TileObject], list[tuple[int, int]]]:
-    """Return the objects of all tiles and, for each object, the index of its tile and its index in the tile."""
-    objects, places = [], []
-    for tile, item in enumerate(detected):
-        for position, (mask, probs) in enumerate(zip(item.masks, item.class_probs, strict=True)):
-            objects.append(TileObject(tile, mask, int(probs.argmax()) + 1))
-            places.append((tile, position))
-    return objects, places
-
-
 def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
-
-
-def _score(detected: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
-    item = detected[place[0]]
-    return float(item.scores[place[1]])

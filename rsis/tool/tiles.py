@@ -15,6 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from rsis.errors import UserError
+from rsis.predict.decode import DetectedObjects
 
 SAME_OBJECT = 0.5  # least fraction of the smaller mask in common, in the area that both tiles cover
 
@@ -146,3 +147,19 @@ def _agree(first: TileObject, second: TileObject, tiles: Sequence[Tile]) -> bool
 
 def _part(mask: np.ndarray, tile: Tile, common: Tile) -> np.ndarray:
     return mask[common.top - tile.top : common.bottom - tile.top, common.left - tile.left : common.right - tile.left]
+
+
+def objects_of(detected: Sequence[DetectedObjects]) -> tuple[list[TileObject], list[tuple[int, int]]]:
+    """Return the objects of all tiles and, for each object, the index of its tile and its index in the tile."""
+    objects, places = [], []
+    for tile, item in enumerate(detected):
+        for position, (mask, probs) in enumerate(zip(item.masks, item.class_probs, strict=True)):
+            objects.append(TileObject(tile, mask, int(probs.argmax()) + 1))
+            places.append((tile, position))
+    return objects, places
+
+
+def score_of(detected: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
+    """Return the score of the object with this index of a tile and index in the tile, 0..1."""
+    item = detected[place[0]]
+    return float(item.scores[place[1]])
