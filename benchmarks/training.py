@@ -37,7 +37,7 @@ class OurTraining:
     def __init__(self, network: RSISNetwork, section: TrainSection, *, autocast: bool = False) -> None:
         self.module = TrainingModule(network, section)
         # as at the start of an epoch: freeze the backbone or train it
-        self.module.network.encoder.backbone.requires_grad_(self.module.schedule.update_encoder)
+        self.module.network.backbone.requires_grad_(self.module.schedule.update_encoder)
         optimizer = self.module.configure_optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer), "constant learning rate"
         self.optimizer = optimizer

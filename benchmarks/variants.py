@@ -16,6 +16,7 @@ from benchmarks.results import Row
 from benchmarks.roofline import achieved, count, measure_ceilings
 from benchmarks.training import OurTraining
 from rsis.config.runs import PredictSection
+from rsis.model.convlstm.decoder import DecoderState
 from rsis.model.network import RSISNetwork
 from rsis.predict.run import predict_batch
 from rsis.structures import Batch, RSISOutput
@@ -53,20 +54,37 @@ class _Flat(nn.Module):
         return output.mask_logits, output.class_logits, output.objectness_logits
 
 
-class _Graphed(nn.Module):
-    """A network whose forward and backward passes are CUDA graphs for one shape."""
+class _Graphed(RSISNetwork):
+    """A network whose forward and backward passes are CUDA graphs for one shape and all steps together."""
 
     def __init__(self, network: RSISNetwork, images: torch.Tensor, num_steps: int) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # the layers are those of `network`
+        self.normalization = network.normalization
         self.num_steps = num_steps
+        self.output: RSISOutput | None = None
+        self.steps_read = 0
         # weights that autocast has cast must not be cached from a capture to a replay
         with torch.autocast("cuda", torch.bfloat16, enabled=torch.is_autocast_enabled("cuda"), cache_enabled=False):
             self.replay: Any = torch.cuda.make_graphed_callables(_Flat(network, num_steps), (images,))
 
-    def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
+    def forward(self, images: torch.Tensor, num_steps: int, checkpoint_steps: int | None = None) -> RSISOutput:
         assert num_steps == self.num_steps, "a graph has one length"
+        assert checkpoint_steps is None
         masks, classes, objectness = self.replay(images)
         return RSISOutput(masks, classes, objectness)
+
+    def start(self, images: torch.Tensor) -> DecoderState:
+        self.output, self.steps_read = self(images, self.num_steps), 0
+        return DecoderState(())
+
+    def decode(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
+        assert self.output is not None
+        part = slice(self.steps_read, self.steps_read + num_steps)
+        self.steps_read = part.stop
+        whole = self.output
+        return RSISOutput(
+            whole.mask_logits[:, part], whole.class_logits[:, part], whole.objectness_logits[:, part]
+        ), state
 
 
 def train_variants(shape: Shape, settings: Settings, variants: tuple[str, ...]) -> list[Row]:
@@ -115,11 +133,13 @@ def _prepare_training(training: OurTraining, variant: str, batch: Batch) -> None
     if variant == "compiled":
         training.module.network.compile()
     elif variant == "CUDA graphs":
+        network = training.module.network
+        assert isinstance(network, RSISNetwork)
         images = torch.zeros(batch.images.shape, device=batch.images.device)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cuda", torch.bfloat16):
-            graphed = _Graphed(training.module.network, images, training.module.schedule.num_steps)
-        training.module.network = graphed  # type: ignore[assignment]
+            graphed = _Graphed(network, images, training.module.schedule.num_steps)
+        training.module.network = graphed
 
 
 def predict_variants(shape: Shape, settings: Settings, variants: tuple[str, ...]) -> list[Row]:
@@ -137,18 +157,18 @@ def predict_variants(shape: Shape, settings: Settings, variants: tuple[str, ...]
         teach_length(ours, literal, images, shape.steps, shape.steps)
         calls["literal"] = partial(literal_predict, literal.eval(), images, sizes, section)
         ours.requires_grad_(False)  # a graph of the forward pass alone
-        network: nn.Module = ours.eval().to(memory_format=torch.channels_last)
+        network: RSISNetwork = ours.eval().to(memory_format=torch.channels_last)
         try:
             if variant == "compiled":
                 network.compile()
             elif variant == "CUDA graphs":
                 blank = torch.zeros(images.shape, device=images.device)
                 network = _Graphed(ours, blank.contiguous(memory_format=torch.channels_last), shape.steps).eval()
-            predict_batch(network, images, named, section)  # type: ignore[arg-type]
+            predict_batch(network, images, named, section)
         except Exception as error:  # as above
             failed[variant] = _reason(error)
             continue
-        calls[variant] = partial(predict_batch, network, images, named, section)  # type: ignore[arg-type]
+        calls[variant] = partial(predict_batch, network, images, named, section)
     taken = interleave(calls, settings.effort, settings.device)
     return list(_predict_rows(shape, variants, taken, failed))
 

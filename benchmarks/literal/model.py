@@ -102,6 +102,7 @@ class LiteralDecoder(nn.Module):
 
     def __init__(self, section: ModelSection, num_classes: int) -> None:
         super().__init__()
+        assert section.hidden_widths is not None
         widths = list(section.hidden_widths)
         inputs = [widths[0], *(2 * width for width in widths[:-1])]
         self.cells = nn.ModuleList(
@@ -151,6 +152,7 @@ class LiteralRSIS(nn.Module):
         dropout = section.dropout or section.dropout_class or section.dropout_stop
         if not known or dropout or section.coordinates not in ("none", "polar"):
             raise ValueError(f"the literal network has none of these options: {section}")
+        assert section.hidden_widths is not None
         widths = list(section.hidden_widths)
         self.encoder = LiteralEncoder(section, [widths[0], *widths[:-1]])
         self.decoder = LiteralDecoder(section, num_classes)

@@ -16,6 +16,7 @@ from rsis.checkpoint.file import load_checkpoint
 from rsis.cli.main import main
 from rsis.errors import UserError
 from rsis.files.ownership import check_file
+from rsis.model.network import RSISNetwork
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,7 @@ def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_p
     assert written.difference <= 1e-4
     check_file(path, "export")  # the command may replace a file that it wrote itself
     network, _ = load_checkpoint(checkpoint)
+    assert isinstance(network, RSISNetwork)
     generator = torch.Generator().manual_seed(3)
     for batch, height, width in ((1, 48, 64), (2, 128, 40), (5, 64, 64)):
         images = torch.randint(0, 256, (batch, 3, height, width), generator=generator, dtype=torch.uint8)

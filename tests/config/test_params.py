@@ -189,6 +189,7 @@ def test_the_ablation_table_differs_from_the_papers_run_in_the_model_alone() -> 
             assert run.model_copy(update={"model": main.model}) == main, name
             changed = {key for key, value in main.model.model_dump().items() if value != model[key]}
             assert len(changed) == (name != "pascal"), name
+            assert run.model.hidden_widths is not None
             rows.add((run.model.backbone, run.model.skip_mode, len(run.model.hidden_widths)))
     encoders = {(name, "concat", 5) for name in ("vgg16", "resnet50", "resnet101")}
     modes = {("resnet101", mode, 5) for mode in ("sum", "mul", "none")}

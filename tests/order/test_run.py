@@ -77,6 +77,7 @@ def test_activations_are_the_blocks_inside_the_masks(project: Path) -> None:
     """Against a slow twin: hooks on the backbone, one image and one mask at a time."""
     split = PreparedSplit(project / "test.h5")
     network = untrained(RUN, len(split.class_names) + 1)
+    assert isinstance(network, RSISNetwork)
     seen = list(observe({"before": network, "after": network}, split, RUN))
     assert len(seen) == 5
     item = seen[3]

@@ -8,6 +8,7 @@ import torch
 
 from rsis.config.runs import PredictSection
 from rsis.masks import decode_rle
+from rsis.model.convlstm.decoder import DecoderState
 from rsis.model.network import RSISNetwork
 from rsis.predict.decode import binary_masks, largest_component, resized_by_corners
 from rsis.predict.run import predict_batch
@@ -29,17 +30,18 @@ class FixedOutputs(RSISNetwork):
 
         self.steps_run = 0
 
-    def start(self, images: torch.Tensor) -> int:
+    def start(self, images: torch.Tensor) -> DecoderState:
         assert images.dtype == torch.float32
-        return 0
+        self.steps_run = 0
+        return DecoderState(())
 
-    def decode(self, state: int, num_steps: int) -> tuple[RSISOutput, int]:
-        self.steps_run = state + num_steps
+    def decode(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
+        part = slice(self.steps_run, self.steps_run + num_steps)
+        self.steps_run = part.stop
         whole = self.output
-        part = slice(state, state + num_steps)
         return RSISOutput(
             whole.mask_logits[:, part], whole.class_logits[:, part], whole.objectness_logits[:, part]
-        ), self.steps_run
+        ), state
 
 
 def halves() -> torch.Tensor:
@@ -55,7 +57,7 @@ def predict(network: FixedOutputs, size: tuple[int, int] = (4, 4), **changes: An
     """Step and pixel count of each instance found."""
     section = PredictSection(num_steps=4, **changes)
     images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
-    (image,) = predict_batch(network, images, [("x", size)], section)  # type: ignore[arg-type]
+    (image,) = predict_batch(network, images, [("x", size)], section)
     assert image.size == size
     return [(item.step, int(decode_rle(item.rle).sum())) for item in image.instances]
 
@@ -71,7 +73,7 @@ def test_no_step_is_run_long_after_every_sequence_has_ended() -> None:
     section = PredictSection(num_steps=20)
     for objectness, objects, most in ((doubtful, 5, 8), (sure, 20, 20)):
         network = FixedOutputs(masks, objectness)
-        (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)  # type: ignore[arg-type]
+        (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)
         assert len(image.instances) == objects
         assert objects < network.steps_run + 1 <= most + 1
 
@@ -95,7 +97,7 @@ def test_class_is_the_likeliest_real_one() -> None:
     logits = torch.tensor([[5.0, 1.0, 2.0]] * 4)
     section = PredictSection(num_steps=4)
     network = FixedOutputs(halves(), [0.8] * 4, logits)
-    (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)  # type: ignore[arg-type]
+    (image,) = predict_batch(network, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [("x", (4, 4))], section)
     first = image.instances[0]
     assert first.class_id == 2
     assert first.class_prob == pytest.approx(torch.tensor([1.0, 2.0]).softmax(0)[1].item())

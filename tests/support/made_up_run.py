@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ DIGEST = "ab" * 32
 
 def run_section(dataset: str, model: ModelSection | None = None, seed: int = 0) -> RunSection:
     """Return the section of a run on a data set of `DATA`."""
-    order = "free" if model is not None and model.decoder == "pointer" else "matching"
+    order: Literal["free", "matching"] = "free" if model is not None and model.decoder == "pointer" else "matching"
     return RunSection(
         dataset=dataset,
         model=model or ModelSection(backbone="resnet18", hidden_widths=(8, 8)),

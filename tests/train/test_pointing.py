@@ -31,7 +31,7 @@ def pointer_run(**changes: Any) -> RunSection:
 
 def network() -> PointerNetwork:
     torch.manual_seed(0)
-    found = make_network(ModelSection(**MODEL), 3)  # type: ignore[arg-type]
+    found = make_network(ModelSection.model_validate(MODEL), 3)
     assert isinstance(found, PointerNetwork)
     return found
 
@@ -202,8 +202,8 @@ def test_overfits_four_pictures(tmp_path: Path) -> None:
     paths = paths_in(tmp_path, processed)
     train_quietly(run, paths)
     model, _ = load_checkpoint(paths.model)
-    split = PreparedSplit(processed / "val.h5")
-    samples = [split.read(i) for i in range(4)]
+    validation = PreparedSplit(processed / "val.h5")
+    samples = [validation.read(i) for i in range(4)]
     images = torch.stack([sample.image for sample in samples])
     found = find_objects(model, images, [(96, 96)] * 4, PredictSection(num_steps=10, exclusive=True))
     for sample, objects in zip(samples, found, strict=True):

@@ -22,6 +22,7 @@ from rsis.checkpoint.file import load_checkpoint, read_info
 from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.data.synthetic.plants.dataset import make_plant
 from rsis.errors import UserError
+from rsis.model.network import RSISNetwork
 from rsis.structures import Losses, RawSample
 from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
@@ -60,6 +61,7 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(
         whole = paths_in(tmp_path / "whole", processed)
         train_quietly(run, whole)
     build = pl.Trainer.__init__
+    assert run.train.epochs is not None
     for epoch in range(1, run.train.epochs, 2):  # killed in the middle of epoch 1, and again in the middle of epoch 3
 
         def with_killer(self: pl.Trainer, *args: Any, epoch: int = epoch, **kwargs: Any) -> None:
@@ -224,10 +226,10 @@ def test_a_short_training_has_a_learning_rate(
     (last,) = paths.state.rglob("last.ckpt")
     assert torch.load(last, weights_only=False)["global_step"] == batches
     network, _ = load_checkpoint(paths.model)
+    assert isinstance(network, RSISNetwork)
     pl.seed_everything(0, verbose=False)
-    assert not torch.equal(
-        network.decoder.mask_head.weight, type(network)(run_with().model, 3).decoder.mask_head.weight
-    )
+    start = RSISNetwork(run_with().model, 3)
+    assert not torch.equal(network.decoder.mask_head.weight, start.decoder.mask_head.weight)
 
 
 def test_what_a_short_training_cannot_reach_is_said(
@@ -258,6 +260,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_breakdown(
     step = TrainingModule.training_step
 
     def poisoned(self: TrainingModule, batch: Any, index: int) -> torch.Tensor:
+        assert isinstance(self.network, RSISNetwork)
         with torch.no_grad():
             self.network.decoder.mask_head.weight.fill_(float("nan"))
         return step(self, batch, index)
@@ -307,8 +310,9 @@ def test_frozen_encoder_does_not_move(tmp_path: Path, processed: Path) -> None:
     paths = paths_in(tmp_path, processed)
     train_quietly(run_with(epochs=1, encoder_from_epoch=1), paths)
     trained, _ = load_checkpoint(paths.model)
+    assert isinstance(trained, RSISNetwork)
     pl.seed_everything(0, verbose=False)
-    start = type(trained)(run_with().model, 3)
+    start = RSISNetwork(run_with().model, 3)
     name = "layer4.1.conv2.weight"
     assert torch.equal(trained.encoder.backbone.get_parameter(name), start.encoder.backbone.get_parameter(name))
     assert not torch.equal(trained.decoder.mask_head.weight, start.decoder.mask_head.weight)

@@ -23,6 +23,7 @@ from rsis.order.run import analyze
 from rsis.predict.decode import decode, find_objects
 from rsis.predict.run import predict_batch
 from rsis.prediction_file import PredictionFile, read_predictions, write_predictions
+from rsis.tool.result import ImageResult
 from rsis.train.optimizers import parameter_groups
 from rsis.train.peer import targets
 
@@ -114,7 +115,7 @@ def test_weights_fill_the_backbone_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_backbone_has_a_learning_rate_of_its_own(network: MaskRCNNNetwork) -> None:
     rates = {"lr": 1e-3, "lr_encoder": 1e-4, "lr_kernels": 0.02}
-    section = TrainSection(epochs=1, batch_size=1, num_steps=1, optimizer="muon", **rates)
+    section = TrainSection.model_validate({"epochs": 1, "batch_size": 1, "num_steps": 1, "optimizer": "muon", **rates})
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     heads, kernels, body, body_kernels = (
         {names[id(parameter)] for parameter in group["params"]} for group in parameter_groups(network, section)
@@ -188,13 +189,17 @@ def test_a_checkpoint_gives_the_same_detections(checkpoint: Path, network: MaskR
 
 def test_it_predicts_pictures_whole_and_in_tiles(checkpoint: Path) -> None:
     model = RSIS.from_checkpoint(checkpoint, device="cpu")
-    model.network.detector.roi_heads.detections_per_img = FEW
+    assert isinstance(model.network, MaskRCNNNetwork)
+    heads = model.network.detector.roi_heads
+    heads.detections_per_img = FEW
     picture = np.random.default_rng(1).integers(0, 256, (80, 100, 3), np.uint8)
-    model.network.detector.roi_heads.mask_predictor.mask_fcn_logits.bias.data += 1.0  # every mask has pixels
+    heads.mask_predictor.mask_fcn_logits.bias.data += 1.0  # every mask has pixels
     whole = model.predict(picture)
+    assert isinstance(whole, ImageResult)
     assert len(whole.instances) == FEW
     assert len(whole.objectness) == FEW
     tiled = model.predict(picture, tiling=Tiling((64, 64)), min_area=0.0)
+    assert isinstance(tiled, ImageResult)
     assert len(tiled.objectness) == 4 * FEW  # of four tiles
     assert tiled.instances
 

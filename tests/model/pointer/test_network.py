@@ -13,7 +13,7 @@ from rsis.predict.decode import join_emissions
 
 def build(**changes: Any) -> PointerNetwork:
     torch.manual_seed(0)
-    section = ModelSection(**({"decoder": "pointer", "backbone": "resnet18", "stride": 16} | changes))
+    section = ModelSection.model_validate({"decoder": "pointer", "backbone": "resnet18", "stride": 16} | changes)
     network = make_network(section, 4)
     assert isinstance(network, PointerNetwork)
     # an untrained network points at one place all the time: what it sees must matter
