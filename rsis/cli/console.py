@@ -31,16 +31,35 @@ def set_up_logging() -> None:
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
 
-def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output, whole, however narrow the terminal is."""
-    from rich.markup import escape
-    from rich.table import Table
+def print_table(
+    heading: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False, err: bool = False
+) -> None:
+    """Print a table: framed, folded to the width of a terminal; in a file or a pipe plain, each row a whole line.
 
-    table = Table(*heading)
+    Args:
+        heading: Of the columns.
+        rows: Their cells.
+        numbers: Whether all columns but the first are flush right.
+        err: On standard error, not on standard output.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for column, name in enumerate(heading):
+        table.add_column(Text(name), justify="right" if numbers and column else "left")
     for row in rows:
-        table.add_row(*map(escape, row))
-    console = Console()
-    console.print(table, crop=False) if console.is_terminal else Console(width=240).print(table)
+        table.add_row(*map(Text, row))  # a string would be read for marks of rich's own
+    console = Console(stderr=err)
+    if console.is_terminal:
+        console.print(table, crop=False)
+        return
+    table.box, table.pad_edge, table.padding = None, False, (0, 2, 0, 0)
+    plain = Console(width=1_000_000, color_system=None)
+    with plain.capture() as captured:
+        plain.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip(), file=console.file)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

@@ -82,10 +82,9 @@ def tracked(*paths):
 
 def show_sources(dag):
     """Say where each data set stands that is to be downloaded now, as a bare `dvc repro` does."""
-    from rsis.tracking.sources import (
-        look,
-        render,
-    )  # not for the jobs, which read this file too
+    # not for the jobs, which read this file too
+    from rsis.cli.console import print_table
+    from rsis.tracking.sources import LOOKED_AT, look, table_of
 
     jobs = [
         job for job in dag.needrun_jobs() if job.rule.name in ("download", "generate")
@@ -94,8 +93,9 @@ def show_sources(dag):
         (job.wildcards.dataset for job in jobs), key=list(PARAMS.datasets).index
     )
     statuses = [look(name, PARAMS.datasets[name], raw_folder(name)) for name in names]
-    for line in render(statuses) if statuses else []:
-        print(line, file=sys.stderr)
+    if statuses:
+        print_table(*table_of(statuses), err=True)
+        print(LOOKED_AT, file=sys.stderr)
 
 
 def dataset_of(run):
