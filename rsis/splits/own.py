@@ -66,6 +66,10 @@ def refuse(_: Path, message: str) -> None:
     raise UserError(message)
 
 
+def leave_out(_: Path, __: str) -> None:
+    """Leave an image out that lacks a file, and say nothing."""
+
+
 def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[str, OwnImage]:
     """Return the files of each image, by its picture's name without the file's type, sorted.
 

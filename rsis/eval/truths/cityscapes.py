@@ -5,17 +5,15 @@ table, or 1000 times a label id plus a counter, one for each object. Where `disp
 beside `gtFine`, the distance of each pixel is known too.
 """
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 from cityscapesscripts.helpers.labels import labels
-from PIL import Image
 
 from rsis.config.datasets import CityscapesSplit
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.images import read_image, size_of
 from rsis.files.atomic import read_json
 from rsis.masks import encode_labels
 
@@ -71,12 +69,7 @@ class CityscapesTruth(GroundTruth):
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) as the header of the annotation says."""
-        path = self._path("gtFine", image_id, _SUFFIX)
-        try:
-            with Image.open(path) as image:
-                return image.height, image.width
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{path}: cannot read ({error}); {_RESTORE}") from error
+        return size_of(self._path("gtFine", image_id, _SUFFIX), _RESTORE)
 
     def instance_ids(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the annotation's numbers as they stand in the file.
@@ -85,11 +78,11 @@ class CityscapesTruth(GroundTruth):
             UserError: The file is damaged, is not 16-bit grey, or has a number that no label allows.
         """
         path = self._path("gtFine", image_id, _SUFFIX)
-        mode, pixels = _read(path)
-        if mode != "I" and not mode.startswith("I;16"):
-            loss = ": a conversion lost the objects' numbers" if mode in ("1", "L", "P") else ""
-            raise UserError(f"{path}: has pixels of mode {mode}; expected 16-bit grey{loss}; {_RESTORE}")
-        ids = pixels.astype(np.int32)
+        image = read_image(path, _RESTORE)
+        if image.mode != "I" and not image.mode.startswith("I;16"):
+            loss = ": a conversion lost the objects' numbers" if image.mode in ("1", "L", "P") else ""
+            raise UserError(f"{path}: has pixels of mode {image.mode}; expected 16-bit grey{loss}; {_RESTORE}")
+        ids = np.asarray(image).astype(np.int32)
         if ids.min() < 0 or ids.max() >= len(_KNOWN) or not _KNOWN[ids].all():
             strange = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
             raise UserError(f"{path}: has the number {strange}; expected those of the table of labels; {_RESTORE}")
@@ -133,7 +126,8 @@ class CityscapesTruth(GroundTruth):
         """
         path = self._path("disparity", image_id, "_disparity.png")
         camera_path = self._path("camera", image_id, "_camera.json")
-        mode, stored = _read(path)
+        image = read_image(path, _RESTORE)
+        mode, stored = image.mode, np.asarray(image)
         if (mode != "I" and not mode.startswith("I;16")) or stored.shape != self.size(image_id):
             raise UserError(
                 f"{path}: has {stored.shape[0]} x {stored.shape[1]} pixels of mode {mode}; expected 16-bit grey, "
@@ -152,12 +146,3 @@ class CityscapesTruth(GroundTruth):
 
     def _path(self, tree: str, image_id: str, suffix: str) -> Path:
         return self._root / tree / self._split / self._cities[image_id] / (image_id + suffix)
-
-
-def _read(path: Path) -> tuple[str, np.ndarray]:
-    """Return an image's mode and pixels as they are."""
-    try:
-        with Image.open(path) as image:
-            return image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {_RESTORE}") from error
