@@ -4,6 +4,7 @@ The released code emits every mask once per class, each with score class probabi
 the pixels that the ground truth ignores out of every mask. Both are parameters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -48,6 +49,13 @@ def detections_of(image: ImagePrediction, classes: ClassRule) -> list[Detection]
             score = instance.class_probs[class_id - 1] * instance.objectness
             found.append(Detection(instance.rle, class_id, score))
     return found
+
+
+def overlaps(found: Sequence[RLE], regions: Sequence[RLE], *, crowd: bool = False) -> np.ndarray:
+    """Return float [found, regions]: IoU of masks, or of crowd regions the share of the mask that lies in each."""
+    if not found or not regions:
+        return np.zeros((len(found), len(regions)))
+    return np.asarray(coco_mask.iou(list(found), list(regions), [int(crowd)] * len(regions)))
 
 
 def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:

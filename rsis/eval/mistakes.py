@@ -11,14 +11,12 @@ probability times objectness). The first that holds decides, with IoU against tr
     ignored         a mask that would be one of the last two, but lies mostly in crowd regions
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
-from pycocotools import mask as coco_mask
 
+from rsis.eval.detections import overlaps
 from rsis.eval.scores import MASK_COLUMNS, OBJECT_COLUMNS, STEP_COLUMNS
-from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.base import GroundTruth
 from rsis.prediction_file import ImagePrediction, PredictionFile
 
 KINDS = ("correct", "duplicate", "classification", "localisation", "background", "ignored")
@@ -35,8 +33,9 @@ def judge_masks(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
     for image in predictions.images:
         annotated = truth.annotations(image.image_id)
         targets = [item for item in annotated if not item.iscrowd]
-        iou = _overlaps(image, targets, crowd=False)
-        in_crowd = _overlaps(image, [item for item in annotated if item.iscrowd], crowd=True)
+        found = [instance.rle for instance in image.instances]
+        iou = overlaps(found, [item.rle for item in targets])
+        in_crowd = overlaps(found, [item.rle for item in annotated if item.iscrowd], crowd=True)
         classes = [predictions.class_names[instance.class_id - 1] for instance in image.instances]
         true_classes = [truth.class_names[item.class_id - 1] for item in targets]
         kinds = _kinds(image, iou, in_crowd, np.array([[a == b for b in true_classes] for a in classes], bool))
@@ -57,14 +56,6 @@ def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
         count = sum(not item.iscrowd for item in truth.annotations(image.image_id))
         rows += [(image.image_id, step, value, int(step < count)) for step, value in enumerate(image.objectness)]
     return pd.DataFrame(rows, columns=list(STEP_COLUMNS))
-
-
-def _overlaps(image: ImagePrediction, regions: Sequence[TrueObject], *, crowd: bool) -> np.ndarray:
-    """Return float [masks, regions]: IoU, or of crowd regions the share of the mask that lies in each."""
-    found = [instance.rle for instance in image.instances]
-    if not found or not regions:
-        return np.zeros((len(found), len(regions)))
-    return np.asarray(coco_mask.iou(found, [item.rle for item in regions], [int(crowd)] * len(regions)))
 
 
 def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_class: np.ndarray) -> list[str]:
@@ -100,13 +91,10 @@ def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFra
     rows = []
     for image in predictions.images:
         targets = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
-        found = [instance.rle for instance in image.instances]
-        iou = np.zeros((len(found), len(targets)))
-        if found and targets:
-            iou = np.asarray(coco_mask.iou(found, [item.rle for item in targets], [0] * len(targets)))
+        iou = overlaps([instance.rle for instance in image.instances], [item.rle for item in targets])
         for n, item in enumerate(targets):
-            best = int(iou[:, n].argmax()) if found else -1
-            overlap = float(iou[best, n]) if found else 0.0
+            best = int(iou[:, n].argmax()) if len(iou) else -1
+            overlap = float(iou[best, n]) if len(iou) else 0.0
             step = image.instances[best].step if overlap > 0 else np.nan
             name = truth.class_names[item.class_id - 1]
             share = item.area / (image.size[0] * image.size[1])

@@ -86,27 +86,6 @@ def overlap_of(a: np.ndarray, b: np.ndarray) -> Overlap:
     return Overlap(counts, int(labels_a[-1]) - int(labels_a[0]), int(labels_b[-1]) - int(labels_b[0]))
 
 
-def best_dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Return BD(a, b) of two integer label maps, 0..1: how well b covers the objects of a."""
-    return _best_dice(overlap_of(a, b))
-
-
-def symmetric_best_dice(pred: np.ndarray, target: np.ndarray) -> float:
-    """Return SBD of two integer label maps, 0..1."""
-    return score_pair(pred, target).sbd
-
-
-def fg_bg_dice(pred: np.ndarray, target: np.ndarray) -> float:
-    """Return the Dice of the foregrounds of two integer label maps, 0..1."""
-    return _fg_bg_dice(overlap_of(pred, target))
-
-
-def difference_in_count(pred: np.ndarray, target: np.ndarray) -> int:
-    """Return DiC: objects of `pred` minus objects of `target`."""
-    overlap = overlap_of(pred, target)
-    return overlap.num_a - overlap.num_b
-
-
 def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
     """Score one integer label map against another by the organisers' conventions.
 
@@ -119,7 +98,7 @@ def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
     """
     overlap = overlap_of(pred, target)
     dic = overlap.num_a - overlap.num_b
-    sbd = min(_best_dice(overlap), _best_dice(overlap.swapped))
+    sbd = min(best_dice(overlap), best_dice(overlap.swapped))
     return PairScore(sbd, _fg_bg_dice(overlap), dic, abs(dic))
 
 
@@ -165,7 +144,8 @@ def _with_background(instance_map: np.ndarray) -> np.ndarray:
     return np.append(relabel(instance_map), 0)
 
 
-def _best_dice(overlap: Overlap) -> float:
+def best_dice(overlap: Overlap) -> float:
+    """Return BD(a, b), 0..1: how well b covers the objects of a."""
     if overlap.num_a == 0 or overlap.num_b == 0:
         return 0.0
     sizes = overlap.counts.sum(axis=1)[1:, None] + overlap.counts.sum(axis=0)[None, 1:]
