@@ -35,3 +35,11 @@ def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         root.handlers, root.level = handlers, level
         torch.set_num_threads(threads)
     return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), output.getvalue(), errors.getvalue())
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """What the command ends with, in this folder; what it prints is left to pytest."""
+    monkeypatch.setattr(sys, "argv", ["rsis", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from support import voc_folder
 from support.cityscapes_folder import write_image
+from support.plant_folder import PLANTS, plant_section
 
 from rsis.cli.check_table import faults_of, table_of
 from rsis.cli.console import print_table
@@ -211,27 +212,14 @@ def test_split_without_a_readable_image(tmp_path: Path) -> None:
 
 
 def test_incomplete_plants_are_missing_and_no_download_is_an_error(tmp_path: Path) -> None:
-    source = {
-        "kind": "plants",
-        "seed": 2,
-        "image_size": (24, 24),
-        "training": 3,
-        "testing": 1,
-        "leaves": (2, 3),
-    }
-    section: dict[str, Any] = {
-        "format": "cvppp",
-        "source": source,
-        "size": (24, 24),
-        "splits": {"train": {"folder": "training/A1"}, "test": {"folder": "testing/A1", "labels": False}},
-    }
-    dataset = CvpppDataset.model_validate(section)
+    splits = {"train": {"folder": "training/A1"}, "test": {"folder": "testing/A1", "labels": False}}
+    dataset = plant_section(PLANTS, splits)
     with pytest.raises(UserError, match="run `rsis download plants`"):
         check("plants", dataset, tmp_path / "plants")
     download("plants", dataset, tmp_path / "plants")
     found = check("plants", dataset, tmp_path / "plants")
     assert found.is_whole
     assert found.splits[1].without_objects == 1  # its labels were not read
-    more = CvpppDataset.model_validate({**section, "plants": {"training/A1": 128}})
+    more = dataset.model_copy(update={"plants": {"training/A1": 128}})
     (message,) = check("plants", more, tmp_path / "plants").missing
     assert "training/A1: has 3 plants, expected 128" in message

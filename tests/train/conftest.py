@@ -1,0 +1,12 @@
+"""What most tests of training begin with."""
+
+from pathlib import Path
+
+import pytest
+from support.short_training import write_processed
+
+
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of made-up images."""
+    return write_processed(tmp_path_factory.mktemp("processed"))
