@@ -37,7 +37,7 @@ def print_table(
     """Print a table: framed, folded to the width of a terminal; in a file or a pipe plain, each row a whole line.
 
     Args:
-        heading: Of the columns.
+        heading: Of the columns; none for a table without.
         rows: Their cells.
         numbers: Whether all columns but the first are flush right.
         err: On standard error, not on standard output.
@@ -45,7 +45,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    table = Table(show_header=bool(heading))
     for column, name in enumerate(heading):
         table.add_column(Text(name), justify="right" if numbers and column else "left")
     for row in rows:
