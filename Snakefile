@@ -1,10 +1,10 @@
-# The stages of dvc.yaml for an engine that runs them in parallel, on one machine or on a cluster.
+# The stages of dvc.yaml for Snakemake, which runs them in parallel on one machine or on a cluster.
 #
-#   snakemake                                        what a bare `dvc repro` builds, on this machine
+#   snakemake                                        the same results as `dvc repro`, on this machine
 #   snakemake ablation --profile workflow/profiles/slurm   the paper's ablation table, a job for each stage of each run
 #   snakemake reports/demos.html                     one report
 #
-# Like DVC it only calls `rsis <stage>`; workflow/README.md says what to edit for a cluster.
+# Like DVC it only calls `rsis <stage>`. workflow/README.md explains what to edit for a cluster.
 
 
 configfile: "params.yaml"

@@ -1,1 +1,1 @@
-"""Time and memory of every part, each beside a plain counterpart; `python -m benchmarks --help`."""
+"""Time and memory of every part, compared with a simple implementation; see `python -m benchmarks --help`."""

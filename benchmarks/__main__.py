@@ -1,6 +1,6 @@
-"""Measure what there is: python -m benchmarks (or `make bench`).
+"""Run the measurements: python -m benchmarks (or `make bench`).
 
-Exit codes: 0 done, 2 something the user can put right (one line says what), 130 interrupted.
+Exit codes: 0 done, 2 an error that the user can correct (one line says how), 130 interrupted.
 """
 
 import argparse
@@ -41,12 +41,12 @@ DEFAULT_OUT = Path("reports/benchmarks.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; return the exit code."""
+    """Measure, print the tables and write the results; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)  # a file has no width of its own
+        console = Console(width=160)  # a file has no width
     try:
         if options.show is not None:
             _show(console, options.show, options.compare)
@@ -70,30 +70,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"subjects ({', '.join(SUBJECTS)}), or parts of SUBJECT/CASE",
     )
-    parser.add_argument("--list", action="store_true", help="name the cases and measure nothing")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all of it runs")
-    parser.add_argument("--threads", type=_positive, help="of torch [default: all cores of this process]")
+    parser.add_argument("--list", action="store_true", help="list the cases and measure nothing")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to test that all cases run")
+    parser.add_argument("--threads", type=_positive, help="threads of torch [default: all cores of this process]")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a card if there is one"
+        "--give-back-memory", action="store_true", help="do not change the settings of the C library's allocator"
     )
     parser.add_argument(
-        "--give-back-memory", action="store_true", help="leave the C library's allocator as it is by itself"
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="time after which a case starts no further round, except the first five",
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="after which a case gets no more rounds than five")
     parser.add_argument("--data", type=Path, help="folder to keep generated data in [default: a temporary one]")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help=f"JSON to write [default: {DEFAULT_OUT}]")
-    parser.add_argument("--compare", type=Path, metavar="FILE", help="JSON of an earlier run to set beside this one")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="JSON of an earlier run to compare with")
     parser.add_argument("--show", type=Path, metavar="FILE", help="print the results in FILE and measure nothing")
     return parser
 
 
 def _measure(console: Console, options: argparse.Namespace) -> None:
     device = _device(options.device)
-    before = read_results(options.compare) if options.compare is not None else None  # a wrong name shows at once
+    before = read_results(options.compare) if options.compare is not None else None  # fail now if the file is wrong
     torch.set_num_threads(options.threads or available_cores())
-    torch.set_flush_denormal(True)  # as `rsis train` does; both sides have it
+    torch.set_flush_denormal(True)  # as `rsis train` does; for both implementations
     if not options.give_back_memory:
-        keep_freed_memory()  # the same
+        keep_freed_memory()  # as `rsis train` does; for both implementations
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
     effort = Effort(2, 2, 0.0) if options.quick else Effort(seconds=options.seconds)
@@ -106,14 +109,16 @@ def _measure(console: Console, options: argparse.Namespace) -> None:
                 console.print(f"{case.subject}/{case.name}", highlight=False, markup=False)
             return
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.open("a").close()  # that it cannot be written shows before the first case, not after it
+        options.out.open("a").close()  # fail now, and not after the first case, if it cannot be written
         machine = describe(device).as_dict()
         print_machine(console, machine)
         rows: list[Row] = []
         for number, case in enumerate(chosen, 1):
             console.print(f"{number}/{len(chosen)} {case.subject}: {case.name}", highlight=False, markup=False)
             rows += case.measure()
-            write_results(options.out, machine, rows, quick=options.quick)  # what is measured is safe
+            write_results(
+                options.out, machine, rows, quick=options.quick
+            )  # after each case, so that an interruption loses nothing
     _print(console, machine, rows, before)
     console.print(f"results: {options.out}", highlight=False, markup=False)
 
@@ -124,10 +129,10 @@ def all_cases(settings: Settings) -> list[Case]:
 
 
 def select(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
-    """Return the cases whose subject is one of `names`, or whose "subject/case" contains one; all for no names.
+    """Return the cases whose subject is one of `names`, or whose "subject/case" contains one; without names, all.
 
     Raises:
-        ResultsError: A name chooses nothing.
+        ResultsError: A name matches no case.
     """
     for name in names:
         if not any(_chosen(case, name) for case in cases):

@@ -1,4 +1,4 @@
-"""What is measured: architectures, how they are trained, and batches of random pictures."""
+"""The measured cases: architectures, training parameters, and batches of random pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from rsis.config.runs import ModelSection, ObjectiveSection, TrainSection
 from rsis.model.network import RSISNetwork
 from rsis.structures import Batch
 
-NUM_CLASSES = 21  # Pascal VOC's twenty and class 0
+NUM_CLASSES = 21  # the twenty classes of Pascal VOC and class 0
 PAPER_WIDTHS = (128, 128, 64, 32, 16)
 OBJECTIVE = ObjectiveSection(class_weight=0.1, class_from_epoch=0, stop_weight=0.5, stop_from_epoch=0)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Something that can be measured by itself.
+    """A measurement that can be run by itself.
 
     Attributes:
         subject: The part of the project.
-        name: What is done; unique in its subject.
-        measure: Does it and returns its rows.
+        name: Name of the case; unique in its subject.
+        measure: Runs the measurement and returns its rows.
     """
 
     subject: str
@@ -33,7 +33,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Shape:
-    """A network and the batch it gets.
+    """A network and the size of its input.
 
     Attributes:
         model: Architecture.
@@ -49,7 +49,7 @@ class Shape:
 
     @property
     def name(self) -> str:
-        """Such as "resnet34 128x128 B8 T10"."""
+        """The shape as text, such as "resnet34 128x128 B8 T10"."""
         return f"{self.model.backbone} {self.size[0]}x{self.size[1]} B{self.batch} T{self.steps}"
 
 
@@ -73,11 +73,11 @@ def demo_model() -> ModelSection:
 
 
 def paper_training(steps: int, *, frozen: bool = False) -> TrainSection:
-    """Return the paper's training, with all terms of the loss in force.
+    """Return the paper's training parameters, with all terms of the loss switched on.
 
     Args:
         steps: T.
-        frozen: Whether it is in the phase that leaves the backbone's weights alone.
+        frozen: Whether the backbone is frozen, as in the paper's first phase.
     """
     return TrainSection(
         epochs=2,
@@ -92,7 +92,7 @@ def paper_training(steps: int, *, frozen: bool = False) -> TrainSection:
 
 
 def demo_training(steps: int) -> TrainSection:
-    """Return the training of the project's demos, at a constant learning rate."""
+    """Return the training parameters of the project's demos, with a constant learning rate."""
     objective = ObjectiveSection(stop_weight=0.3, stop_from_epoch=0)
     return TrainSection(
         epochs=1,
@@ -121,13 +121,13 @@ def make_networks(
 def make_batch(
     size: tuple[int, int], batch: int, slots: int, device: torch.device, num_classes: int = NUM_CLASSES
 ) -> Batch:
-    """Return random pictures with rectangles for objects, the largest first; nothing is void.
+    """Return random pictures with rectangles as objects, the largest first; no pixel is void.
 
     Args:
         size: (H, W).
         batch: B.
-        slots: N; the first image has that many objects, the others fewer in turn, so that no step is spared.
-        device: Where the batch goes.
+        slots: N; the first image has N objects, so all steps are run, and the following images have fewer and fewer.
+        device: The device of the batch.
         num_classes: K.
     """
     generator = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""Work that is measured in a process of its own: python -m benchmarks.child TASK ARGUMENTS (JSON)."""
+"""Tasks that are measured in a separate process: python -m benchmarks.child TASK ARGUMENTS (JSON)."""
 
 import json
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # preparing must not pay for torch
 
 
 def prepare(params: str, dataset: str, split: str, workers: int) -> dict[str, Any]:
-    """Prepare one split of a drawn data set and say how long that took, imports aside."""
+    """Prepare one split of a drawn data set; return the time that it took, without imports."""
     from rsis.config.params import load_params
     from rsis.data.prepared.writer import SplitOrigin, write_split
     from rsis.data.readers.open import open_split
@@ -37,7 +37,7 @@ def prepare(params: str, dataset: str, split: str, workers: int) -> dict[str, An
 def step(
     who: str, backbone: str, widths: list[int], size: list[int], batch: int, steps: int, device: str
 ) -> dict[str, Any]:
-    """Run two training steps, ours or the literal ones, and say by how many MiB memory grew at the most."""
+    """Run two training steps, ours or the literal ones; return the largest growth of memory in MiB."""
     import torch
 
     from benchmarks.cases import make_batch, paper_model
@@ -46,14 +46,14 @@ def step(
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     place = torch.device(device)
     tiny = _training(who, paper_model("resnet18", (4, 4, 4, 4, 4)), 1, place)
-    tiny.step(make_batch((64, 64), 2, 1, place))  # loads the libraries, which count for neither side
+    tiny.step(make_batch((64, 64), 2, 1, place))  # loads the libraries before the measurement
     training = _training(who, paper_model(backbone, tuple(widths)), steps, place)
     data = make_batch((size[0], size[1]), batch, steps, place)
     cuda = place.type == "cuda"
     before = torch.cuda.memory_allocated() / 2**20 if cuda else resident_mib()
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    for _ in range(2):  # the first makes the optimiser's state
+    for _ in range(2):  # the first one creates the optimiser's state
         training.step(data)
     peak = torch.cuda.max_memory_allocated() / 2**20 if cuda else peak_resident_mib()
     return {"mib": peak - before}

@@ -1,10 +1,10 @@
-"""Time and peak memory of every stage on data of the benchmarks' real size, generated here.
+"""Time and peak memory of every stage on generated data of the benchmarks' real size.
 
     python -m benchmarks.full_size [FOLDER]
 
-makes 1464 + 1449 scenes of 375 x 500 in VOC's layout and 300 streets of 1024 x 2048 in that of Cityscapes, and
-takes each through download, check, prepare, one short epoch of training, predict and score. FOLDER (default: a
-temporary one) keeps the files; some 3 GB. Peak memory is that of a stage's processes together.
+generates 1464 + 1449 scenes of 375 x 500 in VOC's layout and 300 streets of 1024 x 2048 in that of Cityscapes, and
+runs the stages on each: download, check, prepare, one short epoch of training, predict and score. The files, about
+3 GB, are kept in FOLDER (default: a temporary folder). Peak memory is that of all processes of a stage together.
 """
 
 import json

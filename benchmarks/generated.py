@@ -1,4 +1,4 @@
-"""Data of the benchmarks' real sizes, generated once a run of the benchmark and only when it is needed."""
+"""Generated data of the benchmarks' real sizes, made at most once and only when it is needed."""
 
 from pathlib import Path
 
@@ -57,8 +57,8 @@ class Workspace:
     """A folder with raw and prepared data sets: scenes (VOC), plants (CVPPP) and streets (Cityscapes).
 
     Args:
-        folder: What is there from an earlier run is used again.
-        quick: Few and small images.
+        folder: The folder to write to; data of an earlier run there is used again.
+        quick: Whether to generate only few and small images.
     """
 
     def __init__(self, folder: Path, *, quick: bool) -> None:
@@ -69,7 +69,7 @@ class Workspace:
         self.params: Params = load_params(self.params_path)
 
     def raw(self, name: str) -> Manifest:
-        """Return the manifest of a data set, drawn now when it is not there."""
+        """Return the manifest of a data set; generate the data set if it is not there yet."""
         return download(name, self.params.dataset(name), self.folder / "raw" / name)
 
     def image_size(self, name: str) -> tuple[int, int]:
@@ -79,7 +79,7 @@ class Workspace:
         return source.image_size
 
     def processed(self, name: str) -> Path:
-        """Return the folder of a data set's prepared splits, made now when they are not there."""
+        """Return the folder of a data set's prepared splits; prepare them if they are not there yet."""
         target = self.folder / "processed" / name
         if not target.is_dir():
             self.raw(name)

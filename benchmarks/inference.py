@@ -1,4 +1,4 @@
-"""From images to run-length masks at the original size, ours beside the literal way."""
+"""Inference: from images to run-length masks at the original size, ours compared with the literal implementation."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from rsis.config.runs import PredictSection
 from rsis.model.network import RSISNetwork
 from rsis.predict.run import predict_batch
 
-ORIGINAL = (375, 500)  # (H, W) of many a picture of Pascal VOC
+ORIGINAL = (375, 500)  # (H, W), a common size in Pascal VOC
 
 
 def cases(settings: Settings) -> list[Case]:
@@ -69,15 +69,14 @@ def _predict(shape: Shape, objects: int, original: tuple[int, int], settings: Se
 
 @torch.no_grad()
 def teach_length(ours: RSISNetwork, literal: LiteralRSIS, images: torch.Tensor, steps: int, objects: int) -> None:
-    """Let two random networks of equal weights say, like trained ones, that `images` have so many objects.
+    """Set the weights of two random networks so that they predict a given number of objects, as trained ones would.
 
-    BatchNorm gets the statistics of these images, without which a deep random network saturates. Then the
-    objectness head becomes the least-squares fit of +5 at the first `objects` steps and -5 after them, over
-    what the head sees.
+    BatchNorm gets the statistics of these images; without them a deep random network saturates. The objectness head is
+    then fitted to its inputs by least squares, with the target +5 at the first `objects` steps and -5 after them.
 
     Args:
-        ours: Gets the literal network's weights at the end.
-        literal: In which all is worked out.
+        ours: Our network; it gets the literal network's weights at the end.
+        literal: The literal network, which is fitted.
         images: uint8 [B, 3, H, W].
         steps: T.
         objects: 1..T.

@@ -1,4 +1,4 @@
-"""An epoch of training samples: from the prepared file, beside decoding the original files anew."""
+"""An epoch of training samples: read from the prepared file, compared with decoding the original files."""
 
 from collections.abc import Callable
 from functools import partial
@@ -67,7 +67,7 @@ def _epochs(workers: int, augment: AugmentSection | None, settings: Settings, na
 
 
 def _run(loader: DataLoader) -> int:
-    """Go through one epoch, each in another order, and return its number of batches."""
+    """Read one epoch, in a new order each time; return its number of batches."""
     if isinstance(loader.sampler, EpochSampler):
         loader.sampler.set_epoch(loader.sampler.epoch + 1)
     return sum(1 for _ in loader)

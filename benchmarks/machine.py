@@ -1,4 +1,4 @@
-"""What the figures depend on beside the code: processor, threads, versions, graphics card."""
+"""What the results depend on besides the code: processor, threads, versions, GPU."""
 
 import platform
 from dataclasses import asdict, dataclass
@@ -15,15 +15,15 @@ class Machine:
     """Facts about the machine and the software.
 
     Attributes:
-        processor: Its model's name.
-        flags: Those of its features that matter here and are there.
-        cores: That this process may use.
-        threads: That torch uses.
+        processor: Name of its model.
+        flags: Its features among those that affect the results.
+        cores: Number of cores that this process may use.
+        threads: Number of threads that torch uses.
         torch_capability: The instruction set that torch chose.
-        device: Where networks ran: "cpu", or the graphics card's name.
-        python: Its version.
-        torch: Its version.
-        rsis: Its version.
+        device: The device of the networks: "cpu", or the name of the GPU.
+        python: Version of Python.
+        torch: Version of torch.
+        rsis: Version of rsis.
     """
 
     processor: str
@@ -37,12 +37,12 @@ class Machine:
     rsis: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields as JSON values."""
         return asdict(self) | {"flags": list(self.flags)}
 
 
 def describe(device: torch.device) -> Machine:
-    """Look at the machine."""
+    """Return the facts about this machine."""
     name, flags = processor()
     return Machine(
         processor=name,

@@ -1,4 +1,4 @@
-"""Time and memory, measured in one place: interleaved repetitions, and peaks in a process of their own."""
+"""Measure time, by interleaved repetitions, and peak memory, in separate processes."""
 
 import json
 import os
@@ -16,21 +16,21 @@ import psutil
 import torch
 
 ROOT = Path(__file__).parents[1]
-HOST = torch.device("cpu")  # for work that no card does, whatever the settings say
+HOST = torch.device("cpu")  # for work that never runs on a GPU
 
 
 class MeasurementError(Exception):
-    """A process that was to be measured failed; the message is one line."""
+    """A measured process failed; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What several repetitions gave, in seconds or MiB.
+    """The result of repeated measurements, in seconds or MiB.
 
     Attributes:
-        median: Of all repetitions.
-        minimum: Of all repetitions.
-        repetitions: How many.
+        median: Median over the repetitions.
+        minimum: Minimum over the repetitions.
+        repetitions: Number of repetitions.
     """
 
     median: float
@@ -39,18 +39,18 @@ class Measurement:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Measurement":
-        """Sum up the values of the repetitions, at least one."""
+        """Return the measurement for the values of one or more repetitions."""
         return cls(statistics.median(values), min(values), len(values))
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure.
+    """The number of rounds of a measurement.
 
     Attributes:
         least: Rounds that are always run.
-        most: Rounds after which it is enough.
-        seconds: After the least rounds, no new one begins once this has passed.
+        most: Largest number of rounds.
+        seconds: Time after which no further round starts, except the first `least` ones.
     """
 
     least: int = 5
@@ -60,14 +60,14 @@ class Effort:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line asks for.
+    """The settings from the command line.
 
     Attributes:
-        quick: Tiny sizes, to see whether everything runs.
-        threads: Of torch.
-        device: Where networks run.
-        effort: Rounds of each case.
-        folder: Where generated data goes.
+        quick: Whether to use tiny sizes, to test that all cases run.
+        threads: Number of threads of torch.
+        device: The device of the networks.
+        effort: Number of rounds of each case.
+        folder: The folder for generated data.
     """
 
     quick: bool
@@ -80,18 +80,18 @@ class Settings:
 def interleave(
     contestants: Mapping[str, Callable[[], object]], effort: Effort, device: torch.device
 ) -> dict[str, Measurement]:
-    """Time the contestants in turn, one round after another, so that a slow minute of the machine hits all.
+    """Time the contestants in turn, round by round, so that a slow phase of the machine affects all of them.
 
-    The first round warms up and does not count. On a GPU its own clock is read (CUDA events), around all the
-    work that a call queues.
+    The first round is a warm-up and is not counted. On a GPU, CUDA events measure the time of all work that a call
+    queues.
 
     Args:
-        contestants: By name, what is called; it leaves no work behind that is not queued on `device`.
-        effort: How many rounds.
-        device: Where they work.
+        contestants: The function to call, by name; all work that it leaves unfinished must be queued on `device`.
+        effort: The number of rounds.
+        device: The device of the functions.
 
     Returns:
-        Seconds a call, by name.
+        Seconds of a call, by name.
     """
     clock = _seconds_of_gpu if device.type == "cuda" else _seconds
     for call in contestants.values():
@@ -123,15 +123,15 @@ def _seconds_of_gpu(call: Callable[[], object]) -> float:
 
 
 def peak_resident_mib() -> float:
-    """Return the most memory that this process has had resident so far, in MiB.
+    """Return the peak resident memory of this process so far, in MiB.
 
-    `resource.getrusage` will not do: it hands a child its parent's peak.
+    `resource.getrusage` cannot be used: a child inherits its parent's peak.
     """
     return _status_mib("VmHWM")
 
 
 def resident_mib() -> float:
-    """Return the memory that this process has resident now, in MiB."""
+    """Return the resident memory of this process now, in MiB."""
     return float(psutil.Process().memory_info().rss) / 2**20
 
 
@@ -146,9 +146,9 @@ def _status_mib(key: str) -> float:
 
 
 class PeakMemory(threading.Thread):
-    """Watches a process and its children until it ends; `peak` is in bytes.
+    """Watches the memory of a process and its children until it ends; `peak` is in bytes.
 
-    Resident memory, summed twenty times a second: pages that processes share count several times.
+    It sums the resident memory twenty times a second; pages shared by processes are counted for each of them.
     """
 
     def __init__(self, process: psutil.Process) -> None:
@@ -157,7 +157,7 @@ class PeakMemory(threading.Thread):
         self.peak = 0
 
     def run(self) -> None:
-        """Look until the process is gone."""
+        """Watch until the process has ended."""
         try:
             while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
                 total = 0
@@ -169,17 +169,17 @@ class PeakMemory(threading.Thread):
                 self.peak = max(self.peak, total)
                 time.sleep(0.05)
         except psutil.NoSuchProcess:
-            return  # ended between two questions
+            return  # the process ended between two calls
 
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What a process did.
+    """The result of a process.
 
     Attributes:
-        output: What it printed.
-        seconds: From its start to its end, imports and all.
-        peak_mib: Most resident memory of it and its children together.
+        output: Its standard output.
+        seconds: Time from its start to its end, including imports.
+        peak_mib: Peak resident memory of it and its children together, in MiB.
     """
 
     output: str
@@ -192,11 +192,11 @@ def run_process(command: Sequence[str], folder: Path = ROOT, cores: int | None =
 
     Args:
         command: Program and arguments.
-        folder: Where it runs.
-        cores: On how many of this process's cores; None = all.
+        folder: Its working directory.
+        cores: Number of this process's cores that it may use; None = all.
 
     Raises:
-        MeasurementError: It failed; its last line says how.
+        MeasurementError: The command failed; the message has its last line.
     """
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     environment = os.environ | {
@@ -221,10 +221,10 @@ def run_process(command: Sequence[str], folder: Path = ROOT, cores: int | None =
 
 
 def run_child(task: str, arguments: dict[str, Any], cores: int | None = None) -> tuple[dict[str, Any], float]:
-    """Run a task of `benchmarks.child` in a process of its own.
+    """Run a task of `benchmarks.child` in a separate process.
 
     Returns:
-        The task's answer, and the peak resident memory of it and its children in MiB.
+        The task's result, and the peak resident memory of it and its children in MiB.
     """
     command = [sys.executable, "-m", "benchmarks.child", task, json.dumps(arguments)]
     result = run_process(command, cores=cores)
@@ -232,6 +232,6 @@ def run_child(task: str, arguments: dict[str, Any], cores: int | None = None) ->
 
 
 def run_stage(stage: str, name: str, folder: Path, *options: str) -> ProcessResult:
-    """Run `rsis STAGE NAME` in a folder that holds params.yaml, as a user would."""
+    """Run `rsis STAGE NAME`, as a user would, in a folder with params.yaml."""
     code = "from rsis.cli.main import main; main()"
     return run_process([sys.executable, "-c", code, stage, name, *options], folder)

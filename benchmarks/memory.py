@@ -1,4 +1,4 @@
-"""What a training step needs in memory, against the number of decoder steps."""
+"""Peak memory of a training step, for different numbers of decoder steps."""
 
 from functools import partial
 

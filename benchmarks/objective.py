@@ -15,7 +15,7 @@ from rsis.loss.criterion import Criterion
 from rsis.model.network import mask_probs
 from rsis.structures import Batch, RSISOutput
 
-_COPIES = 12  # of all masks in float32, at the peak of either implementation, and some to spare
+_COPIES = 12  # peak memory of both implementations, in copies of all masks in float32, with a margin
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Problem:
 
     @property
     def name(self) -> str:
-        """Such as "B8 T10 N10 256x256"."""
+        """The sizes as text, such as "B8 T10 N10 256x256"."""
         return f"B{self.batch} T{self.steps} N{self.slots} {self.size[0]}x{self.size[1]}"
 
     @property
     def fits(self) -> bool:
-        """Whether the machine has the memory for it now."""
+        """Whether the machine has enough free memory."""
         masks = self.batch * max(self.steps, self.slots) * self.size[0] * self.size[1] * 4
         return bool(_COPIES * masks < psutil.virtual_memory().available)
 
 
 def cases(settings: Settings) -> list[Case]:
-    """Return the cases of the objective; those that the machine has no memory for are left out."""
+    """Return the cases of the objective that fit into the machine's memory."""
     if settings.quick:
         problems = [Problem(2, 3, 3, (32, 32)), Problem(2, 3, 5, (32, 64))]
     else:
@@ -80,7 +80,7 @@ def _measure(problem: Problem, settings: Settings) -> list[Row]:
 
 
 def make_output(problem: Problem, device: torch.device, dtype: torch.dtype = torch.float32) -> RSISOutput:
-    """Return random outputs of the network that want gradients."""
+    """Return random outputs of the network that require gradients."""
     generator = torch.Generator().manual_seed(3)
     height, width = problem.size
 
@@ -104,7 +104,7 @@ def our_gradients(output: RSISOutput, batch: Batch) -> torch.Tensor:
 
 
 def literal_gradients(output: RSISOutput, batch: Batch) -> torch.Tensor:
-    """Return the same of the literal implementation."""
+    """Return the same gradient of the literal implementation."""
     height, width = batch.images.shape[-2:]
     losses = literal_losses(output, (height, width), batch, OBJECTIVE, use_class=True, use_stop=True)
     return torch.autograd.grad(losses.total, output.mask_logits)[0]

@@ -1,4 +1,4 @@
-"""From raw files to a prepared split: images a second and peak memory, on one core and on two."""
+"""Preparation: from raw files to a prepared split; images per second and peak memory, on one core and on two."""
 
 from functools import partial
 

@@ -1,10 +1,10 @@
-"""Rows of results: as a table, as JSON, and beside those of an earlier run.
+"""Rows of results: as a table, as JSON, and compared with those of an earlier run.
 
 The JSON file is one object:
 
     schema_version   1
     machine          fields of `benchmarks.machine.Machine`
-    quick            whether the sizes were the tiny ones, whose figures mean nothing
+    quick            whether the sizes were tiny ones; their results mean nothing
     rows             a list of the fields of `Row`; `ours` and `baseline` are fields of `Measurement`
 """
 
@@ -24,22 +24,22 @@ Unit = Literal["s", "MiB", "GB/s", "GFLOP/s"]
 
 
 class ResultsError(Exception):
-    """A file of results that cannot be used; the message is one line."""
+    """A file of results cannot be used, or a name matches no case; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, and what it is to be compared with.
+    """One measurement, and the baseline that it is compared with.
 
     Attributes:
         subject: The part of the project, such as "training".
-        case: What was done, such as "resnet34 128x128 B8 T10 bf16".
-        ours: Seconds or MiB of what users run.
-        unit: Of `ours` and `baseline`.
-        against: What the baseline is, such as "literal fp32"; empty = there is none.
-        baseline: The same of the counterpart, measured in turn with ours.
-        items: Images (or steps, or samples) that one repetition handled; None where a rate says nothing.
-        note: What else there is to say.
+        case: What was measured, such as "resnet34 128x128 B8 T10 bf16".
+        ours: Seconds or MiB of our implementation.
+        unit: Unit of `ours` and `baseline`.
+        against: Name of the baseline, such as "literal fp32"; empty = there is none.
+        baseline: The same for the baseline, measured in turn with ours.
+        items: Number of images (or steps, or samples) in one repetition; None if a rate is not meaningful.
+        note: Further remarks.
     """
 
     subject: str
@@ -53,17 +53,17 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes a row the same row in another run."""
+        """The identity of the row, by which it is compared with another run's."""
         return self.subject, self.case, self.against
 
     @property
     def ratio(self) -> float | None:
-        """How many times ours goes into the baseline: above 1 ours is faster, or smaller."""
+        """The baseline divided by ours: above 1 ours is faster, or smaller; None without a baseline."""
         return None if self.baseline is None or not self.ours.median else self.baseline.median / self.ours.median
 
     @property
     def rate(self) -> float | None:
-        """Items a second."""
+        """Items per second; None without a number of items."""
         return None if self.items is None or not self.ours.median else self.items / self.ours.median
 
 
@@ -83,7 +83,7 @@ def read_results(path: Path) -> tuple[dict[str, Any], list[Row]]:
     """Read a JSON file of `write_results`: the machine and the rows.
 
     Raises:
-        ResultsError: There is no such file, or it is not one of ours.
+        ResultsError: There is no such file, or it is not a file of `write_results`.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def _row(fields: dict[str, Any]) -> Row:
 
 
 def print_machine(console: Console, machine: dict[str, Any]) -> None:
-    """Print the facts that the figures depend on."""
+    """Print the facts about the machine that the results depend on."""
     flags = " ".join(machine["flags"]) or "none of those that matter"
     console.print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; {flags}; "
@@ -122,9 +122,9 @@ def print_machine(console: Console, machine: dict[str, Any]) -> None:
 
 
 def print_rows(console: Console, rows: Sequence[Row], before: Sequence[Row] = ()) -> None:
-    """Print a table for each subject; with the rows of another run, also how they compare.
+    """Print a table for each subject; with the rows of an earlier run, also the comparison with it.
 
-    "then / now" is how many times faster, or smaller, a row has become: above 1 is better.
+    "then / now" is the earlier value divided by the present one: above 1 a row has become faster, or smaller.
     """
     earlier = {row.key: row for row in before}
     for subject in dict.fromkeys(row.subject for row in rows):

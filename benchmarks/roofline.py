@@ -1,7 +1,7 @@
-"""What the processor or the card can do at most, and how much of it a training step and a prediction achieve.
+"""The highest rates of the processor or GPU, and the fraction of them that a training step and a prediction reach.
 
-The ceilings are measured: a large copy for bytes, large matrix products for operations. Of the work, operations
-are counted by torch (convolutions and matrix products), bytes by `TrafficCounter`.
+The highest rates are measured: bytes by a large copy, operations by large matrix products. The operations of the work
+(convolutions and matrix products) are counted by torch, its bytes by `TrafficCounter`.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ from benchmarks.training import OurTraining
 
 @dataclass(frozen=True)
 class Work:
-    """What a call does, counted.
+    """The counted work of a call.
 
     Attributes:
-        flop: Operations of convolutions and matrix products, a multiplication and an addition being two.
-        bytes: Of all tensors that kernels read and write; caches make the true traffic less.
+        flop: Operations of convolutions and matrix products; a multiplication and an addition count as two.
+        bytes: Bytes of all tensors that kernels read and write; the true traffic is less because of caches.
     """
 
     flop: int
@@ -36,11 +36,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What was measured of the device.
+    """The highest measured rates of the device.
 
     Attributes:
-        copy: Bytes a second that a copy reads and writes together.
-        matmul: Operations a second of matrix products, by precision.
+        copy: Bytes per second that a copy reads and writes in total.
+        matmul: Operations per second of matrix products, by precision.
     """
 
     copy: float
@@ -48,14 +48,14 @@ class Ceilings:
 
 
 class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the bytes of the tensors that go into kernels and come out; views move nothing."""
+    """Sums the bytes of all inputs and outputs of kernels; views count nothing."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and count."""
+        """Run the operation and count its bytes."""
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
             tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
@@ -64,7 +64,7 @@ class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def count(call: Callable[[], object]) -> Work:
-    """Return what a call does; it should have run before, so that nothing is counted that happens once."""
+    """Return the work of a call; run it once before, so that one-time work is not counted."""
     flops = FlopCounterMode(display=False)
     with TrafficCounter() as traffic, flops:
         call()
@@ -72,7 +72,7 @@ def count(call: Callable[[], object]) -> Work:
 
 
 def measure_ceilings(settings: Settings) -> tuple[Ceilings, list[Row]]:
-    """Measure the device's copy and matrix product rates."""
+    """Measure the device's rates of copies and matrix products."""
     cuda = settings.device.type == "cuda"
     size, side = (2**28, 8192) if cuda else (2**26, 2048)
     if settings.quick:
@@ -101,7 +101,7 @@ def measure_ceilings(settings: Settings) -> tuple[Ceilings, list[Row]]:
 
 
 def achieved(work: Work, seconds: float, ceilings: Ceilings, precision: str) -> str:
-    """Say in a line what work in some seconds amounts to, beside the ceilings."""
+    """Return a line with the rates of some work in some seconds, as fractions of the highest rates."""
     if precision == "fp32" and torch.backends.cudnn.allow_tf32 and "tf32" in ceilings.matmul:
         precision = "tf32"  # as convolutions of float32 run on a card
     operations, moved = work.flop / seconds, work.bytes / seconds
@@ -113,7 +113,7 @@ def achieved(work: Work, seconds: float, ceilings: Ceilings, precision: str) -> 
 
 
 def cases(settings: Settings) -> list[Case]:
-    """Return the one case of the ceilings and of a step beneath them."""
+    """Return the only case: the highest rates, and those of a training step."""
     shape = Shape(paper_model("resnet34"), (128, 128), 8, 10)
     if settings.quick:
         shape = Shape(paper_model("resnet18", (16, 16, 8, 8, 4)), (64, 64), 2, 3)

@@ -1,4 +1,4 @@
-"""Whether time grows linearly with images and with steps, and memory not at all with images."""
+"""Growth: time should grow linearly with images and with steps, and memory should not grow with images."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from rsis.config.runs import PredictSection
 from rsis.predict.run import predict_batch
 
 STAGES = ("prepare", "train", "predict", "score")
-_VAL = 8  # images that every size is validated on
+_VAL = 8  # validation images, the same number for every size
 _HEAD = """
 datasets:
   drawn:
@@ -66,7 +66,9 @@ def _images(settings: Settings) -> list[Row]:
         folder = Path(name)
         (folder / "params.yaml").write_text(_params(counts, image))
         run_stage("download", "drawn", folder)
-        (folder / "data/raw/drawn").rename(folder / "drawn")  # no data set is read from where the stages write
+        (folder / "data/raw/drawn").rename(
+            folder / "drawn"
+        )  # a data set must not be in a folder that the stages write to
         for count in counts:
             run_stage("download", f"n{count}", folder)
         for _ in range(repetitions):
@@ -94,7 +96,7 @@ def _params(counts: tuple[int, ...], image: str) -> str:
     most = counts[-1]
     parts = [_HEAD.format(image=image, most=most)]
     for count in counts:
-        # half an image more, so that no rounding takes one away
+        # half an image more, so that rounding does not lose one
         share = min(1.0, (count + 0.5) / most)
         parts.append(_DATASET.format(count=count, share=share, val=(_VAL + 0.5) / most))
     parts.append("runs:")
@@ -128,7 +130,7 @@ def _steps(settings: Settings) -> list[Row]:
 
 
 def _growth(name: str, sizes: tuple[int, ...], times: list[Measurement]) -> list[Row]:
-    """Return a row for each size; the last says what one more image or step costs, early and late."""
+    """Return a row for each size; the note of the last has the cost of one more image or step between two sizes."""
     slopes = [1000 * (times[i + 1].median - times[i].median) / (sizes[i + 1] - sizes[i]) for i in range(len(sizes) - 1)]
     found = ", ".join(f"{slope:.1f} ms up to {size}" for slope, size in zip(slopes, sizes[1:], strict=True))
     rows = []

@@ -1,4 +1,4 @@
-"""Scoring a prediction file: images a second of each scorer, with predictions like those of a trained network."""
+"""Scoring a prediction file: images per second of each scorer, with predictions like those of a trained network."""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,7 +35,7 @@ def _score(scorer: str, settings: Settings) -> list[Row]:
     root = workspace.raw(name).root
     path = workspace.folder / f"predictions_{name}.json"
     images, objects = _write_predictions(path, name, workspace, root)
-    # the official Cityscapes scorer forgives what is ignored by itself
+    # the official Cityscapes scorer handles ignored pixels itself
     section = ScoreSection(scorers=(scorer,), remove_ignored=scorer != "cityscapes")  # type: ignore[arg-type]
     dataset = workspace.params.dataset(name)
     calls: dict[str, Callable[[], object]] = {"ours": partial(score_run, path, dataset, root, section)}
@@ -46,7 +46,7 @@ def _score(scorer: str, settings: Settings) -> list[Row]:
 
 
 def _write_predictions(path: Path, name: str, workspace: Workspace, root: Path) -> tuple[int, int]:
-    """Write the truth of split val, each object moved by some pixels; return the numbers of images and objects."""
+    """Write the true objects of split val, moved by some pixels; return the numbers of images and objects."""
     random = np.random.default_rng(4)
     reader = open_split(workspace.params.dataset(name), root, "val")
     images = []

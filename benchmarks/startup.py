@@ -1,4 +1,4 @@
-"""Start-up: the processor time that passes before anything of the user's is done."""
+"""Start-up: the processor time before the program begins its work."""
 
 import os
 import subprocess
@@ -19,12 +19,12 @@ _BARE = ("-c", "pass")
 
 
 def cases(settings: Settings) -> list[Case]:
-    """Return a case for each way in."""
+    """Return a case for each entry point: the command line, the package, the class `RSIS`."""
     return [Case("startup", name, partial(_start, name, settings)) for name in _COMMANDS]
 
 
 def _start(name: str, settings: Settings) -> list[Row]:
-    """Start Python with and without it, in turn; the first round fills the disk's cache and does not count."""
+    """Start Python with and without the code, in turn; the first round fills the disk's cache and is not counted."""
     ours, bare = [], []
     for _ in range(1 + settings.effort.least):
         ours.append(processor_seconds(_COMMANDS[name]))
@@ -36,10 +36,10 @@ def _start(name: str, settings: Settings) -> list[Row]:
 
 
 def processor_seconds(arguments: Sequence[str]) -> float:
-    """Run Python with arguments and return the processor time it took: a busy machine adds little to it.
+    """Run Python with these arguments; return its processor time in seconds, which depends little on the load.
 
     Raises:
-        MeasurementError: It failed.
+        MeasurementError: The process failed.
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A training step: forward, matching, loss, backward and optimiser, ours beside the literal one."""
+"""A training step: forward, matching, loss, backward and optimiser, ours compared with the literal one."""
 
 import contextlib
 from collections.abc import Callable
@@ -26,17 +26,17 @@ from rsis.train.module import TrainingModule
 
 
 class OurTraining:
-    """What Lightning does with a batch of ours, without Lightning: it needs data and a trainer around it.
+    """Our training step without Lightning, which would need a data loader and a trainer.
 
     Args:
         network: The network to train.
-        section: How; its schedule starts at epoch 0.
-        autocast: As with `train.precision: bf16`.
+        section: Parameters of the training; its schedule starts at epoch 0.
+        autocast: Whether to use autocast, as with `train.precision: bf16`.
     """
 
     def __init__(self, network: RSISNetwork, section: TrainSection, *, autocast: bool = False) -> None:
         self.module = TrainingModule(network, section)
-        # what a run does at the start of an epoch: freezes the backbone or lets it learn
+        # as at the start of an epoch: freeze the backbone or train it
         self.module.network.encoder.backbone.requires_grad_(self.module.schedule.update_encoder)
         optimizer = self.module.configure_optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer), "constant learning rate"
@@ -44,7 +44,7 @@ class OurTraining:
         self.autocast = autocast
 
     def step(self, batch: Batch) -> torch.Tensor:
-        """Move the weights once and return the total loss before."""
+        """Update the weights once; return the total loss before the update."""
         self.optimizer.zero_grad()
         device = batch.images.device.type
         with torch.autocast(device, torch.bfloat16) if self.autocast else contextlib.nullcontext():

@@ -1,4 +1,4 @@
-"""Ways to run our network on a graphics card: as it is, compiled by torch, and as CUDA graphs."""
+"""Variants of our network on a GPU: as it is, compiled by torch, and as CUDA graphs."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,7 +24,7 @@ VARIANTS = ("as it is", "compiled", "CUDA graphs")
 
 
 def cases(settings: Settings) -> list[Case]:
-    """Return the cases of a card; none without one, where compiling pays for nothing measured here."""
+    """Return the cases for a GPU; none without one, since compiling brings no benefit on the CPU."""
     if settings.device.type != "cuda":
         return []
     training = Shape(paper_model("resnet101"), (256, 256), 28, 10)
@@ -41,7 +41,7 @@ def cases(settings: Settings) -> list[Case]:
 
 
 class _Flat(nn.Module):
-    """A network of one argument and plain outputs, which is what a CUDA graph can hold."""
+    """A network with one argument and a tuple of tensors as output, as CUDA graphs require."""
 
     def __init__(self, network: RSISNetwork, num_steps: int) -> None:
         super().__init__()
@@ -54,12 +54,12 @@ class _Flat(nn.Module):
 
 
 class _Graphed(nn.Module):
-    """A network whose passes, forward and backward, are CUDA graphs of one shape."""
+    """A network whose forward and backward passes are CUDA graphs for one shape."""
 
     def __init__(self, network: RSISNetwork, images: torch.Tensor, num_steps: int) -> None:
         super().__init__()
         self.num_steps = num_steps
-        # what autocast has cast must not be kept from a capture to a replay
+        # weights that autocast has cast must not be cached from a capture to a replay
         with torch.autocast("cuda", torch.bfloat16, enabled=torch.is_autocast_enabled("cuda"), cache_enabled=False):
             self.replay: Any = torch.cuda.make_graphed_callables(_Flat(network, num_steps), (images,))
 
@@ -70,12 +70,12 @@ class _Graphed(nn.Module):
 
 
 def train_variants(shape: Shape, settings: Settings, variants: tuple[str, ...]) -> list[Row]:
-    """Measure a bfloat16 training step in several variants beside the literal ones.
+    """Measure a bfloat16 training step in different variants, compared with the literal ones.
 
     Args:
         shape: Network and batch.
         settings: Device and rounds.
-        variants: Of `VARIANTS`; one that does not work gets a row that says why.
+        variants: Names from `VARIANTS`; the row of one that fails has the reason.
     """
     ceilings, _ = measure_ceilings(settings)
     batch = make_batch(shape.size, shape.batch, shape.steps, settings.device)
@@ -92,7 +92,7 @@ def train_variants(shape: Shape, settings: Settings, variants: tuple[str, ...]) 
         try:
             _prepare_training(training, variant, batch)
             training.step(batch)
-        except Exception as error:  # compilers raise whatever they like; the row says what
+        except Exception as error:  # compilers raise many kinds of error; the row shows it
             failed[variant] = _reason(error)
             continue
         calls[variant] = partial(training.step, batch)
@@ -123,7 +123,7 @@ def _prepare_training(training: OurTraining, variant: str, batch: Batch) -> None
 
 
 def predict_variants(shape: Shape, settings: Settings, variants: tuple[str, ...]) -> list[Row]:
-    """Measure inference in several variants beside the literal one; see `train_variants`."""
+    """Measure inference in different variants, compared with the literal one; see `train_variants`."""
     generator = torch.Generator().manual_seed(2)
     images = torch.randint(0, 256, (shape.batch, 3, *shape.size), generator=generator, dtype=torch.uint8)
     images = images.to(settings.device)

@@ -1,8 +1,8 @@
-"""The exceptions a user is meant to see."""
+"""Exceptions whose message is meant for the user."""
 
 
 class UserError(Exception):
-    """Something a user, a file or a machine caused and a user can put right.
+    """A fault that a user, a file or a machine caused and that the user can correct.
 
     The message is one line: what was found, what was expected, what to do. The command line prints it
     without a traceback and exits with `exit_code`.
@@ -12,9 +12,9 @@ class UserError(Exception):
 
 
 class StoppedError(UserError):
-    """Work was stopped from outside and goes on when the same command runs again.
+    """The work was stopped from outside; the same command, run again, continues it.
 
-    Its exit code is EX_TEMPFAIL of sysexits.h, by which a cluster's workflow knows a job worth submitting again.
+    The exit code is EX_TEMPFAIL of sysexits.h: a workflow on a cluster submits a job with this code again.
     """
 
     exit_code = 75

@@ -1,8 +1,8 @@
-"""Masks and instance maps, and the way from one to the other.
+"""Masks, instance maps and run-length encodings, and the conversions between them.
 
-An instance map is int32 [H, W] with 0 = background and 1..N consecutive. Masks are bool [N, H, W]; they
-may overlap, an instance map cannot. Run-length encoding is COCO's compressed form (see
-`encode_rle`), whose columns run first.
+An instance map is int32 [H, W] with 0 = background and 1..N consecutive. Masks are bool [N, H, W]; masks
+may overlap, the objects of an instance map cannot. A run-length encoding is COCO's compressed form (see `RLE`),
+which counts pixels column by column.
 """
 
 from typing import TypedDict
@@ -10,8 +10,8 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco_mask
 
-_FEW_LABELS = 1 << 16
-_MOST_DIGITS = 12  # of one run length: they fit into 64 bits
+_SMALL_TABLE = 1 << 16  # entries; a lookup table up to this length is always affordable
+_MOST_DIGITS = 12  # of one run length; 12 digits of 5 bits fit into 64 bits
 
 
 class RLE(TypedDict):
@@ -29,10 +29,10 @@ def relabel(instance_map: np.ndarray) -> np.ndarray:
     """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0.
 
     Args:
-        instance_map: Whole numbers [H, W].
+        instance_map: Integer [H, W].
     """
     largest = int(instance_map.max(initial=0))
-    if largest > max(_FEW_LABELS, instance_map.size):  # a table of all numbers up to it would be too long
+    if largest > max(_SMALL_TABLE, instance_map.size):  # a table with `largest` entries would be too long
         labels, inverse = np.unique(instance_map, return_inverse=True)
         numbers = np.cumsum(labels > 0) * (labels > 0)
         return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
@@ -45,19 +45,19 @@ def relabel(instance_map: np.ndarray) -> np.ndarray:
 
 
 def map_to_masks(instance_map: np.ndarray) -> np.ndarray:
-    """Return bool [N, H, W], mask i the pixels of label i + 1 of a consecutive instance map."""
+    """Return bool [N, H, W] of an instance map with consecutive labels; mask i has the pixels of label i + 1."""
     num_instances = int(instance_map.max(initial=0))
     masks: np.ndarray = instance_map[None] == np.arange(1, num_instances + 1)[:, None, None]
     return masks
 
 
 def masks_to_map(masks: np.ndarray) -> np.ndarray:
-    """Return int32 [H, W] in which the earliest mask keeps a contested pixel.
+    """Return the instance map int32 [H, W] of masks; a pixel of two masks belongs to the earlier one.
 
-    A mask that loses all its pixels has no label, so labels stay consecutive.
+    A mask that loses all its pixels gets no label, so the labels are consecutive.
 
     Args:
-        masks: bool [N, H, W], in the order that decides conflicts.
+        masks: bool [N, H, W], the mask with the highest precedence first.
     """
     if len(masks) == 0:
         return np.zeros(masks.shape[1:], np.int32)
@@ -66,10 +66,15 @@ def masks_to_map(masks: np.ndarray) -> np.ndarray:
 
 
 def resize_indices(source: int, target: int) -> np.ndarray:
-    """Return int64 [target]: the source pixel that each target pixel copies along one axis.
+    """Return int64 [target], the index of the source pixel that each target pixel copies along one axis.
 
-    The grids' first and last pixels coincide and ties round up, as in the original implementation's
-    label resize: floor(i * (source - 1) / (target - 1) + 0.5), in integers so that no rounding differs.
+    The first and the last pixels of both grids coincide and ties round up, as in the original implementation's
+    resize of instance maps: floor(i * (source - 1) / (target - 1) + 0.5). The computation is in integers, so that
+    floating-point rounding cannot change an index.
+
+    Args:
+        source: Number of source pixels.
+        target: Number of target pixels.
     """
     if target == 1:
         return np.zeros(1, np.int64)
@@ -78,7 +83,7 @@ def resize_indices(source: int, target: int) -> np.ndarray:
 
 
 def resize_map(instance_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a map [H', W'] of `size` by nearest neighbour (see `resize_indices`), labels untouched."""
+    """Return the map resized to `size` (H, W) by nearest neighbour (see `resize_indices`); labels keep their values."""
     rows = resize_indices(instance_map.shape[0], size[0])
     columns = resize_indices(instance_map.shape[1], size[1])
     resized: np.ndarray = instance_map.take(rows, axis=0).take(columns, axis=1)
@@ -86,25 +91,28 @@ def resize_map(instance_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def encode_rle(mask: np.ndarray) -> RLE:
-    """Encode a bool [H, W] mask."""
+    """Return the run-length encoding of a mask, bool [H, W]."""
     encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return RLE(size=[int(n) for n in encoded["size"]], counts=encoded["counts"].decode("ascii"))
 
 
 def decode_rle(rle: RLE) -> np.ndarray:
-    """Decode to bool [H, W]."""
+    """Return the mask of a run-length encoding, bool [H, W]; check an encoding from a file with `rle_runs` first."""
     mask: np.ndarray = coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode("ascii")}).astype(bool)
     return mask
 
 
 def rle_runs(rle: RLE) -> np.ndarray:
-    """Return int64 [R], the run lengths of a compressed mask: pixels off, on, off, ... column by column.
+    """Decode and check the run lengths of a compressed mask.
 
-    `decode_rle` trusts its input: of runs that end early it leaves pixels undefined. Check a mask from a
-    file with this first.
+    `decode_rle` does not check its input: where the runs end too early, it leaves pixels undefined. So call this
+    function first for a mask from a file.
+
+    Returns:
+        int64 [R], the numbers of pixels off, on, off, ... column by column.
 
     Raises:
-        ValueError: The counts are not COCO's text code, or do not add up to the pixels of `size`.
+        ValueError: The counts are not COCO's text code, or their sum is not the number of pixels of `size`.
     """
     pixels = rle["size"][0] * rle["size"][1]
     text = rle["counts"]
@@ -113,7 +121,7 @@ def rle_runs(rle: RLE) -> np.ndarray:
         raise ValueError("has a character outside COCO's run-length code")
     ends = np.flatnonzero((digits & 32) == 0)  # the last digit of each number
     if len(ends) == 0 or ends[-1] != len(digits) - 1:
-        raise ValueError(f"has runs that break off, for a mask of {pixels} pixels")
+        raise ValueError(f"has an incomplete last run, for a mask of {pixels} pixels")
     starts = np.append(0, ends[:-1] + 1)
     lengths = ends - starts + 1
     if lengths.max() > _MOST_DIGITS:
@@ -121,10 +129,10 @@ def rle_runs(rle: RLE) -> np.ndarray:
     places = 5 * (np.arange(len(digits)) - np.repeat(starts, lengths))
     values = np.add.reduceat((digits & 31) << places, starts)
     values -= (digits[ends] & 16) << places[ends] + 1  # the top bit of the last digit is the sign
-    if np.abs(values).max() > pixels:  # of runs within the mask differences are too; and no sum can overflow
+    if np.abs(values).max() > pixels:  # differences of valid runs are in this range too; so no sum can overflow
         raise ValueError(f"has a run that is longer than its mask of {pixels} pixels")
     runs = values
-    for first in (1, 2):  # from the fourth on, each is stored as its difference to the last but one
+    for first in (1, 2):  # from the fourth run on, COCO stores the difference to the last run but one
         runs[first::2] = np.cumsum(values[first::2])
     if runs.min() < 0 or runs.sum() != pixels:
         raise ValueError(f"has runs of {runs.sum()} pixels for a mask of {pixels}")
@@ -132,7 +140,11 @@ def rle_runs(rle: RLE) -> np.ndarray:
 
 
 def pixels_of(rle: RLE) -> np.ndarray:
-    """Return int64 [area], the positions of a checked mask's pixels, counted column by column."""
+    """Return int64 [area], the positions of a mask's pixels, counted column by column.
+
+    Raises:
+        ValueError: The mask is malformed (see `rle_runs`).
+    """
     runs = rle_runs(rle)
     ends = np.cumsum(runs)[1::2]
     lengths = runs[1::2]
@@ -141,12 +153,12 @@ def pixels_of(rle: RLE) -> np.ndarray:
 
 
 def encode_labels(label_map: np.ndarray) -> dict[int, RLE]:
-    """Return the mask of each label above 0 by rising label: what `encode_rle(label_map == label)` gives.
+    """Return the mask of each label above 0, in rising order of the labels.
 
-    The map is walked once, however many labels it has.
+    Each mask equals `encode_rle(label_map == label)`, but the map is read only once for all labels.
 
     Args:
-        label_map: Whole numbers [H, W].
+        label_map: Integer [H, W], labels perhaps with gaps.
     """
     height, width = label_map.shape
     columns = label_map.ravel(order="F")
@@ -155,11 +167,11 @@ def encode_labels(label_map: np.ndarray) -> dict[int, RLE]:
     labels = columns[starts]
     order = np.argsort(labels, kind="stable")
     order = order[labels[order] > 0]
-    found: dict[int, RLE] = {}
+    rle_of_label: dict[int, RLE] = {}
     for runs in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else ():
         edges = np.column_stack([starts[runs], ends[runs]]).ravel()
         counts = np.diff(edges, prepend=0, append=columns.size)
         kept = counts if counts[-1] else counts[:-1]
         encoded = coco_mask.frPyObjects({"size": [height, width], "counts": kept.tolist()}, height, width)
-        found[int(labels[runs[0]])] = RLE(size=[height, width], counts=encoded["counts"].decode("ascii"))
-    return found
+        rle_of_label[int(labels[runs[0]])] = RLE(size=[height, width], counts=encoded["counts"].decode("ascii"))
+    return rle_of_label

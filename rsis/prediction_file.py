@@ -1,6 +1,6 @@
-"""The prediction file: what `rsis predict` found in every image of a split, at original resolution.
+"""The prediction file: the objects that `rsis predict` found in each image of a split, at original resolution.
 
-One JSON document, UTF-8, with one line per image. All keys are required, unknown ones are an error.
+One JSON document, UTF-8, with one line per image. All keys are required; an unknown key is an error.
 
     schema_version  3
     dataset         name of the data set in params.yaml
@@ -8,21 +8,22 @@ One JSON document, UTF-8, with one line per image. All keys are required, unknow
     split           "train", "val" or "test"
     checkpoint      SHA-256 of the checkpoint file, hexadecimal
     class_names     names of classes 1..K-1, in that order
-    parameters      how masks were read off the network's output (section `predict` of the run)
-    images          one entry for every image of the split, also with no instance:
+    parameters      how the masks were made from the network's output (section `predict` of the run)
+    images          one entry for each image of the split, also for an image without an instance:
         image_id    as in the ground truth: "plant001" (CVPPP), the file name (COCO)
         size        [H, W] of the original image, in pixels
-        objectness  probability that there is an object, 0..1, at each step that was run: also at those that ended
-                    the sequence
+        objectness  probability that there is an object, 0..1, at each step that was run, including the steps that
+                    ended the sequence
         instances   objects in predicted order:
             rle          mask of that size, COCO's compressed run-length encoding (`rsis.masks.RLE`)
             class_probs  probability of each class, in the order of class_names, 0..1
-            objectness   that of its step
+            objectness   how sure the network is of the object, 0..1: with the paper's decoder the objectness of its
+                         step, with the pointer decoder the probability of the cell that the step points at
             step         decoder step that emitted the mask, from 0
 
-One mask may count once for its most probable class or once for every class: the scorers decide that by the
-run's `score.classes` (see `rsis.eval.detections`). Worked example: a 2 x 3 image
-with one object on its last column, and an image with none.
+The file does not say whether a mask counts once for its most probable class or once for each class: the run's
+`score.classes` decides it (see `rsis.eval.detections`). Worked example: a 2 x 3 image with one object in its last
+column, and an image without objects.
 
     {"schema_version": 3, "dataset": "plants", "run": "demo", "split": "test", "checkpoint": "9f86d0...",
      "class_names": ["leaf"], "parameters": {"mask_threshold": 0.5}, "images": [
@@ -54,9 +55,9 @@ class InstancePrediction:
     """One predicted object.
 
     Attributes:
-        rle: Its mask at the original resolution.
+        rle: Mask at the original resolution.
         class_probs: Probability of classes 1..K-1, each 0..1.
-        objectness: Probability that there is an object at this step, 0..1.
+        objectness: How sure the network is of the object, 0..1; see the top of the module.
         step: Decoder step that emitted it, from 0.
     """
 
@@ -67,7 +68,7 @@ class InstancePrediction:
 
     @property
     def class_id(self) -> int:
-        """The most probable class, 1..K-1; of equals the first."""
+        """The most probable class, 1..K-1; the first one of equally probable classes."""
         return self.class_probs.index(self.class_prob) + 1
 
     @property
@@ -78,13 +79,13 @@ class InstancePrediction:
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """What was found in one image.
+    """The predicted objects of one image.
 
     Attributes:
         image_id: As in the ground truth.
-        size: (H, W) of the original image.
+        size: (H, W) of the original image, in pixels.
         instances: Objects in predicted order, perhaps none.
-        objectness: Of every step that was run, 0..1.
+        objectness: Probability that there is an object at each step that was run, 0..1.
     """
 
     image_id: str
@@ -95,7 +96,7 @@ class ImagePrediction:
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """All that a prediction file says; see the top of the module for each field."""
+    """The content of a prediction file; the top of the module documents each field."""
 
     dataset: str
     run: str
@@ -110,9 +111,9 @@ def write_predictions(path: Path, file: PredictionFile, images: Iterable[ImagePr
     """Write a prediction file; equal content gives equal bytes.
 
     Args:
-        path: Where it goes.
-        file: What it says.
-        images: In place of those of `file`, one after the other, so that few need be in memory.
+        path: The file to write.
+        file: The content.
+        images: Written in place of `file.images`. They are taken one at a time, so that few are in memory.
 
     Raises:
         UserError: A probability is not finite (the training diverged), or `path` cannot be written.
@@ -140,13 +141,13 @@ def read_predictions(path: Path) -> PredictionFile:
 
     Raises:
         UserError: The file is missing, is not JSON, has another schema version or other keys; two images
-            share an id; a class id, a probability or a mask is not as the format says.
+            share an id; a probability, the number of probabilities or a mask does not fit the format.
     """
     document = read_json(path, _File, "run `rsis predict RUN` again")
     seen: set[str] = set()
     for image in document.images:
         if image.image_id in seen:
-            raise _wrong(path, f"image {image.image_id!r} stands in the file twice; expected once")
+            raise _wrong(path, f"image {image.image_id!r} is in the file twice; expected once")
         seen.add(image.image_id)
         for number, instance in enumerate(image.instances):
             _check_instance(path, f"image {image.image_id!r}, instance {number}", image, instance, document.class_names)
@@ -191,7 +192,7 @@ class _Image(Section):
 
 
 class _File(Section):
-    schema_version: Literal[3]  # first: of a file of another version this is the fault to name
+    schema_version: Literal[3]  # the first field, so that the error about a file of another version names it
     dataset: str
     run: str
     split: Split
@@ -233,11 +234,11 @@ def _image_as_json(path: Path, image: ImagePrediction) -> dict[str, Any]:
                 "step": int(item.step),
             }
         )
-    said = [float(value) for value in image.objectness]
-    if not all(map(math.isfinite, said)):
+    objectness = [float(value) for value in image.objectness]
+    if not all(map(math.isfinite, objectness)):
         raise UserError(
-            f"{path}: not written: {image.image_id} has objectness {said}, expected finite numbers; the training "
+            f"{path}: not written: {image.image_id} has objectness {objectness}, expected finite numbers; the training "
             "diverged, lower its learning rate"
         )
     size = [int(n) for n in image.size]
-    return {"image_id": image.image_id, "size": size, "objectness": said, "instances": instances}
+    return {"image_id": image.image_id, "size": size, "objectness": objectness, "instances": instances}

@@ -1,16 +1,16 @@
-"""What crosses module boundaries: frozen dataclasses with documented shapes.
+"""Frozen dataclasses that modules pass to each other, with documented shapes.
 
 Axis letters, used in every shape comment of the package:
 
     B  images in a batch
     T  decoder steps, one object each
-    N  object slots of a batch (its largest number of objects, at most `max_instances`)
-    K  classes, counting class 0 = "end of sequence"
+    N  object slots of a batch (the largest number of objects in an image, at most `max_instances`)
+    K  classes, including class 0 = "end of sequence"
     C  channels
-    H, W  rows and columns of the network's input; h, w of the decoder's output
+    H, W  rows and columns of the network's input; h, w: of the decoder's output
 
-Class ids are contiguous and ours: 1..K-1 are the data set's classes, 0 is never an object. Sizes are
-(H, W). Fractions are 0..1.
+Class ids are contiguous and differ from the data set's category ids: 1..K-1 are the data set's classes, 0 is never
+an object. Sizes are (H, W). Fractions are 0..1.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:  # the scorers read this module and must not need torch
 
 @dataclass(frozen=True)
 class RawSample:
-    """One image of a benchmark with its objects, as a reader gives it.
+    """One image of a data set with its objects, as a reader returns it.
 
     Attributes:
         image: uint8 [H, W, 3], RGB.
         instance_map: int32 [H, W], 0 = background, 1..N consecutive, one value per object.
         class_ids: int64 [N], class of objects 1..N, each in 1..K-1.
-        ignore_mask: bool [H, W], true where the annotation says nothing (void, crowd).
+        ignore_mask: bool [H, W], true on pixels without annotation (void, crowd).
         image_id: Name of the image, unique in its split.
     """
 
@@ -51,7 +51,7 @@ class Batch:
         target_masks: bool [B, N, H, W]; rows from `num_instances` on are empty padding.
         class_ids: int64 [B, N], 1..K-1; 0 in padding rows.
         num_instances: int64 [B], objects of each image, 0..N.
-        valid: bool [B, H, W], false where the annotation says nothing.
+        valid: bool [B, H, W], false on pixels without annotation.
     """
 
     images: torch.Tensor
@@ -71,14 +71,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class RSISOutput:
-    """What the network says at each of its T steps.
+    """The output of the network at each of its T steps.
 
     Attributes:
-        mask_logits: float [B, T, h, w] at decoder resolution (twice the last ConvLSTM's).
+        mask_logits: float [B, T, h, w] at the decoder's resolution (twice that of the last ConvLSTM).
         class_logits: float [B, T, K].
         objectness_logits: float [B, T], high = there is an object at this step.
-        boxes: float [B, T, 4], the box of the step's mask as fractions 0..1 of the image's height and width,
-            (top, left, bottom, right); None without a box head.
+        boxes: float [B, T, 4], the box (top, left, bottom, right) of each step's mask in fractions 0..1 of the
+            image's height and width; None without a box head.
     """
 
     mask_logits: torch.Tensor
@@ -94,14 +94,16 @@ class RSISOutput:
 
 @dataclass(frozen=True)
 class Losses:
-    """Scalar loss terms of a batch; `total` is their weighted sum, the others are unweighted.
+    """Scalar loss terms of a batch: `total` is the weighted sum of the other, unweighted terms.
 
     Attributes:
-        total: What the optimiser minimises.
+        total: The loss that the optimiser minimises.
         mask: Mean of 1 - soft IoU over matched pairs, 0..1.
         class_: Mean negative log likelihood of the matched objects' classes.
-        stop: Mean balanced binary cross-entropy of the objectness.
+        stop: Mean balanced binary cross-entropy of the objectness (the paper's stop branch).
         box: Mean squared error of the matched objects' boxes; None without a box head.
+        pointing: Loss of where the steps point; None without the pointer decoder.
+        geometry: Loss of the objects' centres and sizes; None without the pointer decoder.
     """
 
     total: torch.Tensor
@@ -109,3 +111,5 @@ class Losses:
     class_: torch.Tensor
     stop: torch.Tensor
     box: torch.Tensor | None = None
+    pointing: torch.Tensor | None = None
+    geometry: torch.Tensor | None = None

@@ -1,4 +1,4 @@
-"""Masks and instance maps: round trips, resizing as the original did, run lengths."""
+"""Tests of masks and instance maps: round trips, the original implementation's resizing, run lengths."""
 
 from pathlib import Path
 
@@ -145,12 +145,12 @@ def test_resizing_is_the_originals(path: Path) -> None:
 
 
 def compare_upsampling(key: str, mask: np.ndarray, size: tuple[int, int], expected: np.ndarray) -> None:
-    """The original's three ways from the network's size to the image's."""
-    if key.startswith("coco_zoom"):  # the one we use
+    """The three ways in which the original implementation resizes masks to the image's size."""
+    if key.startswith("coco_zoom"):  # the only one that rsis uses
         found = upsample(torch.from_numpy(mask)[None, None].double(), size)[0, 0].numpy()
         assert relative(found, expected) <= 3e-6  # expected is float32
         return
-    # its exports of leaves and streets went through 8-bit pictures, stretched or thresholded: Pillow's resize
+    # the exports of leaves and streets resized 8-bit pictures with Pillow, after stretching or thresholding them
     if key.startswith("leaves"):
         stretched = (mask - mask.min()) * (255 / (mask.max() - mask.min())) + 0.5
         picture = stretched.clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The format is what it says, round trips are exact, and faults are named."""
+"""Tests of the prediction file: the documented format, exact round trips, errors that name the fault."""
 
 import json
 from dataclasses import replace
@@ -118,7 +118,7 @@ FAULTS = {
     "unknown split": (lambda d: d.update(split="holdout"), "split is 'holdout'"),
     "missing key": (lambda d: d.pop("checkpoint"), "checkpoint is missing"),
     "unknown key": (lambda d: d.update(comment="hello"), "comment is 'hello'"),
-    "two images of one id": (lambda d: d["images"].append(d["images"][0]), "'plant001' stands in the file twice"),
+    "two images of one id": (lambda d: d["images"].append(d["images"][0]), "'plant001' is in the file twice"),
     "mask of another size": (
         lambda d: d["images"][0].update(size=[3, 2]),
         r"mask is of size \(2, 3\).*image is \(3, 2\)",

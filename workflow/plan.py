@@ -1,6 +1,6 @@
-"""Says what `make demo` will do and how long it takes: python3 workflow/plan.py RUN...
+"""Print what `make demo` will do and how long it will take: python3 workflow/plan.py RUN...
 
-Needs nothing but Python, since it speaks before anything is installed. Times are those of the reference results.
+This needs only Python, since it runs before the installation. Times are those of the reference results.
 """
 
 import json
@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 RESULTS = Path(__file__).parents[1] / "reports/reference/results.json"
-OTHER_STAGES = 25  # seconds a run spends on data, prediction, scores and report
+OTHER_STAGES = 25  # seconds that a run needs for data, prediction, scores and report
 
 
 def main(runs: list[str]) -> None:
-    """Print a line for each run, the sum, and how to go on after an interruption."""
+    """Print a line for each run, the total time, and how to resume after an interruption."""
     content = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"runs": {}}
     trainings = {run: found[0] for run, found in content["runs"].items()}
     print("This trains, predicts and scores, one after another:")

@@ -1,10 +1,10 @@
-"""The leaf challenge's symmetric best Dice, pair of labels by pair of labels."""
+"""The leaf challenge's symmetric best dice, computed for one pair of objects after the other."""
 
 import numpy as np
 
 
 def symmetric_best_dice(pred: np.ndarray, target: np.ndarray) -> float:
-    """Return SBD of two label maps [H, W] whose lowest label is background."""
+    """Return the symmetric best dice (SBD), 0..1, of two instance maps [H, W] whose lowest value is background."""
     return min(_best_dice(pred, target), _best_dice(target, pred))
 
 

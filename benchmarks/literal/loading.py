@@ -1,4 +1,4 @@
-"""Training samples as the released code's text has it: the original files are decoded and resized every epoch."""
+"""Training samples as in the released code: the original files are decoded and resized in every epoch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +15,14 @@ Augment = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tenso
 
 
 class DecodingSet(Dataset[Sample]):
-    """Images of a VOC image set, one object mask after another, always padded to the same number of rows.
+    """Images of a VOC image set with their object masks, which are always padded to the same number.
 
     Args:
         voc: Folder with JPEGImages, SegmentationObject, SegmentationClass and ImageSets.
         image_set: Name of a list in ImageSets/Segmentation.
         size: (H, W) of the network's input.
-        max_instances: Rows; the largest objects are kept.
-        augment: What is done to image, instance map and ignore mask; None leaves them as they are.
+        max_instances: Number of masks after padding; the largest objects are kept.
+        augment: Augmentation of image, instance map and ignore mask; None does not change them.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class DecodingSet(Dataset[Sample]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return image uint8 [3, H, W], masks bool [max_instances, H, W], class ids [max_instances], objects."""
+        """Return image uint8 [3, H, W], masks bool [max_instances, H, W], class ids [max_instances], object count."""
         name = self.names[index]
         height, width = self.size
         with Image.open(self.voc / "JPEGImages" / f"{name}.jpg") as file:

@@ -1,4 +1,4 @@
-"""The objective: every prediction against every object, Munkres, and the targets put in the order of the steps."""
+"""The objective: compare every prediction with every object, match by Munkres, and permute the targets to the steps."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from benchmarks.literal.munkres import assign
 from rsis.config.runs import ObjectiveSection
 from rsis.structures import Batch, Losses, RSISOutput
 
-_NEVER = 10.0  # cost of a pair that may not be: above any 1 - soft IoU; times the weight where that is above 1
+_NEVER = 10.0  # cost of a forbidden pair, above any 1 - soft IoU; multiplied by the mask weight if that is above 1
 
 
 def soft_iou(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -27,15 +27,15 @@ def losses(
     use_class: bool,
     use_stop: bool,
 ) -> Losses:
-    """Return the losses of a batch; where the annotation says nothing plays no part (the paper's data has none).
+    """Return the losses of a batch; `valid` is not used, since the paper's data has no ignored pixels.
 
     Args:
-        output: Of T steps.
+        output: Output of the network for T steps.
         size: (H, W) of the targets, to which the masks are resized step by step.
         batch: The targets.
         objective: Weights of the terms.
-        use_class: Whether the class term is in the total.
-        use_stop: Whether the objectness term is.
+        use_class: Whether the class term is part of the total.
+        use_stop: Whether the objectness term is part of the total.
     """
     targets = batch.target_masks.flatten(2).to(output.mask_logits.dtype)  # [B, N, H*W]
     num_images, num_slots, pixels = targets.shape
@@ -58,7 +58,7 @@ def losses(
 
 
 def _order(costs: np.ndarray, num_instances: list[int], never: float) -> np.ndarray:
-    """Return int64 [B, T], the object of each step or -1, of costs [B, N, T]; `never` is above all of them."""
+    """Return int64 [B, T], the object of each step or -1, for costs [B, N, T]; `never` is above all allowed costs."""
     num_images, _, num_steps = costs.shape
     order = np.full((num_images, num_steps), -1)
     for image, count in enumerate(num_instances):
@@ -74,7 +74,7 @@ def _order(costs: np.ndarray, num_instances: list[int], never: float) -> np.ndar
 def _permuted(
     targets: torch.Tensor, class_ids: torch.Tensor, order: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return targets [B, T, H*W], classes [B, T] and bool [B, T] of the steps, put in order on the host."""
+    """Return targets [B, T, H*W], classes [B, T] and whether a step has an object, bool [B, T], sorted on the host."""
     masks, classes = targets.cpu().numpy(), class_ids.cpu().numpy()
     images = np.arange(len(order))[:, None]
     matched = order >= 0

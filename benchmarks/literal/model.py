@@ -25,10 +25,10 @@ _RENAMED = {
 
 
 class LiteralEncoder(nn.Module):
-    """A torchvision ResNet read after each block, and conv + BatchNorm on each reading.
+    """The outputs of a torchvision ResNet's blocks, each followed by a convolution and a BatchNorm.
 
     Args:
-        section: The architecture; `coordinates` none or polar.
+        section: The architecture; `coordinates` must be none or polar.
         widths: Channels of each skip, deepest first.
     """
 
@@ -93,10 +93,10 @@ class LiteralConvLSTM(nn.Module):
 
 
 class LiteralDecoder(nn.Module):
-    """One step: up through the ConvLSTMs, then mask, class and objectness.
+    """One step: the ConvLSTMs from the deepest on, then the mask, class and objectness heads.
 
     Args:
-        section: The architecture; `skip_mode` concat.
+        section: The architecture; `skip_mode` must be concat.
         num_classes: K.
     """
 
@@ -137,12 +137,12 @@ class LiteralRSIS(nn.Module):
     """Encoder and decoder.
 
     Args:
-        section: The architecture. Of the options only those of the paper's first version and of our demo are
-            known: a ResNet, concatenated skips, no dropout, no box head, no coordinates or polar ones.
+        section: The architecture. Only the options of the paper's first version and of our demo are implemented: a
+            ResNet, concatenated skips, no dropout, no box head, no or polar coordinates.
         num_classes: K.
 
     Raises:
-        ValueError: The section has another option.
+        ValueError: The section has an option that is not implemented.
     """
 
     def __init__(self, section: ModelSection, num_classes: int) -> None:
@@ -169,7 +169,7 @@ class LiteralRSIS(nn.Module):
 
 
 def literal_name(name: str) -> str:
-    """Return what a weight of `RSIS` is called in `LiteralRSIS`."""
+    """Return the name that a weight of `RSISNetwork` has in `LiteralRSIS`."""
     for ours, literal in _RENAMED.items():
         if name.startswith(ours):
             return literal + name.removeprefix(ours)
@@ -177,18 +177,18 @@ def literal_name(name: str) -> str:
 
 
 def copy_weights(ours: nn.Module, literal: LiteralRSIS) -> None:
-    """Give the literal network the weights of `ours`, an `RSIS` of the same section."""
+    """Copy the weights of `ours`, an `RSISNetwork` of the same section, to the literal network."""
     literal.load_state_dict({literal_name(name): value for name, value in ours.state_dict().items()})
 
 
 def copy_weights_back(literal: LiteralRSIS, ours: nn.Module) -> None:
-    """Give `ours`, an `RSIS` of the same section, the weights of the literal network."""
+    """Copy the weights of the literal network to `ours`, an `RSISNetwork` of the same section."""
     state = literal.state_dict()
     ours.load_state_dict({name: state[literal_name(name)] for name in ours.state_dict()})
 
 
 def normalized(images: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return uint8 RGB [B, 3, H, W] as ImageNet's networks take it, contiguous."""
+    """Return uint8 RGB images [B, 3, H, W] normalised with ImageNet's mean and standard deviation, contiguous."""
     scaled = images.to(dtype).contiguous() / 255
     mean = torch.tensor([0.485, 0.456, 0.406], dtype=dtype, device=images.device).view(1, 3, 1, 1)
     deviation = torch.tensor([0.229, 0.224, 0.225], dtype=dtype, device=images.device).view(1, 3, 1, 1)
@@ -196,7 +196,7 @@ def normalized(images: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _polar(feature: torch.Tensor) -> torch.Tensor:
-    """Row, column, radius, and sine and cosine of the angle, -1..1 from edge to edge, [B, 5, h, w]."""
+    """Return row, column, radius, and sine and cosine of the angle, [B, 5, h, w]; row and column are -1..1."""
     batch, _, height, width = feature.shape
     row = torch.linspace(-1, 1, height, dtype=feature.dtype, device=feature.device).view(height, 1).expand(-1, width)
     column = torch.linspace(-1, 1, width, dtype=feature.dtype, device=feature.device).view(1, width).expand(height, -1)

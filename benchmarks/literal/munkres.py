@@ -1,9 +1,9 @@
 """The assignment problem by Munkres' algorithm (1957), in pure Python.
 
-Zeros of the reduced matrix are starred, one in a row and column at most; every column with a starred zero is
-covered. When all columns are covered, the stars are the assignment. Else an uncovered zero is primed. If a star
-stands in its row, the row is covered and the star's column uncovered; if none does, a path of primes and stars
-in turn gives one more star. Where there is no uncovered zero, the least uncovered value makes one.
+Zeros of the reduced matrix are starred, at most one in each row and column; every column with a starred zero is
+covered. When all columns are covered, the stars are the assignment. Otherwise an uncovered zero is primed. If its row
+has a star, the row is covered and the star's column is uncovered; if not, a path of alternating primes and stars gives
+one more star. If there is no uncovered zero, subtracting the least uncovered value creates one.
 """
 
 
@@ -11,7 +11,7 @@ def assign(costs: list[list[float]]) -> list[tuple[int, int]]:
     """Return the pairs (row, column) of least total cost, min(rows, columns) of them, by row.
 
     Args:
-        costs: A matrix that need not be square, of finite numbers.
+        costs: A matrix of finite numbers; it need not be square.
     """
     rows = len(costs)
     columns = len(costs[0]) if rows else 0
@@ -83,7 +83,7 @@ class _Munkres:
             row, column = displaced, self.prime_in_row[displaced]
 
     def _make_zero(self) -> None:
-        """Add the least uncovered value to covered rows and take it from uncovered columns."""
+        """Add the least uncovered value to covered rows, and subtract it from uncovered columns."""
         least = min(
             self.matrix[row][column]
             for row in range(self.size)

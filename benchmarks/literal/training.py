@@ -1,4 +1,4 @@
-"""A training step and a prediction, as the paper's text has them."""
+"""A training step and a prediction, as described in the paper."""
 
 import contextlib
 
@@ -15,14 +15,14 @@ from rsis.structures import Batch, Losses
 
 
 class LiteralTraining:
-    """Network, objective and optimiser; every weight is stepped in torch's plain loop, the backbone's too.
+    """Network, objective and optimiser; torch's unfused loop updates all weights, also those of the backbone.
 
     Args:
         network: The network to train.
-        section: Learning rates, weights of the terms, steps.
-        use_class: Whether the class term is in the total.
-        use_stop: Whether the objectness term is.
-        autocast: Run the network in bfloat16 where torch's autocast does.
+        section: Learning rates, weights of the loss terms, steps.
+        use_class: Whether the class term is part of the total.
+        use_stop: Whether the objectness term is part of the total.
+        autocast: Whether to run the network under torch's bfloat16 autocast.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class LiteralTraining:
         self.optimizer = kind(groups, weight_decay=section.weight_decay, foreach=False, fused=False)
 
     def losses(self, batch: Batch) -> Losses:
-        """Return the losses of a batch, of at most one step past its longest image."""
+        """Return the losses of a batch; the number of steps is at most one more than its largest number of objects."""
         dtype = next(self.network.parameters()).dtype
         images = normalized(batch.images, dtype)
         steps = min(self.section.num_steps, int(batch.num_instances.max()) + 1)
@@ -54,7 +54,7 @@ class LiteralTraining:
         return losses(output, size, batch, self.section.objective, use_class=self.use_class, use_stop=self.use_stop)
 
     def step(self, batch: Batch) -> Losses:
-        """Move the weights once and return the losses before."""
+        """Update the weights once; return the losses before the update."""
         self.optimizer.zero_grad()
         found = self.losses(batch)
         found.total.backward()  # type: ignore[no-untyped-call]
@@ -68,15 +68,15 @@ class LiteralTraining:
 def predict(
     network: LiteralRSIS, images: torch.Tensor, sizes: list[tuple[int, int]], section: PredictSection
 ) -> list[list[RLE]]:
-    """Return the masks of each image's objects in predicted order, at the images' own sizes.
+    """Return the masks of each image's objects in predicted order, at the images' original sizes.
 
-    All steps are run whatever the objectness says, and every mask is resized to the network's input.
+    All steps are always run, whatever their objectness, and every mask is resized to the network's input size.
 
     Args:
         network: In eval mode.
         images: uint8 [B, 3, H, W].
         sizes: Original (H, W) of each image.
-        section: Steps and thresholds; `exclusive` and `largest_component` false.
+        section: Steps and thresholds; `exclusive` and `largest_component` must be false.
     """
     assert not section.exclusive, "not the paper's"
     assert not section.largest_component, "left to the post-processing"

@@ -1,10 +1,10 @@
-"""The documentation's pictures, made from trained runs.
+"""Make the documentation's pictures from trained runs.
 
     python docs/images/make.py sequence models/demo.safetensors PICTURE docs/images/demo.jpg
     python docs/images/make.py hundred models/nuclei.safetensors examples/nuclei/test docs/images/hundred.jpg
 
-`sequence` shows a picture and its objects appearing in predicted order. `hundred` puts pictures of equal size together
-to one with a hundred nuclei or more, predicts it whole and in tiles, and prints how many are found.
+`sequence` shows a picture, and its objects as they appear in predicted order. `hundred` joins pictures of equal size
+to a mosaic with a hundred nuclei or more, predicts it as a whole and in tiles, and prints how many nuclei are found.
 """
 
 import json
@@ -21,12 +21,12 @@ from rsis.tool.overlay import enlarge
 from rsis.tool.result import ImageResult
 
 _GAP = 8  # pixels between two panels
-_SIDE = 256  # of the pictures that are put together
+_SIDE = 256  # pixels, side of the pictures in the mosaic
 _TILING = Tiling((128, 128), 0.33)
 
 
 def sequence(model: RSIS, picture: Path, target: Path) -> None:
-    """Write the picture, then its overlay after some of the objects and after all."""
+    """Write the picture with its overlays after some of the objects and after all of them."""
     result = model.predict(picture)
     assert isinstance(result, ImageResult)
     count = len(result.instances)
@@ -37,7 +37,7 @@ def sequence(model: RSIS, picture: Path, target: Path) -> None:
 
 
 def hundred(model: RSIS, folder: Path, target: Path) -> None:
-    """Write a mosaic of nuclei and its overlay by tiles; say how many are found, whole and in tiles."""
+    """Write a mosaic of nuclei with its overlay by tiles; print the numbers found as a whole and in tiles."""
     document = json.loads((folder / "instances.json").read_text())
     mosaic, labels = _mosaic(folder, document, rows=3, columns=3)
     found = {"whole": model.predict(mosaic), "in tiles": model.predict(mosaic, tiling=_TILING)}
@@ -54,7 +54,7 @@ def hundred(model: RSIS, folder: Path, target: Path) -> None:
 
 
 def _mosaic(folder: Path, document: dict, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictures with most nuclei, as one, with its instance map."""
+    """Return a mosaic of the pictures with most nuclei, and its instance map."""
     counts = {image["id"]: 0 for image in document["images"] if (image["height"], image["width"]) == (_SIDE, _SIDE)}
     for item in document["annotations"]:
         if item["image_id"] in counts:

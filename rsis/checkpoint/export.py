@@ -1,13 +1,14 @@
-"""A trained network in a file that runs without this package: ONNX, or TorchScript.
+"""Export a trained network to a file that runs without this package: ONNX or TorchScript.
 
 One input and three outputs, any batch size and image size:
 
     images       uint8 [B, 3, H, W], RGB, resized to about the size in the metadata
     mask_probs   float32 [B, T, H, W], 0..1
-    class_probs  float32 [B, T, K-1], of the real classes, 0..1
+    class_probs  float32 [B, T, K-1], 0..1, over the classes 1..K-1
     objectness   float32 [B, T], 0..1; the sequence ends at the first step below the threshold
 
-Normalisation is inside; resizing to the network's size, thresholds and the end of the sequence are the caller's.
+The exported network normalises the images. The caller resizes images to the network's size, applies the thresholds
+and cuts each sequence at its end.
 """
 
 import json
@@ -27,24 +28,25 @@ from rsis.checkpoint.file import CheckpointInfo, load_checkpoint
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.machine.extras import require
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.any import Network
 
 Format = Literal["onnx", "torchscript"]
 OUTPUTS = ("mask_probs", "class_probs", "objectness")
 TOLERANCE = 1e-4
-_CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of the exporter and of what it is made of
-_TRACED = (2, 64, 96)  # B, H, W; no two levels of the network may have one size by chance
-_CHECKED = ((1, 96, 64), (3, 80, 128))
+_CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of the exporter and of the packages it uses
+_TRACED = (2, 64, 96)  # B, H, W of the traced input; chosen so that no two feature levels have the same size
+_CHECKED = ((1, 96, 64), (3, 80, 128))  # B, H, W of the inputs that the written file is checked with
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        path: The file.
+        path: The written file.
         steps: T.
-        difference: Largest difference of an output to the network's own, over the inputs it was checked with.
+        difference: Largest absolute difference between the file's outputs and the network's, over all inputs of the
+            check.
     """
 
     path: Path
@@ -53,41 +55,41 @@ class Exported:
 
 
 class Exportable(nn.Module):
-    """The network from uint8 images to probabilities.
+    """The network with normalisation before it and probabilities as its outputs.
 
     Args:
         network: In eval mode.
         num_steps: T.
     """
 
-    def __init__(self, network: RSISNetwork, num_steps: int) -> None:
+    def __init__(self, network: Network, num_steps: int) -> None:
         super().__init__()
         self.network, self.num_steps = network, num_steps
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the three outputs of images uint8 [B, 3, H, W]."""
-        output = self.network(normalize(images), self.num_steps)
-        masks = mask_probs(output, (images.shape[-2], images.shape[-1]))
+        output = self.network(self.network.normalize(images), self.num_steps)
+        masks = self.network.mask_probs(output, (images.shape[-2], images.shape[-1]))
         return masks, output.class_logits[..., 1:].softmax(dim=-1), torch.sigmoid(output.objectness_logits)
 
 
 def export(
     checkpoint: Path, target: Path, kind: Format, steps: int | None = None, tolerance: float = TOLERANCE
 ) -> Exported:
-    """Write a checkpoint's network for another runtime, and check that it computes the same.
+    """Export a checkpoint's network, and check that the written file gives the same outputs.
 
-    The file is read back and run on batches of other sizes than it was made with.
+    The check reads the file and runs it on batches and images of other sizes than the traced input.
 
     Args:
         checkpoint: The trained network.
         target: The file to write.
         kind: "onnx", or "torchscript", which torch itself calls deprecated.
-        steps: T; None for that of the checkpoint's run.
-        tolerance: Largest difference of an output, all of which are probabilities.
+        steps: T; None takes `num_steps` of the checkpoint's run.
+        tolerance: Largest allowed absolute difference of an output; all outputs are probabilities.
 
     Raises:
-        UserError: The checkpoint cannot be read, what ONNX needs is not installed, or the outputs differ; no file is
-            left then.
+        UserError: The checkpoint cannot be read, a package for ONNX is not installed, or the outputs differ. No file
+            is written then.
     """
     if kind == "onnx":
         require("export --format onnx", "onnx", "onnxruntime", "onnxscript")
@@ -109,7 +111,7 @@ def export(
 
 
 def _metadata(info: CheckpointInfo, num_steps: int) -> dict[str, str]:
-    """Return what the file says of itself, as text."""
+    """Return the description to store in the file, as text."""
     facts = {"run": info.run, "class_names": info.class_names, "size": info.size, "num_steps": num_steps}
     facts |= {"predict": info.predict, "key": info.key, "version": info.version}
     return {f"rsis.{key}": value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
@@ -162,12 +164,15 @@ def _read_torchscript(path: Path) -> Callable[[torch.Tensor], list[np.ndarray]]:
 def _difference(
     model: Exportable, run: Callable[[torch.Tensor], list[np.ndarray]], shape: tuple[int, int, int]
 ) -> float:
-    """Return the largest difference of the outputs for images of a shape; infinite where theirs have another."""
+    """Return the largest absolute difference of the outputs for images of shape (B, H, W).
+
+    Infinite if the file cannot run on them, or if an output has another shape.
+    """
     images = _images(*shape)
     expected = [output.numpy() for output in model(images)]
     try:
         found = run(images)
-    except Exception:  # the runtimes' own, of no common class: what was written is for another size
+    except Exception:  # errors of the runtimes share no base class: the file works only for images of another size
         return float("inf")
     if [output.shape for output in found] != [output.shape for output in expected]:
         return float("inf")
@@ -176,7 +181,7 @@ def _difference(
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Keep what torch's exporters say of themselves from the user, who can do nothing about it."""
+    """Hide the log messages and warnings of torch's exporters: the user can do nothing about them."""
     levels = {name: logging.getLogger(name).level for name in _CHATTY}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)

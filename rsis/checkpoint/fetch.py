@@ -1,4 +1,4 @@
-"""Checkpoints at an address: fetched once, kept in torch's folder for downloads."""
+"""Checkpoints at an http(s) address: downloaded once and kept in torch's download folder."""
 
 import hashlib
 import sys
@@ -13,14 +13,14 @@ from rsis.files.digests import sha256_of
 
 
 def local_file(source: str | Path, sha256: str | None = None) -> Path:
-    """Return a checkpoint's file; one at an http(s) address is fetched unless it has been, and never half of it.
+    """Return the local path of a checkpoint; download it first if `source` is an address and it is not there yet.
 
     Args:
-        source: A file, or its address.
-        sha256: Of its bytes, hexadecimal; None to take it as it is.
+        source: Path of a file, or its http(s) address.
+        sha256: Expected SHA-256 of the file, hexadecimal; None checks nothing.
 
     Raises:
-        UserError: It cannot be fetched, or is another file.
+        UserError: The download failed, or the file has another SHA-256.
     """
     path = _fetch(str(source)) if _is_address(source) else Path(source).expanduser()
     if sha256 is not None and path.is_file() and (found := sha256_of(path)) != sha256.lower():
@@ -33,7 +33,7 @@ def _is_address(source: str | Path) -> bool:
 
 
 def _fetch(address: str) -> Path:
-    """Return the file at an address, fetched unless it has been; never half of one."""
+    """Return the local copy of the file at an address; download it first if there is none, whole or not at all."""
     name = Path(urlsplit(address).path).name or "model.safetensors"
     path = Path(torch.hub.get_dir()) / "rsis" / hashlib.sha256(address.encode()).hexdigest()[:16] / name
     if path.is_file():
@@ -42,7 +42,7 @@ def _fetch(address: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(address, str(path), progress=sys.stderr.isatty())
     except (URLError, OSError) as error:
-        reason = error.reason if type(error) is URLError else error  # of an HTTPError the reason lacks the number
+        reason = error.reason if type(error) is URLError else error  # the reason of an HTTPError lacks the status code
         raise UserError(
             f"{address}: cannot be fetched ({reason}); correct the address, or fetch it yourself"
         ) from error

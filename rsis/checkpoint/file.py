@@ -1,8 +1,8 @@
-"""A trained network on disk: one .safetensors file that says what it holds.
+"""A trained network on disk: one .safetensors file that describes itself.
 
-The tensors are the state dict of `RSIS`, float32. The file's header carries, under the key `rsis`, a JSON
-object with the fields of `CheckpointInfo` and `schema_version`; nothing is pickled, so opening a file from a
-stranger runs no code. Example of the header:
+The tensors are the state dict of `RSISNetwork`, float32. The metadata in the file's header has one key, `rsis`: a JSON
+object with the fields of `CheckpointInfo` and `schema_version`. Nothing is pickled, so opening an untrusted file
+runs no code. Example of the JSON object:
 
     {"schema_version": 2, "run": "demo", "dataset": "plants", "class_names": ["leaf"], "size": [96, 96],
      "preprocessing": {"channels": "RGB", "resize": "bilinear, antialiased", "mean": [0.485, 0.456, 0.406],
@@ -25,7 +25,8 @@ from rsis import __version__
 from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
-from rsis.model.network import MEAN, STD, RSISNetwork
+from rsis.model.any import Network, make_network
+from rsis.model.normalization import MEAN, STD
 
 SCHEMA_VERSION = 2
 PREPROCESSING: dict[str, Any] = {
@@ -34,26 +35,30 @@ PREPROCESSING: dict[str, Any] = {
     "mean": list(MEAN),
     "std": list(STD),
 }
+PREPROCESSING_OF: dict[str, dict[str, Any]] = {
+    "imagenet": PREPROCESSING,
+    "image": {**PREPROCESSING, "mean": "of the image", "std": "of the image"},
+}
 _OPENING = b'{"__metadata__":{"rsis":'
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of itself.
+    """The description of a checkpoint, stored in its file.
 
     Attributes:
         run: Name of the run in params.yaml.
         dataset: Name of its data set.
         class_names: Name of class id i at position i - 1.
-        size: (H, W) the network was trained at; images are resized to it and normalised (`normalize`).
+        size: (H, W) of the training images; images are resized to it and normalised (`normalize`).
         model: The architecture, fields of `ModelSection`.
-        train: How it was trained, fields of `TrainSection`; empty where that is not known.
-        predict: How its run reads masks off its output, fields of `PredictSection`.
-        metrics: Last training and validation figures.
+        train: Parameters of the training, fields of `TrainSection`; empty if unknown.
+        predict: Parameters of the prediction, fields of `PredictSection`.
+        metrics: Training and validation metrics of the last epoch.
         key: Digest of everything the training depended on: parameters, data, source code.
-        preprocessing: What is done to an RGB image: resized to `size` by this filter, scaled to 0..1, less the
-            mean, over the deviation.
-        version: Of this package.
+        preprocessing: Preprocessing of an RGB image: it is resized to `size` with this filter and scaled to 0..1, then
+            the mean is subtracted and the result divided by the standard deviation.
+        version: Version of this package.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -71,14 +76,14 @@ class CheckpointInfo:
     version: str = __version__
 
 
-def save_checkpoint(path: Path, network: RSISNetwork, info: CheckpointInfo) -> None:
+def save_checkpoint(path: Path, network: Network, info: CheckpointInfo) -> None:
     """Write the checkpoint; the file at `path` is the old one or the new one, never half of one."""
     content = checkpoint_bytes(network, info)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def checkpoint_bytes(network: RSISNetwork, info: CheckpointInfo) -> bytes:
+def checkpoint_bytes(network: Network, info: CheckpointInfo) -> bytes:
     """Return what a checkpoint's file holds."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     header = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(info)}, sort_keys=True)
@@ -86,13 +91,13 @@ def checkpoint_bytes(network: RSISNetwork, info: CheckpointInfo) -> bytes:
 
 
 def check_own(path: Path) -> None:
-    """Refuse a file in a checkpoint's place that this program did not write.
+    """Check that writing a checkpoint to `path` would not replace a file that this program did not write.
 
-    What begins as `save_checkpoint` begins a file is ours, whole or not and of any schema; so is an empty file, with
-    which nothing is lost.
+    A file counts as ours if it begins as the files of `save_checkpoint` do, even if it is truncated or of another
+    schema version. An empty file may be replaced too, since it holds nothing.
 
     Raises:
-        UserError: There is something else at `path`.
+        UserError: There is another kind of file, or a folder, at `path`.
     """
     if path.is_file():
         with path.open("rb") as file:
@@ -104,10 +109,11 @@ def check_own(path: Path) -> None:
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """Read what a checkpoint says of itself, without its weights.
+    """Read the description of a checkpoint, without its weights.
 
     Raises:
-        UserError: No such file, not a checkpoint of ours, or of another schema version.
+        UserError: There is no such file, it is not a checkpoint of this program, or its schema version or its
+            preprocessing is another one.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; run `rsis train {path.stem}` first, or correct the path")
@@ -119,10 +125,12 @@ def read_info(path: Path) -> CheckpointInfo:
     if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
         found = header.get("schema_version") if isinstance(header, dict) else None
         raise UserError(f"{path}: schema version {found}, this program reads {SCHEMA_VERSION}; train the run again")
-    if header.get("preprocessing") != PREPROCESSING:
+    model = header.get("model")
+    expected = PREPROCESSING_OF.get(model.get("normalization", "imagenet") if isinstance(model, dict) else "")
+    if header.get("preprocessing") != expected:
         raise UserError(
             f"{path}: made for images preprocessed as {header.get('preprocessing')}, this program does "
-            f"{PREPROCESSING}; use the version of it that the file names ({header.get('version')})"
+            f"{expected}; use the version of it that the file names ({header.get('version')})"
         )
     del header["schema_version"]
     try:
@@ -133,12 +141,15 @@ def read_info(path: Path) -> CheckpointInfo:
         raise UserError(f"{path}: its description is wrong at {where} ({fault['msg']}); train the run again") from error
 
 
-def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[RSISNetwork, CheckpointInfo]:
+def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[Network, CheckpointInfo]:
     """Read a network, in eval mode on the CPU.
 
     Args:
         path: The file.
-        expected: The architecture params.yaml asks for; None = whatever the file holds.
+        expected: The architecture in params.yaml; None accepts every architecture.
+
+    Returns:
+        The network, float32, and its description.
 
     Raises:
         UserError: See `read_info`; or the checkpoint is of another architecture than `expected`, or its
@@ -149,7 +160,7 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[R
         section = ModelSection.model_validate(info.model, strict=False)
         if expected is not None:
             _check_same(path, section, expected)
-        network = RSISNetwork(section, len(info.class_names) + 1, pretrained=False)
+        network = make_network(section, len(info.class_names) + 1, pretrained=False)
         with safe_open(path, framework="pt") as file:
             network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
     except (ValidationError, RuntimeError, SafetensorError, OSError) as error:
@@ -161,7 +172,7 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[R
 def _check_same(path: Path, found: ModelSection, expected: ModelSection) -> None:
     ours, theirs = found.model_dump(), expected.model_dump()
     for key in ours:
-        # the weights a training started from are history, not architecture
+        # the initial weights of the backbone are not part of the architecture
         if key != "weights" and ours[key] != theirs[key]:
             raise UserError(
                 f"{path}: a checkpoint of another architecture (model.{key} is {ours[key]}, params.yaml says "

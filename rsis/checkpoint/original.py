@@ -1,14 +1,14 @@
-"""The released checkpoints of the paper's authors (imatge-upc/rsis; Python 2, PyTorch 0.2 and later) as ours.
+"""Import the checkpoints that the paper's authors released (imatge-upc/rsis; Python 2, PyTorch 0.2 and later).
 
-    DIR/encoder.pt, DIR/decoder.pt   state dicts, in any of torch's serialisations
+    DIR/encoder.pt, DIR/decoder.pt   state dicts, in any of torch's serialisation formats
     DIR/args.pkl                     an argparse.Namespace, pickled by Python 2 with protocol 0
     DIR/enc_opt.pt, DIR/dec_opt.pt   optimisers; never opened
 
-Pickles can run code when they are read. Of these, the state dicts are read by torch's loader for weights alone, and
-args.pkl by an unpickler that knows a namespace and nothing else.
+A pickle can run code when it is read. Therefore the state dicts are read by torch's loader with `weights_only`, and
+args.pkl by an unpickler that accepts a namespace of plain values and nothing else.
 
-The released network differs from the paper's in widths (D, D/2, D/4, D/8, D/16) and in its 3 x 3 mask head; both are
-options of ours, so the outputs are the same.
+The released network differs from the paper's in the widths (D, D/2, D/4, D/8, D/16) and in its 3 x 3 mask head. Both
+are options of our network, so its outputs are the same as the original's.
 """
 
 import re
@@ -29,12 +29,12 @@ from rsis.model.backbone_weights import read_state_dict
 from rsis.model.network import RSISNetwork
 
 _WIDTH_DIVISORS = (1, 2, 4, 8, 16)
-_UNUSED = ("base.fc.", "base.classifier.")  # torchvision's classifier, which the network never runs
+_UNUSED = ("base.fc.", "base.classifier.")  # torchvision's classification head, which the network does not use
 
 
 @dataclass(frozen=True)
 class _Benchmark:
-    """What a checkpoint does not say: the classes and how the released code reads masks off its output."""
+    """What a released checkpoint does not contain: classes, input size and the released code's thresholds."""
 
     class_names: tuple[str, ...]
     size: tuple[int, int]
@@ -64,15 +64,15 @@ def import_original(folder: Path) -> tuple[RSISNetwork, CheckpointInfo]:
     """Read a released checkpoint.
 
     Args:
-        folder: DIR.
+        folder: The folder DIR with the released files.
 
     Returns:
         The network in eval mode, with outputs equal to the original's, and its description. Classes, input size and
-        thresholds are the released code's for the data set it was trained on (pascal, leaves, cityscapes).
+        thresholds are those of the released code for the data set of the training (pascal, leaves, cityscapes).
 
     Raises:
-        UserError: A file is missing, damaged, or holds what such a file has no need of; its contents do not fit each
-            other; the data set or architecture is none of the released code's.
+        UserError: A file is missing or damaged, or contains something that does not belong into such a file; the
+            files do not fit each other; the released code has no such data set or architecture.
     """
     for name in ("encoder.pt", "decoder.pt", "args.pkl"):
         if not (folder / name).is_file():
@@ -106,7 +106,7 @@ def import_original(folder: Path) -> tuple[RSISNetwork, CheckpointInfo]:
 
 
 def original_name(name: str) -> str:
-    """Return the original's name of one of our parameters."""
+    """Return the name that a parameter or buffer of our network has in the released code."""
     rules: Sequence[tuple[str, Any]] = (
         (r"^encoder\.backbone\.", "base."),
         (r"^encoder\.skips\.(\d)\.0\.", lambda found: f"sk{5 - int(found[1])}."),
@@ -122,7 +122,7 @@ def original_name(name: str) -> str:
 
 
 def original_architecture(base_model: str, hidden_size: int, kernel_size: int, skip_mode: str) -> ModelSection:
-    """Return our description of the released code's network with these of its arguments."""
+    """Return the architecture of the released code's network for these of its command-line arguments."""
     return ModelSection.model_validate(
         {
             "backbone": base_model,
@@ -146,7 +146,7 @@ def _architecture(args: Mapping[str, Any], path: Path) -> ModelSection:
 
 
 def _fill(network: RSISNetwork, folder: Path) -> None:
-    """Copy the weights of both files into the network."""
+    """Load the weights of encoder.pt and decoder.pt into the network."""
     found: dict[str, tuple[torch.Tensor, Path]] = {}
     for path in (folder / "encoder.pt", folder / "decoder.pt"):
         for key, value in read_state_dict(path, OBTAIN).items():
@@ -154,7 +154,7 @@ def _fill(network: RSISNetwork, folder: Path) -> None:
     state = {}
     for name, ours in network.state_dict().items():
         theirs = original_name(name)
-        if theirs.endswith("num_batches_tracked"):  # came with PyTorch 0.4, and plays no part
+        if theirs.endswith("num_batches_tracked"):  # exists since PyTorch 0.4 only, and does not affect the outputs
             state[name] = found.pop(theirs, (torch.zeros_like(ours), folder))[0]
             continue
         part = folder / ("encoder.pt" if name.startswith("encoder.") else "decoder.pt")

@@ -1,4 +1,4 @@
-"""args.pkl of a released checkpoint: an argparse.Namespace, pickled by Python 2, read without running its code."""
+"""Read args.pkl of a released checkpoint, an argparse.Namespace pickled by Python 2, without running code from it."""
 
 import io
 import pickle
@@ -9,20 +9,20 @@ from typing import Any
 from rsis.errors import UserError
 
 OBTAIN = "expected the folder of a released checkpoint, with encoder.pt, decoder.pt and args.pkl; correct the path"
-_MOST_BYTES = 2**20  # of args.pkl: real ones have some thousand
+_MAX_BYTES = 2**20  # of args.pkl: real ones have a few thousand
 
 
 def read_args(path: Path) -> dict[str, Any]:
-    """Read the arguments of a training from the pickle of an argparse.Namespace, and run nothing.
+    """Read the arguments of a training from a pickled argparse.Namespace; no code from the file is run.
 
     Returns:
-        Values by name: None, numbers, text, and lists, tuples and dicts of these.
+        Values by name: None, bool, int, float or str, or lists, tuples and dicts of these.
 
     Raises:
-        UserError: It is no such pickle, or holds anything else.
+        UserError: The file is not such a pickle, or contains values of other types.
     """
     content = path.read_bytes()
-    if len(content) > _MOST_BYTES:
+    if len(content) > _MAX_BYTES:
         raise UserError(f"{path}: has {len(content)} bytes, expected some thousand; {OBTAIN}")
     try:
         found = _ArgsUnpickler(io.BytesIO(content), encoding="latin-1").load()
@@ -37,20 +37,20 @@ def read_args(path: Path) -> dict[str, Any]:
 
 
 class _Namespace:
-    """What stands for argparse.Namespace while a pickle is read."""
+    """Takes the place of argparse.Namespace while a pickle is read."""
 
     __slots__ = ("__dict__",)
 
 
 def _new_namespace(kind: Any, base: Any, state: Any) -> _Namespace:
-    """Do what copy_reg._reconstructor does, for this one class."""
+    """Take the place of copy_reg._reconstructor, for the class `_Namespace` only."""
     if kind is not _Namespace or base is not object or state is not None:
         raise pickle.UnpicklingError("it builds something other than the arguments of a training")
     return _Namespace()
 
 
 class _ArgsUnpickler(pickle.Unpickler):
-    """Knows the three names that a pickled namespace has; none of them can do anything."""
+    """Accepts only the three names that a pickled namespace uses, and maps each to a harmless substitute."""
 
     _KNOWN: Mapping[tuple[str, str], Any] = {
         ("argparse", "Namespace"): _Namespace,
@@ -61,19 +61,19 @@ class _ArgsUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name; called before anything of that name could run."""
-        # Python 3 renames Python 2's modules before it asks
+        """Return the substitute for a name; pickle calls this before it could call anything of that name."""
+        # Python 3 has already replaced Python 2's module names by its own
         if (module, name) not in self._KNOWN:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, of which the arguments of a training have none")
         return self._KNOWN[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
-        """Refuse: arguments of a training refer to nothing outside."""
+        """Raise an error: the arguments of a training refer to no objects outside the file."""
         raise pickle.UnpicklingError("it refers to an object outside of it")
 
 
 def _plain(value: Any, path: Path, key: str, depth: int = 0) -> Any:
-    """Return a value made of plain ones; a list may hold itself, so depth has an end."""
+    """Return the value if it is plain, else raise; the depth is limited, since a list may contain itself."""
     if depth < 10:
         if value is None or type(value) in (bool, int, float, str):
             return value
@@ -86,7 +86,11 @@ def _plain(value: Any, path: Path, key: str, depth: int = 0) -> Any:
 
 
 def argument(args: Mapping[str, Any], key: str, path: Path, kind: type) -> Any:
-    """Return one of the arguments of args.pkl at `path`, whose type must be `kind`."""
+    """Return the argument `key` of the args.pkl at `path`.
+
+    Raises:
+        UserError: It is missing or not of type `kind`.
+    """
     value = args.get(key)
     if type(value) is not kind:
         raise UserError(f"{path}: {key} is {value!r}, expected a value of type {kind.__name__}; {OBTAIN}")

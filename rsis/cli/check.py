@@ -1,4 +1,4 @@
-"""What `rsis check` prints: of every data set a line, or of some of them all that is in them."""
+"""The output of `rsis check`: a line for each data set, or full statistics of some of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ from rsis.files import paths
 
 
 def check_all(file: Path, note: Path | None) -> None:
-    """Print where each data set of `default` stands.
+    """Print the status of each data set of `default`.
 
     Args:
         file: The configuration file.
-        note: For DVC: what to write when it was shown. Broken data is no error then: the stage that brings the data
-            says what is wrong with it, or mends it.
+        note: For DVC: the file to write after printing. Broken data is then not an error, since the download stage
+            reports or repairs it.
 
     Raises:
-        UserError: Data that is here is broken.
+        UserError: Data on this machine is broken, and there is no `note`.
     """
     from rsis.config.params import load_params
     from rsis.files.atomic import atomic_path
@@ -41,10 +41,16 @@ def check_all(file: Path, note: Path | None) -> None:
 
 
 def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None:
-    """Read data sets and print what is in them.
+    """Read data sets and print their statistics.
+
+    Args:
+        file: The configuration file.
+        datasets: Names of data sets.
+        workers: Number of reading processes; None chooses it.
 
     Raises:
-        UserError: One is not in the file, or is not whole; the others are read all the same.
+        UserError: A name is not in the file, or a data set is incomplete or has broken images; the other data sets are
+            read and printed first.
     """
     from rsis.cli.check_table import faults_of, table_of
     from rsis.config.params import load_params

@@ -1,12 +1,12 @@
-"""The figures of `rsis check` as text."""
+"""The statistics of `rsis check` as a table, and the faults as lines of text."""
 
 from rsis.tracking.check import DatasetStatistics
 
-_SHOWN = 10  # faults of one sort that are named; the others are counted
+_SHOWN = 10  # most faults of one kind that are listed; the others are only counted
 
 
 def table_of(statistics: DatasetStatistics) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the rows of a table with a column per split."""
+    """Return the heading and the rows of a table with a column for each split."""
     splits = statistics.splits
     rows = [
         ["images", *(str(s.images) for s in splits)],

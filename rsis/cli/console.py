@@ -1,4 +1,4 @@
-"""What a user sees of the program besides its results: log lines, and one line when it cannot go on."""
+"""Log lines, tables and error messages on the user's terminal."""
 
 import logging
 import sys
@@ -13,9 +13,9 @@ _ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def set_up_logging() -> None:
-    """Show log lines on standard error, those of libraries that only talk about themselves left out.
+    """Send log lines to standard error, without messages of libraries that do not concern the user.
 
-    On a terminal they are folded to its width; in a file or a pipe each stays a line.
+    On a terminal, lines are wrapped to its width; in a file or a pipe, each message is one line.
     """
     if _ERRORS.is_terminal:
         shown: logging.Handler = RichHandler(console=_ERRORS, show_path=False, show_time=False)
@@ -25,8 +25,8 @@ def set_up_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[shown])
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Lightning's own affair with torch's pytree, and its guess that every job on a machine with SLURM wants srun:
-    # nothing a user can act on
+    # a warning about Lightning's use of torch's pytree, and the advice to use srun on every machine with SLURM: the
+    # user can do nothing about them
     warnings.filterwarnings("ignore", message="The `srun` command is available")
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
@@ -34,13 +34,16 @@ def set_up_logging() -> None:
 def print_table(
     heading: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False, err: bool = False
 ) -> None:
-    """Print a table: framed, folded to the width of a terminal; in a file or a pipe plain, each row a whole line.
+    """Print a table without cutting it off, even if the terminal is narrow.
+
+    On a terminal, the table has a frame, and its cells are wrapped to the terminal's width; in a file or a pipe, it has
+    no frame, and each row is one line.
 
     Args:
-        heading: Of the columns; none for a table without.
-        rows: Their cells.
-        numbers: Whether all columns but the first are flush right.
-        err: On standard error, not on standard output.
+        heading: Names of the columns; empty for a table without a heading.
+        rows: Cells of each row.
+        numbers: Whether all columns but the first are aligned to the right.
+        err: Whether to print on standard error instead of standard output.
     """
     from rich.table import Table
     from rich.text import Text
@@ -49,7 +52,7 @@ def print_table(
     for column, name in enumerate(heading):
         table.add_column(Text(name), justify="right" if numbers and column else "left")
     for row in rows:
-        table.add_row(*map(Text, row))  # a string would be read for marks of rich's own
+        table.add_row(*map(Text, row))  # rich would interpret brackets in a string as markup
     console = Console(stderr=err)
     if console.is_terminal:
         console.print(table, crop=False)
@@ -63,6 +66,6 @@ def print_table(
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """Print the message as one line on standard error and exit."""
+    """Print the message as one line on standard error, and exit with this code."""
     _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
     sys.exit(exit_code)

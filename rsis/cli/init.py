@@ -1,4 +1,4 @@
-"""The command that takes in somebody's own data."""
+"""The command `rsis init`, for a user's own data."""
 
 import os
 import re
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
     from rsis.own_data.suggest import Suggestion
 
 own_data = typer.Typer()
-_SHOWN = 5  # files that cannot be used that are named
+_SHOWN = 5  # most unusable files that are listed
 
 
 @own_data.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Your annotated pictures.")],
-    name: Annotated[str | None, typer.Option(help="Of the data set and the run. \\[default: the folder's]")] = None,
-    class_name: Annotated[str, typer.Option(help="Of the objects, where the annotation does not say.")] = "object",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the data set and of the run. \\[default: that of the folder]")
+    ] = None,
+    class_name: Annotated[
+        str, typer.Option(help="Class of the objects, if the annotations have no classes.")
+    ] = "object",
     params: ParamsFile = DEFAULT_PARAMS,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
 ) -> None:
-    """Look at pictures of yours and write a data set and a run for them into params.yaml.
+    """Read your annotated pictures, and add a data set and a run for them to params.yaml.
 
-    Takes a COCO instance JSON, pictures with instance maps, or a folder for each picture with a mask for each object.
+    Accepts a COCO instance JSON, pictures with instance maps, or a folder for each picture with a mask for each object.
     Your files are read where they are and never changed.
     """
     from pydantic import TypeAdapter
@@ -57,7 +61,7 @@ def init(
             f"place or name, such as {title}-pictures, and name that"
         )
     if not dry_run:
-        check_name(params, title)  # before minutes of looking
+        check_name(params, title)  # fail now, and not after minutes of reading
     recognized = recognize(folder)
     section = {"format": recognized.format, "source": {"kind": "folder", "path": str(folder)}, "size": (64, 64)}
     section |= {"splits": dict(recognized.splits)}
@@ -87,20 +91,20 @@ def init(
 
 
 def _name(folder: Path) -> str:
-    """Return the folder's name in ASCII letters, digits and _."""
+    """Return the folder's name, reduced to ASCII letters, digits and _."""
     plain = re.sub(r"[^A-Za-z0-9]+", "_", folder.resolve().name).strip("_").lower()
     return plain or "own_data"
 
 
 def _place(folder: Path) -> Path:
-    """Return the folder as every command will find it: relative to the working folder if it lies below it."""
+    """Return the folder's path for params.yaml: relative if it is inside the working directory, else absolute."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay, since what they point to may move
     here = Path.cwd()
     return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
 def _summary(findings: "Findings", chosen: "Suggestion") -> dict[str, str]:
-    """Say what was found and what follows from it."""
+    """Return the statistics of the images and the suggested parameters as text, by their labels."""
     import numpy as np
 
     counts, sides = findings.counts, findings.sides

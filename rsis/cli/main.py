@@ -1,13 +1,14 @@
 """The `rsis` command: one subcommand for each stage, each usable without DVC.
 
-Exit codes: 0 done, 2 something the user can put right (one line says what), 75 stopped from outside and ready to
-go on, 130 interrupted.
+Exit codes: 0 done, 2 an error that the user can correct (one line says how), 75 stopped by a signal and ready to be
+resumed, 130 interrupted.
 """
 
 import typer
 
 from rsis.cli.console import fail, set_up_logging
 from rsis.cli.init import own_data
+from rsis.cli.keys import explanations
 from rsis.cli.options import DEFAULT_PARAMS, ParamsFile, RunName
 from rsis.cli.results import report, results
 from rsis.cli.run import run_stages
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     help="Recurrent instance segmentation: from raw images to a scored report, one stage after another. "
-    "Run it in the folder that holds params.yaml; every path below is relative to it.",
+    "Run it in the folder that contains params.yaml; all paths below are relative to it.",
 )
 
 
@@ -29,10 +30,10 @@ app.add_typer(stages)
 
 @app.command("run")
 def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
-    """Take a run from its data to its scores: download, prepare, train, predict, score and report.
+    """Run all stages of a run: download, prepare, train, predict, score and report.
 
-    Each stage is also a command of its own. Interrupted and started again, it goes on: data that was brought and a
-    training that ended are not done again. The report is left out where what it needs is not installed.
+    Each stage is also a separate command. After an interruption, the same command resumes: finished downloads and
+    trainings are not repeated. The report is left out if a package that it needs is not installed.
     """
     commands = (download, prepare, train, predict, score, report)
     run_stages(run, params, {command.__name__: command for command in commands})
@@ -41,13 +42,14 @@ def run_all(run: RunName, params: ParamsFile = DEFAULT_PARAMS) -> None:
 app.add_typer(results)
 app.add_typer(tool)
 app.add_typer(own_data)
+app.add_typer(explanations)
 
 
 def main() -> None:
     """Run the command line; the entry point of `rsis`."""
     set_up_logging()
     try:
-        app()  # ends by SystemExit: wrong arguments are typer's own affair, in two lines and with code 2
+        app()  # raises SystemExit; typer itself reports wrong arguments, in two lines and with code 2
     except UserError as error:
         fail(str(error), error.exit_code)
     except OSError as error:

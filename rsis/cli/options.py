@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments and options that are common to more than one command."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,20 +11,22 @@ DatasetNames = Annotated[
     list[str] | None, typer.Argument(metavar="DATASET...", help="Names under `datasets` in params.yaml.")
 ]
 EveryDataset = Annotated[
-    bool, typer.Option("--all", help="A line for each data set of `default`, without reading a picture.")
+    bool, typer.Option("--all", help="Print a line for each data set of `default`; no picture is read.")
 ]
 NoteFile = Annotated[
-    Path | None, typer.Option("--note", help="With --all, for DVC: a file to write when the table was shown.")
+    Path | None, typer.Option("--note", help="With --all, for DVC: a file to write after the table was printed.")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A trained network, *.safetensors.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that rsis did not write.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file even if rsis did not write it.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
-Split = Literal["train", "val", "test"]  # that of rsis.config.types, without waiting for pydantic
+Split = Literal["train", "val", "test"]  # as in rsis.config.types, which imports pydantic and so is slow to import
 SplitOption = Annotated[
     Split | None,
     typer.Option(
-        "--split", help="Of the data set; another than the run's own has files RUN-SPLIT. \\[default: its own]"
+        "--split",
+        help="Split of the data set; files of a split other than the run's own are named RUN-SPLIT. "
+        "\\[default: its own]",
     ),
 ]
 DEFAULT_PARAMS = Path("params.yaml")

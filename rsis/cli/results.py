@@ -1,4 +1,4 @@
-"""The commands about results: what organisers and readers take, where runs stand, what DVC is told."""
+"""The commands about results: submit, report, analyze, status and commit."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ def submit(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write. \\[default: submissions/RUN]")] = None,
 ) -> None:
-    """Write predictions in the form that the organisers of the run's benchmark take.
+    """Write predictions in the format that the organisers of the run's benchmark accept.
 
     CVPPP: the challenge's HDF5 file and label PNGs.
     Cityscapes: the test server's text files and masks.
@@ -60,16 +60,19 @@ def report(
     ] = None,
     experiments: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME...", help="DVC experiments to compare; with it, names that are no run are more."),
+        typer.Option(
+            metavar="NAME...",
+            help="DVC experiments to compare; with this option, arguments that are not runs are experiments too.",
+        ),
     ] = None,
     as_reference: Annotated[
-        bool, typer.Option("--reference", help="Keep the figures in reports/reference and in the README's tables.")
+        bool, typer.Option("--reference", help="Store the metrics in reports/reference and in the README's tables.")
     ] = False,
 ) -> None:
-    """Write reports/NAME.md, .html and .csv: the runs beside what was published, with curves and a gallery.
+    """Write reports/NAME.md, .html and .csv: the runs beside published results, with learning curves and a gallery.
 
-    A name under `comparisons` stands for its runs, and a run with `seeds` for one run of each. Prints the runs' figures
-    beside the reference results that came with the project.
+    A name under `comparisons` stands for its runs, and a run with `seeds` for one run with each seed. Prints the runs'
+    metrics beside the reference results of the project.
     """
     require("report", "matplotlib", "jinja2")
     from rsis.config.params import load_params
@@ -124,10 +127,11 @@ def analyze(
     split: SplitOption = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write. \\[default: analysis/RUN]")] = None,
 ) -> None:
-    """Say in which order a trained run emits its objects, and what that order follows.
+    """Analyse the order in which a trained run predicts objects, as in the paper.
 
-    Kendall's tau with right-to-left, bottom-to-top, large-to-small and the activation of each encoder block before
-    and after training, beside the paper's; how consecutive objects move; heat maps. Tables, figures and a page.
+    Writes tables, figures and a page: Kendall's tau with right-to-left, bottom-to-top, large-to-small and the
+    activation of each encoder block before and after training, beside the paper's; directions of consecutive objects;
+    activations.
     """
     require("analyze", "matplotlib", "jinja2")
     from rsis.cli.split_option import SplitOfRun
@@ -159,12 +163,12 @@ def status(
     params: ParamsFile = DEFAULT_PARAMS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say of every run what is done, running, queued, stopped, stale and waiting, and when it last gave a sign of life.
+    """Print the state of each stage of every run, and the epoch, best loss and last heartbeat of its training.
 
-    done, stale: its result is of the parameters, data and code there are now, or of others.
-    running, queued: a process is at it, or SLURM has a job for it.
-    stopped: it goes on when it is started again.
-    waiting: there is nothing yet.
+    done, stale: there is a result, of the present parameters, data and code, or of others.
+    running, queued: a process is working on the stage, or SLURM has a pending job for it.
+    stopped: the training was interrupted, and resumes when it is started again.
+    waiting: there is no result yet.
     """
     from rsis.config.params import load_params
     from rsis.tracking.status import status_of, table_of
@@ -183,9 +187,9 @@ def commit(
     ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
 ) -> None:
-    """Record in DVC what Snakemake made, if nothing of it is out of date.
+    """Record Snakemake's results in DVC, if all of them are up to date.
 
-    The way back: after `dvc repro`, `dvc pull` or `dvc checkout`, `snakemake --touch` tells Snakemake what is there.
+    For the other direction, after `dvc repro`, `dvc pull` or `dvc checkout`, run `snakemake --touch`.
     """
     require("commit", "dvc", "snakemake")
     from rsis.config.params import load_params

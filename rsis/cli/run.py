@@ -1,4 +1,4 @@
-"""All stages of a run, one after the other, in one process."""
+"""Run all stages of a run, one after the other, in one process."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,9 +8,9 @@ import typer
 from rsis.machine.extras import EXTRA_OF, missing_of
 
 _WHAT = {
-    "download": "bring the raw files, or note and check where they stand",
-    "prepare": "turn them into one file a split, at the network's size",
-    "train": "train, from where an earlier start was stopped",
+    "download": "fetch the raw files, or record and check those on this machine",
+    "prepare": "convert them to one file for each split, at the network's size",
+    "train": "train, or resume a training that was stopped",
     "predict": "find the objects at the images' original size",
     "score": "compare them with the annotations",
     "report": "write scores, curves and pictures as a page",
@@ -19,18 +19,18 @@ _OF_DATASET = ("download", "prepare")
 
 
 def run_stages(run: str, params: Path, stages: Mapping[str, Callable[..., None]]) -> None:
-    """Run the stages, each after a line that says which it is and what it does.
+    """Run the stages; before each, print a line with its number, its name and what it does.
 
-    Each decides itself what is to be done: of data that was brought and of a training that ended nothing is done
-    again. Preparing always is: it has the same result, and is quick beside the rest.
+    A finished download or training is not repeated, since these stages check it themselves. The preparation is always
+    repeated: it gives the same result, and takes little time compared with the other stages.
 
     Args:
         run: Name of the run.
         params: The configuration file.
-        stages: The commands by their names, in order; all take a name and the configuration file.
+        stages: The commands by name, in order; each takes a name and the configuration file.
 
     Raises:
-        UserError: There is no such run, or a stage says so.
+        UserError: There is no such run, or a stage failed.
     """
     from rsis.config.params import load_params
 
@@ -38,7 +38,7 @@ def run_stages(run: str, params: Path, stages: Mapping[str, Callable[..., None]]
     if section.train.devices * section.train.nodes > 1:
         from rsis.train.processes import rank
 
-        if rank(section.train) > 0:  # another process of the same training, whose first one does all the rest
+        if rank(section.train) > 0:  # a further process of the training; rank 0 runs all other stages
             stages["train"](run, params)
             return
     for number, (stage, command) in enumerate(stages.items(), 1):

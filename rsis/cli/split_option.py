@@ -1,4 +1,4 @@
-"""`--split` of the commands about one run: another split than the run's own has files of its own."""
+"""The option `--split` of commands about one run: results of another split than the run's own have separate files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +9,17 @@ from rsis.errors import UserError
 
 
 class SplitOfRun:
-    """A split of a run's data set, and what its files are called.
+    """A split of a run's data set, and the names of its files.
 
     Args:
         params: The configuration.
         run: Name of the run.
-        split: None for the run's own.
+        split: The split; None takes `predict.split` of the run, its own split.
 
     Attributes:
-        section: The run's section, its `predict.split` the one asked for.
-        own: Whether that is the run's own.
+        split: Name of the split.
+        section: The run's section, with `predict.split` set to this split.
+        own: Whether the split is the run's own.
     """
 
     def __init__(self, params: Params, run: str, split: Split | None) -> None:
@@ -30,14 +31,17 @@ class SplitOfRun:
 
     @property
     def title(self) -> str:
-        """What is printed before its figures: RUN, or "RUN, split SPLIT"."""
+        """The title of its metrics in the output: RUN, or "RUN, split SPLIT"."""
         return self._run if self.own else f"{self._run}, split {self.split}"
 
     def path(self, place: Callable[[str], Path]) -> Path:
-        """Return the path that `place`, of `rsis.files.paths`, gives for RUN, or for RUN-SPLIT with another split.
+        """Return the path of a file of RUN or, for another split than the run's own, of RUN-SPLIT.
+
+        Args:
+            place: A function of `rsis.files.paths` that returns the path for a name.
 
         Raises:
-            UserError: Another run has that name.
+            UserError: There is a run called RUN-SPLIT.
         """
         name = self._run if self.own else f"{self._run}-{self.split}"
         if not self.own and name in self._params.members:

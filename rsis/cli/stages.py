@@ -29,9 +29,9 @@ stages = typer.Typer()
 
 @stages.command()
 def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
-    """Bring a data set's raw files to data/raw/DATASET, or note and check where they stand.
+    """Fetch a data set's raw files to data/raw/DATASET, or record and check those in a folder of yours.
 
-    Generated data is made; a folder of yours is read where it is and never changed. Either way
+    A generated data set is drawn. A folder of yours is read where it is and never changed. In all cases
     data/raw/DATASET/MANIFEST.json lists every file with its size and SHA-256.
     """
     from rsis.config.params import load_params
@@ -45,7 +45,7 @@ def download(dataset: DatasetName, params: ParamsFile = DEFAULT_PARAMS) -> None:
             sweep(paths.raw_folder(dataset))
             manifest = run_download(dataset, section, paths.raw_folder(dataset))
     except UserError:
-        paths.SOURCES_NOTE.unlink(missing_ok=True)  # so that the next bare `dvc repro` says again what is missing
+        paths.SOURCES_NOTE.unlink(missing_ok=True)  # then the next bare `dvc repro` lists the missing data again
         raise
     typer.echo(f"{dataset}: {len(manifest.files)} files in {manifest.root}")
 
@@ -58,11 +58,11 @@ def check(
     note: NoteFile = None,
     workers: Workers = None,
 ) -> None:
-    """Count what data sets hold, and name what is missing or broken; a folder of yours needs no download first.
+    """Count the content of data sets, and list missing or broken files; a folder of yours needs no download first.
 
-    Per split: images, objects per image, sizes, objects of each class. With --all instead where each data set of
-    `default` stands: there, generated here, to fetch, missing (and how to get it) or broken. Exit code 2 when anything
-    that is here is broken.
+    For each split: images, objects per image, sizes, objects of each class. With --all, only a line for each data set
+    of `default`: there, generated, to fetch, missing (and how to get it) or broken. Exit code 2 if data on this machine
+    is broken.
     """
     if every == bool(datasets):
         raise UserError("check: name data sets, or give --all for those of default; expected one of the two")
@@ -76,10 +76,10 @@ def check(
 def prepare(
     dataset: DatasetName,
     params: ParamsFile = DEFAULT_PARAMS,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out broken images, name and count them.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out broken images; list and count them.")] = False,
     workers: Workers = None,
 ) -> None:
-    """Turn a data set's raw files into data/processed/DATASET/{train,val,test}.h5."""
+    """Convert a data set's raw files to data/processed/DATASET/{train,val,test}.h5."""
     from rsis.config.params import load_params
     from rsis.data.prepared.run import prepare as run_prepare
     from rsis.files.durable import sweep
@@ -105,14 +105,16 @@ def prepare(
 def train(
     run: RunName,
     params: ParamsFile = DEFAULT_PARAMS,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier start stopped.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete the state of an earlier start, and start over.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
 ) -> None:
     """Train a run and write models/RUN.safetensors and history/RUN.
 
-    Killed at any moment and started again, it goes on from the last finished epoch; once finished, it does
-    nothing until parameters, data or code change. While it trains, SIGTERM and SIGUSR1 end it after the step it is
-    at, with exit code 75. While another process trains the same run, it waits.
+    A training that was killed resumes from its last finished epoch when it is started again. A finished training is
+    not repeated until parameters, data or code change. SIGTERM and SIGUSR1 end the training after the current step,
+    with exit code 75. If another process trains the same run, the command waits for it.
     """
     from rsis.config.params import load_params
     from rsis.train.processes import rank
@@ -137,7 +139,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: predictions/RUN.json]")] = None,
     force: Force = False,
 ) -> None:
-    """Find the objects of a split's images and write them at the images' original sizes."""
+    """Find the objects in a split's images, and write their masks at the images' original sizes."""
     from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
     from rsis.files.durable import sweep
@@ -174,14 +176,16 @@ def score(
     metrics: Annotated[
         Path | None,
         typer.Option(
-            help="The figures to write. \\[default: metrics/RUN.json; of another split scores/RUN-SPLIT.json]"
+            help="The file of metrics to write. \\[default: metrics/RUN.json; of another split scores/RUN-SPLIT.json]"
         ),
     ] = None,
     details: Annotated[Path | None, typer.Option(help="The folder for tables. \\[default: scores/RUN]")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Images left out by prepare may lack here too.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Accept that images left out by prepare have no prediction.")
+    ] = False,
     force: Force = False,
 ) -> None:
-    """Compare predictions with the raw annotations by the run's scorers and print the figures."""
+    """Compare predictions with the raw annotations by the run's scorers, and print the metrics."""
     from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
     from rsis.eval.run import Origin, score_run
@@ -197,7 +201,7 @@ def score(
     section = chosen.section
     figures = metrics or chosen.path(paths.metrics_file if chosen.own else paths.split_metrics_file)
     folder = details or chosen.path(paths.scores_folder)
-    check_replaceable(folder)  # before minutes of scoring
+    check_replaceable(folder)  # fail now, and not after minutes of scoring
     source = predictions or chosen.path(paths.predictions_file)
     if metrics is not None:
         check_file(metrics, "metrics", force=force)

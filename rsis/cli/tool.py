@@ -1,4 +1,4 @@
-"""The commands that take a checkpoint and no params.yaml: what it is, and what it finds in any pictures."""
+"""The commands that need a checkpoint but no params.yaml: prediction, information, import, export, web page."""
 
 import json
 import sys
@@ -23,24 +23,34 @@ def predict_images(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Files, folders, patterns.")],
     checkpoint: Annotated[str, typer.Option(metavar="C", help="The trained network: a file, or its address.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace results that are there.")] = False,
-    animate: Annotated[bool, typer.Option("--animate", help="A GIF of the objects appearing one by one.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="Write a GIF in which the objects appear one by one.")
+    ] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="T, the most objects a picture or tile can have.")] = None,
-    mask_threshold: Annotated[float | None, typer.Option(help="Of a mask's probabilities, 0..1.")] = None,
-    objectness_threshold: Annotated[float | None, typer.Option(help="At which the sequence ends, 0..1.")] = None,
-    min_area: Annotated[float | None, typer.Option(help="Least share of the picture that a mask covers.")] = None,
+    mask_threshold: Annotated[
+        float | None, typer.Option(help="A pixel belongs to a mask above this probability, 0..1.")
+    ] = None,
+    objectness_threshold: Annotated[
+        float | None, typer.Option(help="The sequence ends at the first step with a lower objectness, 0..1.")
+    ] = None,
+    min_area: Annotated[
+        float | None, typer.Option(help="A mask must cover more than this fraction of the picture, 0..1.")
+    ] = None,
     tile: Annotated[
         tuple[int, int] | None,
-        typer.Option(metavar="H W", help="Cut pictures into tiles of so many pixels, for more objects than T."),
+        typer.Option(metavar="H W", help="Cut pictures into tiles of this size in pixels, for more objects than T."),
     ] = None,
-    overlap: Annotated[float, typer.Option(help="Share of a tile's side that it has in common with the next.")] = 0.25,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures, or tiles, at once.")] = None,
+    overlap: Annotated[
+        float, typer.Option(help="Least fraction of a tile's side that it has in common with the next tile.")
+    ] = 0.25,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures, or tiles of one, in a batch.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
 ) -> None:
     """Find the objects in any pictures.
 
     Writes numbered overlays, 16-bit instance maps, a COCO JSON, and tables of counts, areas and classes.
-    What is not given is read off as the checkpoint's own run does it. Files that cannot be read are named and left
+    Options that are not given have the values of the checkpoint's run. Files that cannot be read are listed and left
     out.
     """
     from rsis.tool.image_files import write_results
@@ -74,7 +84,7 @@ def info(
     checkpoint: Checkpoint,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print what a checkpoint says of itself: architecture, classes, preprocessing, training, metrics, version."""
+    """Print the description of a checkpoint: architecture, classes, preprocessing, training, metrics, version."""
     from rsis.checkpoint.file import read_info
 
     found = asdict(read_info(checkpoint))
@@ -92,13 +102,13 @@ def info(
 
 @tool.command("import-original")
 def import_original(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds encoder.pt, decoder.pt and args.pkl.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with encoder.pt, decoder.pt and args.pkl.")],
     out: Annotated[Path | None, typer.Option(help="The file to write. \\[default: models/DIR.safetensors]")] = None,
     force: Force = False,
 ) -> None:
-    """Turn a checkpoint released by the paper's authors into one of ours, with the same outputs.
+    """Convert a checkpoint released by the paper's authors to a checkpoint of this program, with the same outputs.
 
-    Files of PyTorch 0.2 and later are read, and nothing in them is run. Optimisers are not needed.
+    Reads files of PyTorch 0.2 and later, without running code from them. The optimisers' files are not needed.
     """
     from rsis.checkpoint.file import save_checkpoint
     from rsis.checkpoint.original import import_original as run_import
@@ -122,7 +132,7 @@ def export(
     steps: Annotated[int | None, typer.Option(min=1, help="T. \\[default: that of the checkpoint's run]")] = None,
     force: Force = False,
 ) -> None:
-    """Write a network for another runtime, for any batch and image size, and check that its outputs agree."""
+    """Export a network for another runtime, for any batch and image size, and check that its outputs agree."""
     from rsis.checkpoint.export import export as run_export
     from rsis.files.ownership import check_file
 
@@ -136,12 +146,12 @@ def demo_app(
     checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A trained network: a file, or its address.")],
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open it in the browser.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in the browser.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
 ) -> None:
-    """Open a web page to drop pictures on: objects appear in order, thresholds move, results can be taken away.
+    """Open a local web page: load pictures, watch objects appear in order, change thresholds, download results.
 
-    It runs on this machine until Ctrl-C; no picture leaves it.
+    It runs on this machine until Ctrl-C; no picture leaves the machine.
     """
     require("demo-app", "gradio")
     from rsis.tool.app.server import serve

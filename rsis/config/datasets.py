@@ -11,39 +11,36 @@ from rsis.splits.share import SharedSplit
 
 
 class CvpppSplit(Section):
-    """Plants of one folder in the CVPPP layout.
-
-    Attributes:
-        folder: Holds the PNG files. Of LSC 2017 HDF5 files: "training/A1", "testing/A1" and so on.
-        take: Positions `take[0]..take[1]-1` by sorted id; None for all.
-        labels: False for the challenge's testing folders, which have pictures alone: they can be predicted on,
-            not scored.
-    """
+    """Plants of one folder in the CVPPP layout."""
 
     folder: str
+    """Folder of the PNG files, relative to the source. Of the .h5 files of LSC 2017: "training/A1", "testing/A1" and so
+    on."""
     take: tuple[Epoch, Count] | None = None
+    """Positions by sorted id, from the first up to before the second; null for all."""
     labels: bool = True
+    """Whether there are label maps. With false, as in the challenge's testing folders, the pictures can be predicted
+    on, but not scored."""
 
 
 class CocoSplit(SharedSplit):
     """A COCO instance JSON and the folder that its file names are relative to; of its images perhaps a share."""
 
     annotations: str
+    """The JSON file, relative to the source."""
     images: str
+    """Folder that its file names are relative to, itself relative to the source."""
 
 
 class VocSplit(SharedSplit):
-    """Images of VOC 2012 and of sbdataset, united; where both annotate an image, VOC's annotation counts.
-
-    Attributes:
-        image_sets: Of VOC: names of files in ImageSets/Segmentation.
-        sbdataset: Of sbdataset: names of its image lists (train, val).
-        exclude: Image sets of VOC whose images are left out, whoever annotates them.
-    """
+    """Images of VOC 2012 and of sbdataset, united; where both annotate an image, VOC's annotation counts."""
 
     image_sets: tuple[str, ...] = ()
+    """Of VOC: names of files in ImageSets/Segmentation, without .txt."""
     sbdataset: tuple[str, ...] = ()
+    """Of sbdataset: names of its image lists, train and val."""
     exclude: tuple[str, ...] = ()
+    """Image sets of VOC whose images are left out, whoever annotates them."""
 
     @model_validator(mode="after")
     def _takes_some(self) -> Self:
@@ -56,75 +53,83 @@ class CityscapesSplit(Section):
     """One of the folders train, val, test under leftImg8bit and gtFine."""
 
     folder: str
+    """Name of the folder under leftImg8bit and gtFine: train, val or test."""
 
 
 class _Dataset(Section):
     source: Source
+    """Where the raw files come from, by `kind`."""
     size: Size
+    """Height and width, in pixels, that the network sees; images are resized to it."""
     skip_bad: bool = False
+    """Whether to leave out images whose files are broken and, of the formats coco, maps and masks, those that lack a
+    file."""
 
 
 class CvpppDataset(_Dataset):
-    """A data set in the CVPPP folder layout; one class, "leaf".
-
-    Attributes:
-        plants: How many plants a folder must have, such as {training/A1: 128}. Such a folder must also have
-            consecutive labels and, where A1.csv is there, its counts. None = nothing is checked.
-    """
+    """A data set in the CVPPP folder layout; one class, "leaf"."""
 
     format: Literal["cvppp"]
+    """A folder of plantNNN_rgb.png and plantNNN_label.png, as in the CVPPP challenge; one class, leaf."""
     splits: dict[Split, CvpppSplit]
+    """Which images train, validate and test."""
     plants: dict[str, Count] | None = None
+    """How many plants a folder must have, such as {training/A1: 128}. Its labels must then be consecutive and agree
+    with the counts in A1.csv, where that is there; null checks nothing."""
 
 
 class CocoDataset(_Dataset):
     """A data set as COCO instance JSON."""
 
     format: Literal["coco"]
+    """COCO instance JSON; the classes are its categories."""
     splits: dict[Split, CocoSplit]
+    """Which images train, validate and test."""
 
 
 class VocDataset(_Dataset):
-    """Pascal VOC 2012 and the Semantic Boundaries Dataset; twenty classes.
-
-    Attributes:
-        voc: Folder of VOC within the raw data, with JPEGImages, SegmentationObject, ...
-        sbdataset: Folder of sbdataset within it, with img, inst, train.txt, ...; None = without.
-    """
+    """Pascal VOC 2012 and the Semantic Boundaries Dataset; twenty classes."""
 
     format: Literal["voc"]
+    """Pascal VOC 2012, perhaps with the Semantic Boundaries Dataset (sbdataset); twenty classes."""
     voc: str
+    """Folder of VOC, relative to the source, with JPEGImages, SegmentationObject and so on."""
     sbdataset: str | None = None
+    """Folder of sbdataset, relative to the source, with img, inst, train.txt and so on; null without it."""
     splits: dict[Split, VocSplit]
+    """Which images train, validate and test."""
 
 
 class CityscapesDataset(_Dataset):
     """Cityscapes; its eight classes that have instances."""
 
     format: Literal["cityscapes"]
+    """Cityscapes, with its eight classes that have instances."""
     splits: dict[Split, CityscapesSplit]
+    """Which images train, validate and test."""
 
 
 class MapsDataset(_Dataset):
     """Somebody's own data: a picture and an instance map of equal names; one class."""
 
     format: Literal["maps"]
+    """Yours: a picture and an instance map of equal names, a number for each object and 0 elsewhere; one class."""
     class_name: str = "object"
+    """Of every object."""
     splits: dict[Split, MapsSplit]
+    """Which images train, validate and test."""
 
 
 class MasksDataset(_Dataset):
     """Somebody's own data: a folder for each picture, with a mask for each object; one class."""
 
     format: Literal["masks"]
+    """Yours: a folder for each picture, with the picture in images/ and a mask for each object in masks/; one class."""
     class_name: str = "object"
+    """Of every object."""
     splits: dict[Split, MasksSplit]
+    """Which images train, validate and test."""
 
 
 AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset | MapsDataset | MasksDataset
 Dataset = Annotated[AnyDataset, Field(discriminator="format")]
-VARIANTS = {"plants", "scenes", "streets", "folder", "archives", "cityscapes", "cvppp", "coco", "voc"} | {
-    "maps",
-    "masks",
-}
-"""Names of the variants above, which pydantic puts into the path of an error."""

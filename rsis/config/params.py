@@ -4,38 +4,39 @@ The file has two lists by name, `datasets` and `runs`, and `default`, which of t
 builds. Unknown keys, wrong types and values out of range end in one line that names the key path.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from rsis.config.bounded_yaml import read_yaml
-from rsis.config.datasets import VARIANTS, AnyDataset, Dataset
+from rsis.config.datasets import AnyDataset, Dataset
+from rsis.config.faults import explain
 from rsis.config.runs import RunSection
 from rsis.config.types import Name, Section
 from rsis.errors import UserError
 
-_SHOWN = 10  # faults that are named
-
 
 class DefaultSection(Section):
-    """What a bare `dvc repro` builds: names of data sets, and of runs with the data set of each.
-
-    A run's data set stands here a second time because dvc.yaml can look up a name but not through one.
-    """
+    """What a bare `dvc repro` builds: names of data sets, and of runs with the data set of each."""
 
     datasets: tuple[str, ...]
+    """Names under `datasets`."""
     runs: dict[str, str]
+    """Names under `runs`, each with the name of its data set: dvc.yaml can look up a name, but not through one."""
 
 
 class Params(Section):
     """The whole of params.yaml."""
 
     datasets: dict[Name, Dataset]
+    """What there is to train on, by name."""
     runs: dict[Name, RunSection]
+    """What to train, by name."""
     default: DefaultSection
+    """What a bare `dvc repro` or `snakemake` builds."""
     comparisons: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Reports of several runs, by name: `rsis report NAME`."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -130,10 +131,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(_tuples(raw))
     except ValidationError as error:
-        found = error.errors()
-        faults = "; ".join(_explain(fault) for fault in found[:_SHOWN])
-        more = f"; and {len(found) - _SHOWN} faults more" if len(found) > _SHOWN else ""
-        raise UserError(f"{path}: {faults}{more}") from error
+        raise UserError(f"{path}: {explain(Params, error.errors())}") from error
 
 
 def _tuples(value: Any) -> Any:
@@ -141,28 +139,3 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def _explain(fault: Any) -> str:
-    # pydantic names the chosen variant after a data set's name, and again after "source"
-    tags = {2, 4} if fault["loc"][:1] == ("datasets",) else set()
-    parts = [part for i, part in enumerate(fault["loc"]) if i not in tags or part not in VARIANTS]
-    path = ".".join(_shown(part, str) for part in parts if part != "[key]")  # of a name, not of what it names
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key; remove it or correct its spelling"
-    if fault["type"] == "missing":
-        return f"{path}: missing; add it"
-    message = _shown(fault["msg"].removeprefix("Value error, "), str, longest=400)
-    if fault["type"] == "value_error":
-        return f"{path}: {message}" if path else message
-    return f"{path}: found {_shown(fault['input'], repr)}; {message[0].lower()}{message[1:]}"
-
-
-def _shown(value: Any, as_text: Callable[[Any], str], longest: int = 80) -> str:
-    """Return what a message says of a value: one line, not too long."""
-    try:
-        text = as_text(value)
-    except ValueError:  # Python refuses to write a number of thousands of digits
-        return "a number of thousands of digits"
-    text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -1,141 +1,84 @@
 """The sections of a run in params.yaml: model, training, prediction, scoring.
 
-What each key means, its default and where it comes from stands in the list of all keys at the end of params.yaml.
+The text below a key says what it means and where its numbers come from: "Paper" is Salvador et al. 2017,
+arXiv:1712.00617v1, "Released code" is its authors', "Ours" is neither. `rsis keys` shows it with type and default.
 """
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsis.config.types import Count, Epoch, Fraction, NonNegative, Positive, Section, Seed, Split
+from rsis.config.training import AugmentSection, CurriculumSection, ObjectiveSection, TrainSection
+from rsis.config.types import Count, Fraction, Positive, Section, Seed, Split
 
-Extent = Annotated[float, Field(ge=0.01, le=100)]
+Scorer = Literal["cvppp", "coco", "voc", "cityscapes"]
+
+__all__ = [
+    "AugmentSection", "CurriculumSection", "ModelSection", "ObjectiveSection", "PredictSection", "RunSection",
+    "ScoreSection", "TrainSection",
+]  # fmt: skip
 
 
 class ModelSection(Section):
     """The network's architecture; nothing here depends on the data but the number of classes."""
 
+    decoder: Literal["convlstm", "pointer"] = "convlstm"
+    """How objects are emitted one after another. convlstm: the paper's pyramid of ConvLSTMs. pointer: each step sees a
+    canvas of what was emitted, points at a cell and segments there (docs/network.md). Paper: convlstm. Ours:
+    pointer."""
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16"]
+    """The encoder, a network of torchvision. Paper, section 3.1: resnet101; vgg16 and resnet50 in its ablation.
+    Released code: resnet34 too. Ours: resnet18."""
     weights: str | None = None
-    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5)]
+    """First weights of the backbone: null for random ones, a name of torchvision such as IMAGENET1K_V1, or the path of
+    a file. Paper, section 3.1: those of ImageNet."""
+    normalization: Literal["imagenet", "image"] = "imagenet"
+    """How pixel values are scaled. imagenet: less ImageNet's mean, over its deviation. image: by the image's own mean
+    and deviation, for pictures of different exposure. Paper: imagenet. Ours: image."""
+    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5)] | None = None
+    """Channels of each ConvLSTM, the deepest first; for decoder convlstm alone, which needs them. Paper: D, D, D/2,
+    D/4, D/8 with D = 128, and D = 64 for CVPPP. Released code: D, D/2, D/4, D/8, D/16 with D = 128."""
+    hidden_width: Count = 32
+    """Channels of the recurrence of decoder pointer. Ours."""
+    embedding_width: Count = 8
+    """Channels of the pixel embedding that the masks of decoder pointer are made of. Ours."""
     skip_mode: Literal["concat", "sum", "mul", "none"] = "concat"
+    """How a ConvLSTM's input joins the skip connection and the state of the deeper level. Paper, section 3.2: concat;
+    the others in its ablation."""
     kernel_size: Literal[1, 3] = 3
+    """Side of the kernels of gates and skip connections, in cells. Paper, section 3.2: 3. Ours: 1."""
     mask_kernel_size: Literal[1, 3] = 1
+    """Side of the kernel of the last convolution, which makes the mask. Paper: 1. Released code: 3."""
     mask_gain: Positive = 1.0
+    """Factor on the first weights of the mask head. Ours: with 5, and -2 for `mask_bias`, a short training from scratch
+    has clear masks early."""
     mask_bias: float = 0.0
+    """Added to the first bias of the mask head, a logit. Ours, see `mask_gain`."""
     box_head: bool = False
+    """Whether to predict a box for each object beside its mask. Paper: its fourth version."""
     coordinates: Literal["none", "cartesian", "polar", "fourier"] = "none"
+    """Channels added at every level to say where a cell is. cartesian: row and column. polar: these, the distance from
+    the centre, sine and cosine of the angle. fourier: row and column, sines and cosines of three frequencies. Paper:
+    none. Ours: the others."""
     stride: Literal[8, 16, 32] = 32
+    """Pixels a side for which a cell of the deepest level stands. There are 5 levels with 32, 4 with 16 and 3 with 8,
+    and at most as many `hidden_widths`. Paper, section 3.1: 32. Ours: 16 and 8."""
     dropout: Fraction = 0.0
+    """Fraction of the hidden states that is dropped in training. Released code: 0."""
     dropout_class: Fraction = 0.0
+    """Fraction of the class head's input that is dropped in training. Released code: 0."""
     dropout_stop: Fraction = 0.0
+    """Fraction of the objectness head's input that is dropped in training. Released code: 0."""
 
     @model_validator(mode="after")
     def _levels_suffice(self) -> Self:
+        if (self.decoder == "convlstm") != (self.hidden_widths is not None):
+            raise ValueError("decoder convlstm needs hidden_widths, decoder pointer has none; correct one of the two")
+        if self.decoder == "pointer" and self.stride == 8:
+            raise ValueError("stride 8 is not for decoder pointer, which reads levels up to 16; set stride to 16 or 32")
         levels = {8: 3, 16: 4, 32: 5}[self.stride]
-        if len(self.hidden_widths) > levels:
+        if self.hidden_widths is not None and len(self.hidden_widths) > levels:
             raise ValueError(f"hidden_widths has {len(self.hidden_widths)} layers; stride {self.stride} has {levels}")
-        return self
-
-
-class AugmentSection(Section):
-    """Joint augmentation of image and instance map; the defaults change nothing."""
-
-    flip: bool = False
-    flip_vertical: bool = False
-    transpose: bool = False
-    rotation: Annotated[float, Field(ge=0, le=360)] = 0.0
-    shift: Fraction = 0.0
-    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
-    zoom: tuple[Extent, Extent] = (1.0, 1.0)
-    brightness: Fraction = 0.0
-    contrast: Fraction = 0.0
-
-
-class ObjectiveSection(Section):
-    """Weights of the loss terms and when each starts (paper, section 3.3).
-
-    A term starts at its epoch, or earlier when the validation loss has not improved for its patience;
-    an epoch of null means by patience alone, and null for both means never. The mask term is always in force:
-    without it no mask is learnt.
-    """
-
-    mask_weight: Positive = 1.0
-    class_weight: NonNegative = 0.1
-    class_from_epoch: Epoch | None = None
-    class_patience: Count | None = None
-    stop_weight: NonNegative = 0.5
-    stop_from_epoch: Epoch | None = None
-    stop_patience: Count | None = None
-    stop_balance: Fraction = 0.5
-    box_weight: NonNegative = 1.0
-
-
-class CurriculumSection(Section):
-    """Growing number of decoder steps: from `start`, one more each `every` epochs or at a plateau.
-
-    The objectness term waits until more than `stop_after` steps are run.
-    """
-
-    start: Count = 2
-    every: Count | None = None
-    patience: Count | None = None
-    stop_after: Epoch = 5
-
-    @model_validator(mode="after")
-    def _grows(self) -> Self:
-        if self.every is None and self.patience is None:
-            raise ValueError("one of every, patience must be a number, or the sequence never grows")
-        return self
-
-
-class TrainSection(Section):
-    """How a run is trained: two learning rates as in the paper (section 4.1), and what it leaves open."""
-
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
-    batch_size: Count
-    num_steps: Count
-    max_instances: Count = 20
-    seed: Seed = 0
-    workers: Annotated[int, Field(ge=0, le=256)] = 2
-    devices: Count = 1
-    nodes: Count = 1
-    precision: Literal["fp32", "bf16"] = "fp32"
-    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
-    lr: Positive
-    lr_encoder: NonNegative
-    lr_kernels: Positive | None = None
-    lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
-    weight_decay: NonNegative = 0.0
-    clip_norm: Positive | None = None
-    order: Literal["matching", "size", "left_to_right", "random"] = "matching"
-    checkpoint_steps: Count | None = None
-    augment: AugmentSection = AugmentSection()
-    objective: ObjectiveSection = ObjectiveSection()
-    curriculum: CurriculumSection | None = None
-    encoder_from_epoch: Epoch = 0
-    validate_every: Count = 1
-    min_delta: NonNegative = 0.0
-    patience: Count | None = None
-    keep: Literal["best", "last"] = "best"
-    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-
-    @model_validator(mode="after")
-    def _numbers_agree(self) -> Self:
-        if self.num_steps > self.max_instances:
-            raise ValueError(f"num_steps {self.num_steps} exceeds max_instances {self.max_instances}; raise the latter")
-        growth, objective = self.curriculum, self.objective
-        wants_stop = objective.stop_from_epoch is not None or objective.stop_patience is not None
-        if wants_stop and growth and growth.stop_after >= self.num_steps:
-            raise ValueError(
-                f"num_steps {self.num_steps} does not exceed curriculum.stop_after {growth.stop_after}, so the "
-                "objectness would never be trained; lower curriculum.stop_after"
-            )
-        if self.batch_size % (self.devices * self.nodes):
-            shares = f"{self.devices} devices on {self.nodes} nodes"
-            raise ValueError(f"batch_size {self.batch_size} cannot be shared evenly by {shares}; make it a multiple")
-        if (self.optimizer == "muon") != (self.lr_kernels is not None):
-            raise ValueError("lr_kernels and optimizer muon go together; give both or neither")
         return self
 
 
@@ -143,33 +86,64 @@ class PredictSection(Section):
     """How masks are read off the network's output (the paper's thresholds in paper.md, per data set)."""
 
     split: Split = "test"
+    """The images to predict. Ours."""
     num_steps: Count
+    """T, the most steps of the decoder, so the most objects of an image. Paper: 10 for VOC, 20 for the others."""
     batch_size: Count = 8
+    """Images at a time; it bounds the memory. Ours."""
     mask_threshold: Fraction = 0.5
+    """Probability above which a pixel belongs to the mask. Released code: 0.5."""
     objectness_threshold: Fraction = 0.5
+    """The sequence ends at the first step whose objectness is below it. Released code: 0.5 for VOC, 0.2 for CVPPP, 0
+    for Cityscapes."""
     min_area: Fraction = 0.0
+    """Masks up to this fraction of the image are left out. Released code: 0.001 for VOC."""
     largest_component: bool = False
+    """Whether a mask keeps its largest connected part alone. Released code: true for Cityscapes."""
     exclusive: bool = False
+    """Whether a pixel that several masks claim goes to the most probable one. Ours."""
 
 
 class ScoreSection(Section):
     """Which scorers judge a run, and the rules that turn its masks into detections."""
 
-    scorers: Annotated[tuple[Literal["cvppp", "coco", "voc", "cityscapes"], ...], Field(min_length=1)]
+    scorers: Annotated[tuple[Scorer, ...], Field(min_length=1)]
+    """Each compares with the raw annotations. cvppp: SBD and counts. coco: AP. voc: AP^r and recall. cityscapes: the
+    official AP. Paper: the one of each benchmark. Ours: coco beside it."""
     classes: Literal["all", "best"] = "all"
+    """How often a mask counts. all: once for each class, its score being class probability times objectness. best:
+    once, as its most probable class. Released code: all. Ours: best."""
     remove_ignored: bool = True
+    """Whether pixels that the annotation ignores are taken out of the masks first. Released code: true for VOC."""
     overlap: Literal["first", "probable"] = "first"
+    """Who has a contested pixel where masks may not overlap, as in the label maps of cvppp: the object that came first,
+    or the most probable one. Released code: first. Ours: probable."""
 
 
 class RunSection(Section):
-    """One experiment: a data set, a model, and how it is trained, read out and scored.
-
-    With `seeds` it stands for as many runs, `<name>-seed<seed>`, that differ in `train.seed` alone.
-    """
+    """One experiment: a data set, a model, and how it is trained, read out and scored."""
 
     dataset: str
+    """A name under `datasets`."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
+    """With [0, 1, 2] the run stands for three, NAME-seed0 and so on, that differ in `train.seed` alone; a report on
+    NAME has their mean and standard deviation. For `rsis` and Snakemake; DVC has no stage for each, so it stands in no
+    `default`. Ours."""
     model: ModelSection
+    """Architecture of the network."""
     train: TrainSection
+    """How the network is trained."""
     predict: PredictSection
+    """How objects are read off the network's output."""
     score: ScoreSection
+    """Who judges the objects, and by which rules."""
+
+    @model_validator(mode="after")
+    def _order_suits_decoder(self) -> Self:
+        wrong = "matching" if self.model.decoder == "pointer" else "free"
+        if self.train.order == wrong:
+            right = "free" if wrong == "matching" else "matching"
+            raise ValueError(
+                f"train.order {wrong} is not for decoder {self.model.decoder}; expected {right} or another"
+            )
+        return self

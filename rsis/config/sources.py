@@ -25,13 +25,10 @@ ObjectRange = Annotated[tuple[Objects, Objects], AfterValidator(_rises)]
 
 
 class _Source(Section):
-    """Where raw files come from.
-
-    Attributes:
-        generated: Whether the project makes the images itself, so that scores on them are no benchmark's.
-    """
+    """Where raw files come from."""
 
     generated: ClassVar[bool] = False
+    """Whether the project makes the images itself, so that scores on them are no benchmark's."""
 
 
 class PlantSource(_Source):
@@ -39,28 +36,37 @@ class PlantSource(_Source):
 
     generated: ClassVar[bool] = True
     kind: Literal["plants"]
+    """Rosette plants, drawn here in the CVPPP layout."""
     seed: Seed
+    """Of the pictures: the same seed draws the same ones."""
     image_size: DrawnSize
+    """Height and width, in pixels."""
     training: Count
+    """Plants in the folder training/A1."""
     testing: Count
+    """Plants in the folder testing/A1."""
     leaves: ObjectRange
+    """Least and most leaves of a plant."""
 
 
 class SceneSource(_Source):
-    """Everyday scenes made by `rsis.data.synthetic.scenes.dataset`, written in the layout of VOC 2012 and of sbdataset.
-
-    `train` and `val` are the sizes of VOC's image sets. sbdataset has that many images more, and annotates
-    VOC's a second time, as the real one does.
-    """
+    """Everyday scenes made by `rsis.data.synthetic.scenes.dataset`, in the layout of VOC 2012 and of sbdataset."""
 
     generated: ClassVar[bool] = True
     kind: Literal["scenes"]
+    """Everyday scenes, drawn here in the layout of VOC 2012 and sbdataset."""
     seed: Seed
+    """Of the pictures: the same seed draws the same ones."""
     image_size: DrawnSize
+    """Height and width, in pixels."""
     train: Count
+    """Images in VOC's image set train."""
     val: Count
+    """Images in VOC's image set val."""
     sbdataset: Epoch
+    """Images that sbdataset has beside those of VOC, which it annotates a second time, as the real one does."""
     objects: ObjectRange
+    """Least and most objects of an image."""
 
 
 class StreetSource(_Source):
@@ -68,12 +74,19 @@ class StreetSource(_Source):
 
     generated: ClassVar[bool] = True
     kind: Literal["streets"]
+    """Streets, drawn here in the layout of Cityscapes."""
     seed: Seed
+    """Of the pictures: the same seed draws the same ones."""
     image_size: DrawnSize
+    """Height and width, in pixels."""
     train: Count
+    """Images in the folder train."""
     val: Count
+    """Images in the folder val."""
     test: Count
+    """Images in the folder test."""
     objects: ObjectRange
+    """Least and most objects of an image."""
 
 
 def _is_outside(folder: str) -> str:
@@ -93,15 +106,18 @@ OwnFolder = Annotated[str, AfterValidator(_is_outside)]
 class FolderSource(_Source):
     """A folder of the user's that is read where it stands and never changed.
 
-    The environment variable named by `env`, when set, replaces `path`. `obtain` is told to a user who has
-    not got the folder yet. For a data set in the CVPPP format the folder may hold the HDF5 files (*.h5) of the
-    LSC 2017 in place of PNG files; `rsis download` writes the folders that the splits name out of them.
+    Of HDF5 files of the LSC 2017 in it, `rsis download` writes the folders that the splits name.
     """
 
     kind: Literal["folder"]
+    """A folder of yours, read where it stands and never changed. For the format cvppp it may hold the .h5 files of LSC
+    2017 in place of PNG files."""
     path: OwnFolder
+    """The folder; a relative path begins in the folder where `rsis` runs."""
     env: str | None = None
+    """Name of an environment variable that, when set, replaces `path`."""
     obtain: str | None = None
+    """How to get the data; it is shown where the folder is missing."""
 
     def resolve(self) -> Path:
         """Return the folder in use now."""
@@ -123,20 +139,17 @@ Address = Annotated[str, AfterValidator(_is_address)]
 
 
 class Archive(Section):
-    """One file to fetch: `urls` are tried in turn, and the file must have these bytes.
-
-    Attributes:
-        urls: The first that answers is used; mirrors follow.
-        size: Bytes.
-        checksum: "md5:..." or "sha256:...", hexadecimal. None = that of the first download, which later ones must
-            have (`rsis.data.download.first_download`).
-        unpack: Whether it is a tar or zip archive to unpack into the data set's folder; else it is put there.
-    """
+    """One file to fetch (`rsis.data.download.first_download` remembers a checksum that is not given)."""
 
     urls: Annotated[tuple[Address, ...], Field(min_length=1)]
+    """Addresses, tried in turn: the first that answers is used. Put a mirror of yours first."""
     size: Count | None = None
+    """Bytes; null when they are not known."""
     checksum: Annotated[str, Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")] | None = None
+    """Written as "md5:..." or "sha256:...", hexadecimal. With null, later downloads must have the bytes of the
+    first one."""
     unpack: bool = True
+    """Whether to unpack it, a tar or zip archive, into the data set's folder; otherwise it is put there as it is."""
 
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
@@ -146,22 +159,25 @@ class ArchiveSource(_Source):
     """Files on the web that anyone may fetch, by the names they get; unpacked in this order."""
 
     kind: Literal["archives"]
+    """Files on the web that anyone may fetch."""
     files: Annotated[dict[FileName, Archive], Field(min_length=1)]
+    """What to fetch, by the names that the files get; unpacked in this order."""
 
 
 class CityscapesSource(_Source):
-    """Cityscapes: a folder that is there already, or the official packages fetched with an account.
-
-    `path` (or the variable named by `env`) is used when one is named. Otherwise `packages` are fetched with the
-    official downloader's own session, by the credentials in its file or in CITYSCAPES_USERNAME and
-    CITYSCAPES_PASSWORD.
-    """
+    """Cityscapes: a folder that is there already, or the official packages fetched with an account."""
 
     kind: Literal["cityscapes"]
+    """Cityscapes: a folder that is there already, or the official packages, fetched with an account."""
     path: OwnFolder | None = None
+    """The folder that is there; with null, and no `env`, the packages are fetched."""
     env: str | None = None
+    """Name of an environment variable that, when set, replaces `path`."""
     packages: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    """Names of the packages to fetch, with the account in the official downloader's file or in the environment
+    variables CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD."""
     server: Address = "https://www.cityscapes-dataset.com"
+    """Address of the official server."""
 
     def resolve(self) -> Path | None:
         """Return the folder in use now, or None when none is named."""

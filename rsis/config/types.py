@@ -3,8 +3,18 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    WithJsonSchema,
+)
 
+_NAME = "[A-Za-z0-9_][A-Za-z0-9_-]{0,99}"
 NAME_RULE = "1 to 100 letters, digits, _ and -, the first of them no -"
 
 
@@ -13,7 +23,7 @@ def is_name(text: str) -> bool:
 
     Names become parts of paths and words of shell commands, in dvc.yaml and in the Snakefile. These need no quoting.
     """
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", text) is not None
+    return re.fullmatch(_NAME, text) is not None
 
 
 def _checked_name(text: str) -> str:
@@ -23,18 +33,23 @@ def _checked_name(text: str) -> str:
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Positive = PositiveFloat
+NonNegative = NonNegativeFloat
 Count = Annotated[int, Field(ge=1)]
-Epoch = Annotated[int, Field(ge=0)]
+Epoch = NonNegativeInt
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Side = Annotated[int, Field(ge=1, le=8192)]  # pixels
 Size = tuple[Side, Side]  # (H, W)
-Name = Annotated[str, AfterValidator(_checked_name)]
+Name = Annotated[str, AfterValidator(_checked_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
 Split = Literal["train", "val", "test"]
 
 
 class Section(BaseModel):
-    """A mapping of params.yaml: unknown keys forbidden, no conversion between types, unchangeable."""
+    """A mapping of params.yaml: unknown keys forbidden, no conversion between types, unchangeable.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    The docstring below a field is its explanation for users; `rsis.config.keys` shows it.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

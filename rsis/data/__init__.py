@@ -1,1 +1,1 @@
-"""From a benchmark's own files to batches: readers, preparation, augmentation."""
+"""Data sets: download and generation of raw data, readers of its formats, prepared files."""

@@ -1,1 +1,1 @@
-"""Scoring: prediction file against the benchmark's own annotations, without torch."""
+"""Scoring of a prediction file against the raw annotations, without torch."""

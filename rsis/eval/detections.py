@@ -1,7 +1,7 @@
-"""From predicted masks to the detections or the map that a scorer counts, by the rules of the run's `score` section.
+"""Conversion of predicted masks to detections or to an instance map, by the rules of the run's `score` section.
 
-The released code emits every mask once per class, each with score class probability x objectness, and takes
-the pixels that the ground truth ignores out of every mask. Both are parameters.
+The original implementation makes one detection per mask and class, with score class probability x objectness, and
+removes the pixels that the ground truth ignores from each mask. Both rules are parameters here.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ OverlapRule = Literal["first", "probable"]
 
 @dataclass(frozen=True)
 class Detection:
-    """One mask said to be one object of one class.
+    """One detection: a mask, a class and a score.
 
     Attributes:
-        rle: The mask, at the image's original size.
-        class_id: 1..K-1, position in the prediction file's class names counted from 1.
+        rle: Mask at the image's original size.
+        class_id: Class, 1..K-1, in the order of the prediction file's class names.
         score: Class probability times objectness, 0..1.
     """
 
@@ -39,34 +39,35 @@ def detections_of(image: ImagePrediction, classes: ClassRule) -> list[Detection]
     """Return the detections of an image in predicted order.
 
     Args:
-        image: Its masks.
-        classes: "all": every mask once per class (released code); "best": once, for its most probable class.
+        image: The predicted masks of the image.
+        classes: "all" makes one detection per mask and class, as the original implementation does; "best" makes one
+            detection per mask, of its most probable class.
     """
-    found = []
+    detections = []
     for instance in image.instances:
         ids = range(1, len(instance.class_probs) + 1) if classes == "all" else [instance.class_id]
         for class_id in ids:
             score = instance.class_probs[class_id - 1] * instance.objectness
-            found.append(Detection(instance.rle, class_id, score))
-    return found
+            detections.append(Detection(instance.rle, class_id, score))
+    return detections
 
 
-def overlaps(found: Sequence[RLE], regions: Sequence[RLE], *, crowd: bool = False) -> np.ndarray:
-    """Return float [found, regions]: IoU of masks, or of crowd regions the share of the mask that lies in each."""
-    if not found or not regions:
-        return np.zeros((len(found), len(regions)))
-    return np.asarray(coco_mask.iou(list(found), list(regions), [int(crowd)] * len(regions)))
+def overlaps(predicted: Sequence[RLE], regions: Sequence[RLE], *, crowd: bool = False) -> np.ndarray:
+    """Return float [masks, regions], 0..1: the IoU or, for crowd regions, the fraction of the mask in the region."""
+    if not predicted or not regions:
+        return np.zeros((len(predicted), len(regions)))
+    return np.asarray(coco_mask.iou(list(predicted), list(regions), [int(crowd)] * len(regions)))
 
 
 def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:
-    """Return an image's masks as one map, int32 [H, W]: 0 = background, 1..N = objects in order of precedence.
+    """Return an image's masks as one instance map, int32 [H, W]: 0 = background, 1..N = objects by precedence.
 
-    A mask that loses all its pixels has no label, so labels stay consecutive. Classes play no part.
+    A mask that loses all its pixels gets no label, so the labels are consecutive. Classes are ignored.
 
     Args:
-        image: Its masks.
-        overlap: Which object keeps a contested pixel: "first", the one predicted first; "probable", the one
-            of the highest objectness, of equals the first.
+        image: The predicted masks of the image.
+        overlap: The object that a pixel of several masks belongs to: "first" is the object that was predicted first;
+            "probable" is the object with the highest objectness, or the first of equally probable ones.
     """
     instances = list(image.instances)
     if overlap == "probable":
@@ -78,19 +79,20 @@ def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:
 
 
 def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> PredictionFile:
-    """Take the pixels that the truth says nothing about out of every mask; masks left empty are dropped.
+    """Remove the pixels that the ground truth ignores from each mask; drop the masks that become empty.
 
-    Crowd regions stay: the scorers forgive what lies in them, which they could not of a mask without its pixels.
+    The pixels of crowd regions are kept: the scorers ignore masks that lie in crowd regions, and need these pixels to
+    do so.
 
     Args:
-        predictions: Of any images of `truth`, in the same sizes.
-        truth: Says which pixels these are.
+        predictions: Predictions for images of `truth`, in the same sizes.
+        truth: The ground truth, which provides the ignore masks and the crowd regions.
     """
     return replace(predictions, images=tuple(map_in_processes(_WithoutIgnored(truth), predictions.images)))
 
 
 class _WithoutIgnored:
-    """What `without_ignored` does to one image; sent once to every process."""
+    """Function that applies `without_ignored` to one image; it is sent once to each process."""
 
     def __init__(self, truth: GroundTruth) -> None:
         self._truth = truth

@@ -1,14 +1,15 @@
-"""What kind of right or wrong each predicted mask is, and whether each step was right that something was left.
+"""Error analysis: the kind of error of each predicted mask, and whether objects were left at each decoder step.
 
-A mask counts once, for its most probable class, and the masks of an image are judged by falling score (class
-probability times objectness). The first that holds decides, with IoU against true objects, crowd regions aside:
+A mask counts once, for its most probable class. The masks of an image are judged in falling order of their score
+(class probability times objectness). A mask has the first of these kinds whose condition holds; IoU is with true
+objects, not with crowd regions:
 
-    correct         IoU >= 0.5 with an object of its class that no earlier mask has claimed; claims the best of them
-    duplicate       IoU >= 0.5 with an object of its class that is claimed already
+    correct         IoU >= 0.5 with an object of its class that is not matched yet; the best such object is matched
+    duplicate       IoU >= 0.5 with an object of its class, but each of them is matched already
     classification  IoU >= 0.5 with an object of another class
-    localisation    IoU >= 0.1 with an object, of whatever class
+    ignored         at least half of the mask lies in a crowd region
+    localisation    IoU >= 0.1 with an object of any class
     background      IoU < 0.1 with every object
-    ignored         a mask that would be one of the last two, but lies mostly in crowd regions
 """
 
 import numpy as np
@@ -26,16 +27,16 @@ FOUND_IOU, TOUCHED_IOU = 0.5, 0.1
 def judge_masks(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
     """Return a row for each predicted mask, in predicted order.
 
-    Columns image_id, step (decoder step), class_name (the most probable), objectness (0..1), iou (with the true
-    object that it overlaps most, of whatever class, 0..1) and kind, see the top of the module.
+    The columns are image_id, step (decoder step), class_name (the most probable class), objectness (0..1), iou (the
+    highest IoU with a true object of any class, 0..1) and kind (see the top of the module).
     """
     rows = []
     for image in predictions.images:
         annotated = truth.annotations(image.image_id)
         targets = [item for item in annotated if not item.iscrowd]
-        found = [instance.rle for instance in image.instances]
-        iou = overlaps(found, [item.rle for item in targets])
-        in_crowd = overlaps(found, [item.rle for item in annotated if item.iscrowd], crowd=True)
+        predicted = [instance.rle for instance in image.instances]
+        iou = overlaps(predicted, [item.rle for item in targets])
+        in_crowd = overlaps(predicted, [item.rle for item in annotated if item.iscrowd], crowd=True)
         classes = [predictions.class_names[instance.class_id - 1] for instance in image.instances]
         true_classes = [truth.class_names[item.class_id - 1] for item in targets]
         kinds = _kinds(image, iou, in_crowd, np.array([[a == b for b in true_classes] for a in classes], bool))
@@ -48,8 +49,8 @@ def judge_masks(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
 def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
     """Return a row for each decoder step that was run.
 
-    Columns image_id, step (from 0), objectness (0..1) and left: 1 where the image has more true objects than
-    there were steps before, so that a perfect network had one left to emit, else 0.
+    The columns are image_id, step (counted from 0), objectness (0..1) and left: 1 if the image has more than `step`
+    true objects, so that a perfect network would predict another object at this step, otherwise 0.
     """
     rows = []
     for image in predictions.images:
@@ -59,20 +60,27 @@ def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
 
 
 def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_class: np.ndarray) -> list[str]:
-    """Return the kind of each mask of an image."""
+    """Return the kind of each mask of an image.
+
+    Args:
+        image: The predicted masks.
+        iou: float [masks, objects].
+        in_crowd: float [masks, crowd regions], the fraction of the mask in the region.
+        same_class: bool [masks, objects], whether the mask's most probable class is the object's.
+    """
     same_class = same_class.reshape(iou.shape)
     kinds = [""] * len(iou)
-    claimed = np.zeros(iou.shape[1], bool)
+    matched = np.zeros(iou.shape[1], bool)
     scores = [instance.class_prob * instance.objectness for instance in image.instances]
     for n in np.argsort(-np.array(scores), kind="stable").tolist():
-        found = iou[n] >= FOUND_IOU
-        free = found & same_class[n] & ~claimed
+        overlapping = iou[n] >= FOUND_IOU
+        free = overlapping & same_class[n] & ~matched
         if free.any():
-            claimed[np.where(free, iou[n], -1).argmax()] = True
+            matched[np.where(free, iou[n], -1).argmax()] = True
             kinds[n] = "correct"
-        elif (found & same_class[n]).any():
+        elif (overlapping & same_class[n]).any():
             kinds[n] = "duplicate"
-        elif found.any():
+        elif overlapping.any():
             kinds[n] = "classification"
         elif in_crowd[n].max(initial=0.0) >= FOUND_IOU:
             kinds[n] = "ignored"
@@ -82,11 +90,11 @@ def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_c
 
 
 def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
-    """Return a row for each true object of the predicted images, crowd regions aside.
+    """Return a row for each true object of the predicted images, without crowd regions.
 
-    Columns image_id, class_name, area (pixels), iou (with the predicted mask that overlaps it most, of
-    whatever class, 0..1), step (the decoder step of that mask; NaN where no mask touches the object) and
-    share (of the image's pixels, 0..1). Several objects may have the same mask as their best.
+    The columns are image_id, class_name, area (pixels), iou (the highest IoU with a predicted mask of any class,
+    0..1), step (the decoder step of that mask; NaN if no mask overlaps the object) and share (the area as a fraction
+    of the image, 0..1). One mask may be the best mask of two or more objects.
     """
     rows = []
     for image in predictions.images:

@@ -1,14 +1,14 @@
-"""Scoring a run: prediction file and raw annotations in, all figures out."""
+"""The stage `score`: all metrics of a run from its prediction file and the raw annotations."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, assert_never
 
 import pandas as pd
 
 from rsis.config.datasets import AnyDataset
-from rsis.config.runs import ScoreSection
+from rsis.config.runs import Scorer, ScoreSection
 from rsis.errors import UserError
 from rsis.eval.detections import without_ignored
 from rsis.eval.mistakes import judge_masks, judge_steps, score_objects
@@ -24,22 +24,16 @@ from rsis.prediction_file import PredictionFile, read_predictions
 
 logger = logging.getLogger(__name__)
 
-_SCORERS: dict[str, Callable[[PredictionFile, GroundTruth, ScoreSection], ScorerResult]] = {
-    "cvppp": score_cvppp,
-    "coco": score_coco,
-    "voc": score_voc,
-}
-
 
 @dataclass(frozen=True)
 class Origin:
-    """What a prediction file is expected to be of.
+    """The expected run, data set and split of a prediction file.
 
     Attributes:
         run: Name of the run.
         dataset: Name of its data set.
-        split: None for any.
-        own: Whether `split` is the run's own, which `rsis predict` takes by itself.
+        split: Name of the split; None accepts any.
+        own: Whether `split` is the run's own split, for which `rsis predict` needs no option.
     """
 
     run: str
@@ -48,7 +42,7 @@ class Origin:
     own: bool = True
 
     def check(self, path: Path, predictions: PredictionFile) -> None:
-        """Raise UserError when the prediction file at `path` is of another run, data set or split."""
+        """Raise UserError if the prediction file at `path` belongs to another run, data set or split."""
         pairs = [("run", predictions.run, self.run), ("data set", predictions.dataset, self.dataset)]
         if self.split is not None:
             pairs.append(("split", predictions.split, self.split))
@@ -69,21 +63,22 @@ def score_run(
     manifest: Manifest | None = None,
     origin: Origin | None = None,
 ) -> Scores:
-    """Judge a prediction file by the scorers that `section` names.
+    """Score a prediction file with the scorers that `section` names.
+
+    With `dataset.skip_bad`, images may have no prediction, since the preparation may have left them out. Such images
+    are not scored, and the protocol lists them.
 
     Args:
-        predictions_path: What `rsis predict` wrote.
-        dataset: Section of params.yaml of the data set that was predicted.
-        root: Folder of its raw data.
-        section: Which scorers.
-        manifest: Of the raw data, to compare files with (see `load_ground_truth`).
-        origin: What the predictions must be of; None to take them as they are.
+        predictions_path: The prediction file.
+        dataset: The data set's section of params.yaml.
+        root: Folder of the raw data.
+        section: The scorers and their rules.
+        manifest: Manifest of the raw data, to check files with (see `load_ground_truth`).
+        origin: The expected run, data set and split of the predictions; None accepts any.
 
     Raises:
-        UserError: Predictions or annotations are missing or malformed, are of another run, data set or split, or
-            are not of the same images, sizes and classes, or a scorer's package is not installed. With
-            `dataset.skip_bad` images may lack a prediction: the preparation left them out. They are not scored, and
-            the protocol names them.
+        UserError: Predictions or annotations are missing or malformed, belong to another run, data set or split, or
+            do not have the same images, sizes and classes, or a scorer's package is not installed.
     """
     if "cityscapes" in section.scorers:
         require("scorer cityscapes", "cityscapesscripts")
@@ -97,48 +92,62 @@ def score_run(
     as_predicted = predictions
     if section.remove_ignored:
         predictions = without_ignored(predictions, truth)
-    results: dict[str, ScorerResult] = {
+    results: dict[str, ScorerResult] = {}
+    for name in section.scorers:
         # the official scorer forgives what is ignored by itself, and reads more of the annotations than objects
-        name: _score_cityscapes(as_predicted, raw, section)
-        if name == "cityscapes"
-        else _SCORERS[name](predictions, truth, section)
-        for name in section.scorers
-    }
-
+        judged = (as_predicted, raw) if name == "cityscapes" else (predictions, truth)
+        results[name] = _score(name, *judged, section)
     per_image, per_class = _count_objects(predictions, truth)
     metrics: dict[str, float] = {}
     for result in results.values():
         metrics |= result.metrics
         per_image = per_image.merge(result.per_image, on="image_id", validate="one_to_one")
         per_class = per_class.merge(result.per_class, on="class_name", validate="one_to_one")
-    protocol = {
-        "dataset": predictions.dataset,
-        "split": predictions.split,
-        "run": predictions.run,
-        "checkpoint": predictions.checkpoint,
-        "images": len(predictions.images),
-        "left_out": left_out,
-        "objects": int(per_image["objects"].sum()),
-        "scorers": {name: result.version for name, result in results.items()},
-        "rules": section.model_dump(mode="json", exclude={"scorers"}),
-        "predict": predictions.parameters,
-    }
+    versions = {name: result.version for name, result in results.items()}
     return Scores(
         metrics,
         per_image,
         per_class,
         score_objects(predictions, truth),
         _join_curves(results),
-        protocol,
+        _protocol(predictions, left_out, int(per_image["objects"].sum()), versions, section),
         judge_masks(predictions, truth),
         judge_steps(as_predicted, truth),
     )
 
 
-def _score_cityscapes(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    from rsis.eval.scorers.cityscapes import score_cityscapes
+def _score(scorer: Scorer, predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
+    match scorer:
+        case "cvppp":
+            return score_cvppp(predictions, truth, rules)
+        case "coco":
+            return score_coco(predictions, truth, rules)
+        case "voc":
+            return score_voc(predictions, truth, rules)
+        case "cityscapes":
+            from rsis.eval.scorers.cityscapes import score_cityscapes  # its package is optional
 
-    return score_cityscapes(predictions, truth, rules)
+            return score_cityscapes(predictions, truth, rules)
+        case _:
+            assert_never(scorer)
+
+
+def _protocol(
+    predictions: PredictionFile, left_out: list[str], objects: int, versions: dict[str, str], rules: ScoreSection
+) -> dict[str, Any]:
+    """Return what the figures are of and by which rules they came about."""
+    return {
+        "dataset": predictions.dataset,
+        "split": predictions.split,
+        "run": predictions.run,
+        "checkpoint": predictions.checkpoint,
+        "images": len(predictions.images),
+        "left_out": left_out,
+        "objects": objects,
+        "scorers": versions,
+        "rules": rules.model_dump(mode="json", exclude={"scorers"}),
+        "predict": predictions.parameters,
+    }
 
 
 def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:
@@ -147,21 +156,21 @@ def _join_curves(results: dict[str, ScorerResult]) -> pd.DataFrame:
 
 
 def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, skip_bad: bool) -> list[str]:
-    """Check that a prediction file and the truth speak of the same images and classes.
+    """Check that a prediction file and the ground truth have the same images and classes.
 
     Args:
-        path: The prediction file, for the error.
-        predictions: What it says.
-        truth: Of its split.
-        skip_bad: Whether images may lack a prediction.
+        path: The prediction file, for the error message.
+        predictions: Its content.
+        truth: Ground truth of the same split.
+        skip_bad: Whether images may have no prediction.
 
     Returns:
-        The images that do.
+        The ids of the images without a prediction.
 
     Raises:
-        UserError: They speak of others.
+        UserError: The images or the classes differ, or there is no prediction at all.
     """
-    predicted = dict.fromkeys(image.image_id for image in predictions.images)  # in their order
+    predicted = dict.fromkeys(image.image_id for image in predictions.images)  # keeps their order
     annotated = set(truth.image_ids)
     unknown = [image_id for image_id in predicted if image_id not in annotated]
     missing = [image_id for image_id in truth.image_ids if image_id not in predicted]
@@ -182,7 +191,7 @@ def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, sk
 
 
 def check_sizes(path: Path, predictions: PredictionFile, truth: GroundTruth) -> None:
-    """Raise UserError when an image of the prediction file `path` has not the size of its annotation."""
+    """Raise UserError if an image of the prediction file `path` does not have the size of its annotation."""
     for image in predictions.images:
         if image.size != truth.size(image.image_id):
             raise UserError(
@@ -192,7 +201,7 @@ def check_sizes(path: Path, predictions: PredictionFile, truth: GroundTruth) -> 
 
 
 def _count_objects(predictions: PredictionFile, truth: GroundTruth) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Count the true objects, crowd regions aside, per image and per class."""
+    """Return tables of the number of true objects per image and per class, without crowd regions."""
     rows = []
     in_class = dict.fromkeys(range(1, len(truth.class_names) + 1), 0)
     for image in predictions.images:

@@ -1,21 +1,21 @@
-"""What scoring a run gives, and the files that keep it.
+"""The results of scoring a run, and the files that store them.
 
 `metrics/<run>.json` is a flat JSON object of numbers, sorted by key, for `dvc metrics`. Keys name their
-scorer ("cvppp/sbd", "coco/AP50"); all are fractions 0..1 but the counts cvppp/dic and cvppp/abs_dic.
-A figure that is not defined for the data (no small object: no coco/AP_small) is left out. Figures of another split
-than the run's own are `scores/<run>-<split>.json`, their tables `scores/<run>-<split>/`.
+scorer ("cvppp/sbd", "coco/AP50"). All values are fractions 0..1 except for the counts cvppp/dic and cvppp/abs_dic.
+A metric that is not defined for the data is left out (coco/AP_small without small objects). The metrics of a split
+other than the run's own are in `scores/<run>-<split>.json`, the tables in `scores/<run>-<split>/`.
 
-`scores/<run>/` has what stands behind it:
+`scores/<run>/` contains the tables behind the metrics:
 
-    per_image.csv   image_id, objects (true ones), predicted, and a column per figure and scorer
-    per_class.csv   class_name, objects, and a column per figure and scorer; empty where not defined
-    objects.csv     image_id, class_name, area (pixels), iou (with the mask that fits best, any class),
-                    step (decoder step of that mask; empty where none touches the object), share (of the image)
-    masks.csv       image_id, step, class_name, objectness, iou, kind: a row per predicted mask, see
+    per_image.csv   image_id, objects (true), predicted (masks), and a column per metric and scorer
+    per_class.csv   class_name, objects, and a column per metric and scorer; empty where not defined
+    objects.csv     a row per true object: image_id, class_name, area (pixels), iou (highest with a mask of any class),
+                    step (decoder step of that mask; empty if no mask overlaps), share (area as fraction of the image)
+    masks.csv       a row per predicted mask: image_id, step, class_name, objectness, iou, kind; see
                     `rsis.eval.mistakes`
-    steps.csv       image_id, step, objectness, left: a row per decoder step that was run
-    curves.csv      scorer, iou, ap: average precision over the overlap that a detection must have
-    protocol.json   how it was measured, see `Scores`
+    steps.csv       a row per decoder step that was run: image_id, step, objectness, left; see `rsis.eval.mistakes`
+    curves.csv      scorer, iou, ap: average precision at each IoU threshold
+    protocol.json   the conditions of the measurement, see `Scores`
 """
 
 import json
@@ -37,14 +37,14 @@ CURVE_COLUMNS = ("scorer", "iou", "ap")
 
 @dataclass(frozen=True)
 class ScorerResult:
-    """What one scorer says of a prediction file.
+    """The result of one scorer for a prediction file.
 
     Attributes:
-        version: Which implementation judged.
-        metrics: Keys "scorer/name".
-        per_image: Column image_id and columns "scorer/name", in the prediction file's order.
-        per_class: Column class_name and columns "scorer/name", in the ground truth's order.
-        curve: Columns iou and ap, average precision over the overlap asked for; None where it has none.
+        version: Name and version of the implementation.
+        metrics: Values by key "scorer/name".
+        per_image: Column image_id and columns "scorer/name", in the order of the prediction file.
+        per_class: Column class_name and columns "scorer/name", in the order of the ground truth.
+        curve: Columns iou (threshold) and ap (average precision at it); None if the scorer has no curve.
     """
 
     version: str
@@ -56,17 +56,17 @@ class ScorerResult:
 
 @dataclass(frozen=True)
 class Scores:
-    """All figures of a run, with what they stand on.
+    """All metrics of a run, the tables behind them, and the conditions of the measurement.
 
     Attributes:
-        metrics: Keys "scorer/name"; fractions 0..1 but for counts.
+        metrics: Values by key "scorer/name"; fractions 0..1 except for counts.
         per_image: Columns image_id, objects, predicted, then "scorer/name".
         per_class: Columns class_name, objects, then "scorer/name"; NaN where not defined.
         objects: Columns image_id, class_name, area, iou, step, share: one row per true object.
         curves: Columns scorer, iou, ap.
         protocol: JSON values: dataset, split, run, checkpoint (SHA-256), images (how many were scored),
-            left_out (ids that the preparation skipped), objects (true ones in the images scored),
-            scorers (name: version), rules (section `score` of the run), predict (its parameters).
+            left_out (ids of images without a prediction), objects (true ones in the scored images),
+            scorers (name: version), rules (section `score` of the run), predict (parameters of the prediction).
         masks: Columns image_id, step, class_name, objectness, iou, kind: one row per predicted mask.
         steps: Columns image_id, step, objectness, left: one row per decoder step that was run.
     """
@@ -82,10 +82,10 @@ class Scores:
 
 
 def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
-    """Write `metrics_path` and the files of `folder`, replacing what was there.
+    """Write the metrics file and the folder of tables; old ones are replaced.
 
     Raises:
-        UserError: One of them cannot be written.
+        UserError: A file cannot be written, or `folder` contains files that rsis did not write.
     """
     with atomic_folder(folder) as temporary:
         _write_table(scores.per_image, temporary / "per_image.csv")
@@ -100,10 +100,10 @@ def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
 
 
 def read_scores(metrics_path: Path, folder: Path) -> Scores:
-    """Read what `write_scores` wrote.
+    """Read the files of `write_scores`.
 
     Raises:
-        UserError: A file is missing or is not what this module writes.
+        UserError: A file is missing or malformed.
     """
     remedy = "run `rsis score RUN` again"
     return Scores(
@@ -128,11 +128,11 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 def _read_table(path: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
     names = columns[0]
-    try:  # an image may be called "001" or "NA": read its name as the text it is
+    try:  # names are read as text, since an image may be called "001" or "NA"
         table = pd.read_csv(path, dtype={names: str}, keep_default_na=False, na_values=[""])
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
-    except ValueError as error:  # pandas' parser errors and wrong text encodings are ValueErrors
+    except ValueError as error:  # parser errors of pandas and encoding errors are ValueErrors
         raise UserError(f"{path}: not a CSV table ({' '.join(str(error).split())}); {remedy}") from error
     if tuple(table.columns[: len(columns)]) != columns:
         raise UserError(f"{path}: starts with columns {list(table.columns)}; expected {list(columns)}; {remedy}")

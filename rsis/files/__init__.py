@@ -1,1 +1,1 @@
-"""Files written whole or not at all, the manifest of a raw data set, and where each file lies."""
+"""Atomic writing of files and folders, digests, the manifest of a raw data set, and the path of each output."""

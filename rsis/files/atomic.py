@@ -1,10 +1,10 @@
-"""Writing files so that a reader finds the old one or the new one, never half of one; reading checked JSON.
+"""Atomic writing of files and folders (a reader finds the old or the new one, never a part), and reading of JSON.
 
-A folder that is written whole carries a mark, `.rsis-folder.json`, that lists what rsis put there:
+A folder that is written atomically contains a mark, `.rsis-folder.json`, which lists the files that rsis put there:
 
     {"files": ["objects.csv", "per_image.csv"], "made_by": "rsis"}
 
-Only a folder that is absent, empty, or holds nothing but what its mark lists is ever replaced.
+A folder is only replaced when it is absent, is empty, or contains no file that its mark does not list.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ from rsis.files.durable import UNFINISHED, remove_whole, replace_on_disk
 
 Value = TypeVar("Value")
 MARK = ".rsis-folder.json"
-# what looking at a folder leaves in it
+# files that file managers leave in a folder
 LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".directory"})
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path beside `path`, which is renamed to `path` when the block ends without an error.
 
     The temporary name has the suffix of `path`, since some writers choose a format by it. When the block
-    raises, the temporary file is removed and what stood at `path` stays.
+    raises, the temporary file is removed and the old file at `path` stays.
 
     Raises:
-        UserError: The folder cannot be made, the disk is full or not writable.
+        UserError: The folder cannot be made, the disk is full, or the disk is not writable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,13 +55,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place, with a mark in it, when the block ends well.
+    """Yield a temporary folder beside `path`, which replaces `path` when the block ends without an error.
 
-    Of a link the folder it points to is replaced, not the link.
+    The new folder gets a mark. When the block raises, the new folder is removed and the old one at `path` stays. When
+    `path` is a link, the folder it points to is replaced and the link stays.
 
     Raises:
-        UserError: `path` holds something that rsis did not put there (see `check_replaceable`), the folder cannot
-            be made, the disk is full or not writable.
+        UserError: `path` contains a file that rsis did not put there (see `check_replaceable`), the folder cannot
+            be made, the disk is full, or the disk is not writable.
     """
     check_replaceable(path)
     path = path.resolve()
@@ -75,7 +76,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield temporary
         write_json(temporary / MARK, {"made_by": "rsis", "files": sorted(_files_in(temporary))})
         temporary.chmod(0o777 & ~_umask())
-        check_replaceable(path)  # again: the block may have taken hours
+        check_replaceable(path)  # again: the block may have run for hours, and files may have been added since
         if path.exists():
             path.replace(old)
         replace_on_disk(temporary, path)
@@ -89,13 +90,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse a folder that holds anything but what rsis wrote into it as a whole.
+    """Refuse a folder that contains files which `atomic_folder` did not write.
 
-    A folder may be replaced when it is absent, is empty, or carries a mark that lists all its files. What file
-    managers and notebooks leave behind (`LITTER`) does not count.
+    A folder may be replaced when it is absent, is empty, or has a mark that lists all its files. Files that file
+    managers leave behind (`LITTER`) are ignored.
 
     Raises:
-        UserError: Names the first foreign file, or says that `path` is a file or the working folder.
+        UserError: The folder contains a foreign file (the message names the first), `path` is a file, or the
+            working folder is `path` or lies in it.
     """
     where = path.resolve()
     remedy = "name another folder, or move that away, then run again"
@@ -115,7 +117,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _listed_in(folder: Path) -> set[str]:
-    """Return what the folder's mark lists, the mark included; nothing without a mark that can be read."""
+    """Return the files that the folder's mark lists, and the mark; an empty set without a readable mark."""
     try:
         mark = json.loads((folder / MARK).read_bytes())
         return {MARK, *mark["files"]} if mark["made_by"] == "rsis" else set()
@@ -124,7 +126,7 @@ def _listed_in(folder: Path) -> set[str]:
 
 
 def _files_in(folder: Path) -> Iterator[str]:
-    """Yield the paths of files, links and empty folders, relative to the folder, with forward slashes."""
+    """Yield the paths of all files, links and empty folders, relative to `folder`, with forward slashes."""
     for root, folders, files in os.walk(folder):
         here = Path(root)
         names = sorted([*files, *(name for name in folders if (here / name).is_symlink())])
@@ -134,21 +136,21 @@ def _files_in(folder: Path) -> Iterator[str]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with sorted keys, atomically, the same bytes for the same value."""
+    """Write `value` atomically as indented JSON with sorted keys; equal values give equal bytes."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path, kind: type[Value], remedy: str) -> Value:
-    """Read a JSON file that must have the shape of a pydantic model or a type.
+    """Read a JSON file and validate it against a type.
 
     Args:
         path: The file.
-        kind: What to read it as.
-        remedy: What the user can do when it is missing or wrong; ends the error message.
+        kind: The expected type: a pydantic model, a dataclass or any other type that pydantic can validate.
+        remedy: What the user can do when the file is missing or wrong; ends the error message.
 
     Raises:
-        UserError: The file is missing or unreadable, is not JSON, or has another shape; names the first fault.
+        UserError: The file is missing or unreadable, is not JSON, or is not of that type; names the first fault.
     """
     try:
         content = path.read_bytes()

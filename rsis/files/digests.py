@@ -15,6 +15,6 @@ def sha256_of(path: Path) -> str:
 
 
 def digest_of(section: BaseModel | dict[str, Any]) -> str:
-    """Return a short hexadecimal digest of a section's values, the same on every machine."""
+    """Return a digest of a section's values, 16 hexadecimal digits, the same on every machine."""
     values = section.model_dump(mode="json") if isinstance(section, BaseModel) else section
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,10 +1,11 @@
-"""Renaming what is written so that a power cut does no harm, and clearing away what killed processes left.
+"""Renames that survive a power cut, and the removal of temporary files that killed processes left.
 
-What is written gets its name when it is on the disk, and the name is on the disk before the writer goes on: after a
-power cut there is the old one or the new one as well.
+The bytes are on the disk before the rename, and the new name is on the disk before the writer continues. So after a
+power cut there is either the complete old output or the complete new one.
 
-A killed process leaves what it was at beside the output, as `.NAME.rsis-XXXXXXXX`. Behind that stands `.old` for a
-folder that was being replaced, whole as it was, and `.gone` for one that was being removed. `sweep` clears them away.
+A killed process leaves its temporary file or folder beside the output, named `.NAME.rsis-XXXXXXXX`. A folder that was
+being replaced has the further suffix `.old` and is still complete; one that was being removed has `.gone`. `sweep`
+removes the leftovers.
 """
 
 import contextlib
@@ -15,14 +16,14 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-UNFINISHED = ".rsis-"  # in the name of what is not finished
+UNFINISHED = ".rsis-"  # part of the name of each temporary file and folder
 _LEFTOVER = re.compile(
     r"\.(?P<name>.+)\.rsis-[a-z0-9_]{8}(?P<suffix>(?!\.(?:old|gone)$)\.[^.]+)?(?P<end>\.old|\.gone)?"
 )
 
 
 def replace_on_disk(source: Path, target: Path) -> None:
-    """Rename a file or a folder once its bytes are on the disk; return when the new name is there too.
+    """Sync a file or a folder to the disk, rename it, and sync the new name.
 
     Raises:
         OSError: The disk is full or fails.
@@ -33,24 +34,28 @@ def replace_on_disk(source: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Return when a file, or all that is in a folder, is on the disk."""
+    """Write a file, or a folder and all that it contains, to the disk; return when it is there."""
     everything = [path, *path.rglob("*")] if path.is_dir() else [path]
-    with ThreadPoolExecutor(min(16, len(everything))) as pool:  # disks write what many ask for at once in one go
+    with ThreadPoolExecutor(min(16, len(everything))) as pool:  # disks are faster with many requests at once
         list(pool.map(_sync, [item for item in everything if item == path or not item.is_symlink()]))
 
 
 def sweep(*paths: Path) -> None:
-    """Remove what killed processes left beside outputs; call it under the lock of the stage that writes them.
+    """Remove the leftovers of killed processes beside outputs; call it under the lock of the stage that writes them.
 
-    Of a folder that was being replaced, and of which only the old one is whole, the old one gets its name back.
+    When the process was killed after it had moved the old folder away and before the new one took its place, the old
+    folder gets its name back.
+
+    Args:
+        paths: The outputs, files or folders.
     """
-    # of a linked folder leftovers stand beside what it points to
+    # the leftovers of a linked folder lie beside the folder that the link points to
     for path in {place for output in paths for place in (output, output.resolve())}:
         for entry in path.parent.glob(f".*{UNFINISHED}*") if path.parent.is_dir() else ():
             found = _LEFTOVER.fullmatch(entry.name)
             if found is None or path.name != f"{found['name']}{found['suffix'] or ''}":
                 continue
-            with contextlib.suppress(OSError):  # of a full or write-protected disk is said where it matters
+            with contextlib.suppress(OSError):  # the stage itself reports a full or write-protected disk
                 if found["end"] == ".old" and entry.is_dir() and not path.exists():
                     entry.replace(path)
                 elif entry.is_dir() and not entry.is_symlink():
@@ -60,7 +65,7 @@ def sweep(*paths: Path) -> None:
 
 
 def remove_whole(folder: Path) -> None:
-    """Remove a folder of a temporary name, which half removed no longer looks like one to put back."""
+    """Remove a temporary folder; it is renamed first, so that `sweep` never restores a partly removed folder."""
     gone = folder.with_name(f"{folder.name.removesuffix('.old').removesuffix('.gone')}.gone")
     with contextlib.suppress(OSError):
         folder.replace(gone)
@@ -69,18 +74,18 @@ def remove_whole(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, to the disk."""
+    """Make the system write one file, or the list of names in a folder, to the disk."""
     flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) if path.is_dir() else os.O_RDONLY
     try:
         handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     except PermissionError:
-        if path.is_dir():  # a folder may be one to write into and not one to list
+        if path.is_dir():  # a folder may be writable but not readable
             return
         raise
     try:
         os.fsync(handle)
     except OSError as error:
-        # some file systems take none for folders and none for what is no plain file
+        # some file systems do not support fsync on folders and on special files
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise
     finally:

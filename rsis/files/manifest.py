@@ -1,6 +1,6 @@
-"""The list of a raw data set's files with their digests: MANIFEST.json, written by `rsis download`.
+"""The manifest of a raw data set: MANIFEST.json, the list of its files with their digests, by `rsis download`.
 
-It stands in `data/raw/NAME` and says where the data is and what it was. For two files it reads
+The manifest lies in `data/raw/NAME`. An example with two files:
 
     {
       "dataset": "plants",
@@ -13,11 +13,11 @@ It stands in `data/raw/NAME` and says where the data is and what it was. For two
       "source": {"kind": "plants", "seed": 1}
     }
 
-`root` is "." for data that lies beside the manifest. For a folder of the user's it is a path relative to the manifest
-where the folder lies in the project (so that the project may be moved), else an absolute one.
+`root` is "." for data that lies beside the manifest. For a user's folder it is relative to the manifest when that
+folder lies in the project (so that the project may be moved), and absolute otherwise.
 `source` repeats the data set's source section of params.yaml. `files` is sorted by path; a path is
-relative to the root and has forward slashes. Hidden files and folders, what file managers leave behind, READMEs and
-MANIFEST.json itself are not listed: a corrected README makes no other data set.
+relative to the root and has forward slashes. Not listed are hidden files and folders, the files that file managers
+leave behind, READMEs (a corrected README does not make a different data set) and MANIFEST.json itself.
 """
 
 import hashlib
@@ -38,11 +38,11 @@ _READMES = frozenset({"readme", "readme.md", "readme.txt", "readme.rst"})
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What a file was when it was recorded.
+    """Size and digest of a file at the time of the download.
 
     Attributes:
-        size: Bytes.
-        sha256: SHA-256 of its bytes, in hexadecimal.
+        size: Size in bytes.
+        sha256: SHA-256 of the bytes, in hexadecimal.
     """
 
     size: int
@@ -54,10 +54,10 @@ class Manifest:
     """The files of a raw data set.
 
     Attributes:
-        dataset: Its name in params.yaml.
-        root: Absolute folder that holds the files.
+        dataset: Name of the data set in params.yaml.
+        root: Absolute path of the folder that contains the files.
         files: Record of each file by its path relative to `root`, sorted.
-        source: The source section of params.yaml it was made from.
+        source: The data set's source section of params.yaml at the time of the download.
     """
 
     dataset: str
@@ -67,14 +67,14 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 over all records: equal for equal files, wherever they lie."""
+        """One SHA-256 over all records, in hexadecimal: equal for equal files, whatever `root` is."""
         lines = (f"{path}\0{record.size}\0{record.sha256}\n" for path, record in sorted(self.files.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class _Content:
-    """The JSON file as it is."""
+    """The content of the JSON file."""
 
     schema_version: Literal[1]
     dataset: str
@@ -87,13 +87,13 @@ def write_manifest(folder: Path, dataset: str, root: Path, source: Mapping[str, 
     """Hash every file under `root` and write `folder/MANIFEST.json`.
 
     Args:
-        folder: Where the manifest goes; may be `root` itself.
+        folder: Folder that the manifest is written into; may be `root` itself.
         dataset: Name of the data set.
-        root: The data.
-        source: What it was made from, as JSON values.
+        root: Folder of the data.
+        source: The source section of params.yaml, as JSON values.
 
     Raises:
-        UserError: `root` is no folder, holds no file or cannot be read, or `folder` cannot be written.
+        UserError: `root` is no folder, contains no file or cannot be read, or `folder` cannot be written.
     """
     folder, root = folder.resolve(), root.resolve()
     if not root.is_dir():
@@ -116,7 +116,7 @@ def write_manifest(folder: Path, dataset: str, root: Path, source: Mapping[str, 
 
 
 def _root_from(folder: Path, root: Path) -> str:
-    """Return how the manifest in `folder` names the root."""
+    """Return the text that names `root` in the manifest of `folder`."""
     project = Path.cwd().resolve()
     if root == folder or (folder.is_relative_to(project) and root.is_relative_to(project)):
         return Path(os.path.relpath(root, folder)).as_posix()
@@ -127,17 +127,17 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `folder/MANIFEST.json`.
 
     Raises:
-        UserError: It is missing, or is not a manifest of this schema version.
+        UserError: The manifest is missing or is not of this schema version.
     """
     content = read_json(folder / NAME, _Content, f"run `rsis download {folder.name}`")
     return Manifest(content.dataset, (folder / content.root).resolve(), content.files, content.source)
 
 
 def verify(manifest: Manifest) -> None:
-    """Check that the data is what it was when the manifest was written.
+    """Check that the data has not changed since the manifest was written.
 
     Raises:
-        UserError: Names the first file that is missing, has another size or other bytes, or was added.
+        UserError: A file is missing, has another size or other bytes, or was added; the message names the first.
     """
     advice = _advice(manifest)
     try:
@@ -158,7 +158,7 @@ def verify(manifest: Manifest) -> None:
 
 
 def read_recorded(manifest: Manifest, path: Path) -> bytes:
-    """Return the bytes of one file under the manifest's root, after comparing them with those recorded.
+    """Return the bytes of one file under the manifest's root, after a check of size and digest.
 
     Raises:
         UserError: The file is missing, has another size or other bytes, or is not recorded.
@@ -185,7 +185,7 @@ def _advice(manifest: Manifest) -> str:
 
 
 def _list_files(root: Path) -> list[str]:
-    """Return the sorted relative paths of the files under `root`, through links but each folder once."""
+    """Return the sorted relative paths of the files under `root`; links are followed, each folder is visited once."""
     seen = {root.resolve()}
     found: list[str] = []
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_raise):

@@ -1,12 +1,12 @@
-"""Which single files rsis wrote, told by what is in them, so that no option overwrites a file of the user's.
+"""A check of file content which prevents that an option of the command line overwrites a user's own file.
 
-A file that an option names is replaced if it is absent, empty, or of the kind that is about to be written:
+A file that an option names may be written when it is absent, is empty, or has the kind that is about to be written:
 
-    predictions    its first line opens a prediction file (`rsis.prediction_file`)
-    metrics        a JSON object of finite numbers, each named by its scorer ("cvppp/sbd")
-    checkpoint     safetensors whose header has our description (`rsis.checkpoint.file`)
-    export         ONNX or TorchScript that says of itself what `rsis export` writes (`rsis.checkpoint.export`)
-    note           what `rsis check --all --note` leaves for DVC
+    predictions    the first line is the header of a prediction file (`rsis.prediction_file`)
+    metrics        a JSON object of finite numbers whose keys name their scorer ("cvppp/sbd")
+    checkpoint     safetensors whose metadata has the key "rsis" (`rsis.checkpoint.file`)
+    export         ONNX or TorchScript with the metadata that `rsis export` writes (`rsis.checkpoint.export`)
+    note           the file that `rsis check --all --note` writes for DVC
 """
 
 import json
@@ -20,7 +20,7 @@ from zipfile import BadZipFile, ZipFile
 from rsis.errors import UserError
 
 Kind = Literal["predictions", "metrics", "checkpoint", "export", "note"]
-_LONGEST = 4_000_000  # bytes of a header, or of a file of figures
+_LONGEST = 4_000_000  # bytes of a header, or of a metrics file
 _SCORERS = ("cityscapes/", "coco/", "cvppp/", "voc/")
 _PREDICTIONS = {"checkpoint", "class_names", "dataset", "images", "parameters", "run", "schema_version", "split"}
 _WHAT = {
@@ -33,12 +33,12 @@ _WHAT = {
 
 
 def check_file(path: Path, kind: Kind, *, force: bool = False) -> None:
-    """Refuse to replace a file that is not of a kind that rsis writes there.
+    """Refuse to overwrite a file that rsis did not write.
 
     Args:
-        path: What is about to be written.
-        kind: What it will be.
-        force: Take any plain file.
+        path: The file that is about to be written.
+        kind: The kind of file that is about to be written.
+        force: Allow any plain file to be overwritten, whatever its content.
 
     Raises:
         UserError: `path` is a folder or no plain file, or its content is not of that kind and `force` is false.
@@ -93,7 +93,7 @@ def _is_export(path: Path) -> bool:
             return any(name.endswith("/extra/rsis.num_steps") for name in archive.namelist())
     except (BadZipFile, NotImplementedError, ValueError):
         pass
-    with path.open("rb") as file:  # ONNX is a message whose last fields are what it says of itself
+    with path.open("rb") as file:  # an ONNX file is a protobuf message whose last fields are its metadata
         first = file.read(1)
         file.seek(max(0, path.stat().st_size - _LONGEST))
         return first == b"\x08" and b"rsis.num_steps" in file.read()

@@ -1,4 +1,4 @@
-"""Where each stage puts what it makes, relative to the folder that holds params.yaml."""
+"""The path of each stage's output, relative to the folder of params.yaml."""
 
 import os
 from pathlib import Path
@@ -11,61 +11,69 @@ OUTPUTS = tuple(
 REPORTS = Path("reports")
 REFERENCE = REPORTS / "reference"
 STATE = Path("state")
-# Says to DVC that the table of `rsis check --all` was shown; a download that fails removes it.
+# Its existence tells DVC that `rsis check --all` has shown its table; a failed download removes it.
 SOURCES_NOTE = STATE / "sources.txt"
 
 
 def output_beside(folder: Path) -> Path | None:
-    """Return the first of `OUTPUTS` that a folder of the user's lies in, is, or contains; None if it is clear of all.
+    """Return the first of `OUTPUTS` that overlaps with a user's folder; None when there is none.
+
+    Two folders overlap when they are the same or one contains the other.
 
     Args:
         folder: Absolute, or relative to the working folder; need not exist.
     """
     where = Path(os.path.realpath(folder))
     for output in OUTPUTS:
-        taken = Path(os.path.realpath(output))
-        if where.is_relative_to(taken) or taken.is_relative_to(where):
+        output_folder = Path(os.path.realpath(output))
+        if where.is_relative_to(output_folder) or output_folder.is_relative_to(where):
             return output
     return None
 
 
 def raw_folder(dataset: str) -> Path:
-    """Return the folder of a data set's manifest and, unless it is the user's, of its raw files."""
+    """Return the folder of a data set's manifest, and of its raw files unless these lie in a user's folder."""
     return Path("data/raw") / dataset
 
 
 def processed_folder(dataset: str) -> Path:
-    """Return the folder of a data set's prepared files, one a split."""
+    """Return the folder of a data set's prepared files, one for each split."""
     return Path("data/processed") / dataset
 
 
 def model_file(run: str) -> Path:
-    """Return a run's checkpoint."""
+    """Return the path of a run's checkpoint."""
     return Path("models") / f"{run}.safetensors"
 
 
 def history_folder(run: str) -> Path:
-    """Return the folder of a run's curves and of what it was trained from."""
+    """Return the folder of a run's training curves and of the record of its training inputs."""
     return Path("history") / run
 
 
 def predictions_file(run: str) -> Path:
-    """Return a run's prediction file."""
+    """Return the path of a run's prediction file."""
     return Path("predictions") / f"{run}.json"
 
 
 def metrics_file(run: str) -> Path:
-    """Return the file of a run's figures."""
+    """Return the path of a run's metrics file."""
     return Path("metrics") / f"{run}.json"
 
 
 def scores_folder(run: str) -> Path:
-    """Return the folder of the tables behind a run's figures."""
+    """Return the folder of the tables behind a run's metrics."""
     return Path("scores") / run
 
 
 def split_metrics_file(name: str) -> Path:
-    """Return the file of the figures of another split than a run's own; out of `metrics/`, which DVC compares."""
+    """Return the path of the metrics of a split other than the run's own.
+
+    The file is not in `metrics/`, since DVC compares all files there.
+
+    Args:
+        name: "RUN-SPLIT".
+    """
     return Path("scores") / f"{name}.json"
 
 
@@ -75,10 +83,10 @@ def analysis_folder(run: str) -> Path:
 
 
 def submission_folder(run: str) -> Path:
-    """Return the folder of what a benchmark's organisers take."""
+    """Return the folder of a run's submission to the organisers of its benchmark."""
     return Path("submissions") / run
 
 
 def lock_file(stage: str, name: str) -> Path:
-    """Return the lock of a stage of a data set or run."""
+    """Return the path of the lock file of a stage and its data set or run."""
     return STATE / "locks" / f"{stage}-{name}.lock"

@@ -1,4 +1,4 @@
-"""The training objective: mask, class and objectness terms over matched objects."""
+"""The training objective: mask, class, objectness and box terms over matched steps and objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rsis.structures import Batch, Losses, RSISOutput
 
 
 def at_least_one(count: torch.Tensor) -> torch.Tensor:
-    """Return a count that can be divided by."""
+    """Return the count, or 1 if it is 0, as a divisor."""
     return count.clamp(min=1)
 
 
@@ -21,17 +21,17 @@ class Criterion:
     """L = mask_weight * L_mask + lambda * L_class + gamma * L_stop (paper, equation 5, with mask_weight 1).
 
     Attributes:
-        class_weight: lambda; the schedule may hold the term back.
-        stop_weight: gamma; the schedule may hold the term back.
-        stop_balance: w in 0..1: steps with an object weigh 1 - w in the objectness term, the step after
-            the last object weighs w (released code: 0.5).
-        box_weight: Of the box term, which is in force wherever the network has a box head (the paper's fourth
-            version; its weight is not known).
-        matching: Whether steps are matched with objects at the least cost (the paper); false makes step t answer
-            for object t of the batch, whatever it predicts.
+        class_weight: lambda; the schedule decides from when on the term counts.
+        stop_weight: gamma; the schedule decides from when on the term counts.
+        stop_balance: w in 0..1: steps with an object have weight 1 - w in the objectness term, the step after
+            the last object has weight w (released code: 0.5).
+        box_weight: Weight of the box term, which counts whenever the network has a box head (the paper's fourth
+            version, which does not give the weight).
+        matching: Whether steps are matched with objects at the least total cost (the paper); false assigns object t
+            of the batch to step t, whatever the step predicts.
         mask_weight: Above 0 (paper: 1). It scales all costs of the matching alike, so the matching does not depend
-            on it. (Released code: a pair that may not be costs 10, so with a weight above 10 steps could go without
-            an object.)
+            on it. (In the released code a forbidden pair costs 10, so with a weight above 10 a step could be left
+            without an object.)
     """
 
     class_weight: float
@@ -51,23 +51,23 @@ class Criterion:
         use_stop: bool,
         divisor: Callable[[torch.Tensor], torch.Tensor] = at_least_one,
     ) -> tuple[Losses, torch.Tensor]:
-        """Match and sum up.
+        """Match steps with objects and compute the losses.
 
-        All terms are computed and reported; `use_class` and `use_stop` say which enter the total. The
-        result does not depend on padding nor, with matching, on the order of the targets; steps beyond an image's
-        objects get no gradient from the mask and class terms.
+        All terms are computed and reported; `use_class` and `use_stop` say which are part of the total. The
+        result does not depend on padding and, with matching, not on the order of the targets. Steps beyond an
+        image's objects get no gradient from the mask and class terms.
 
         Args:
-            output: The network's, T steps.
-            mask_probs: float [B, T, H, W], the masks' probabilities at the size of the targets.
+            output: Output of the network for T steps.
+            mask_probs: float [B, T, H, W], 0..1, mask probabilities at the size of the targets.
             batch: The targets.
-            use_class: Whether lambda is in force.
-            use_stop: Whether gamma is in force.
-            divisor: Makes of the number of matched objects, or of counted steps, in this batch what their sum is
-                divided by; where the batch is a part of a larger one, that depends on the other parts.
+            use_class: Whether the class term is part of the total.
+            use_stop: Whether the objectness term is part of the total.
+            divisor: Maps the number of matched objects (or of counted steps) in this batch to the number that their
+                sum is divided by. It takes the other parts into account where this batch is one part of a larger one.
 
         Returns:
-            The losses, and the object of each step, int64 [B, T], see `rsis.loss.matching`.
+            The losses, and the object assigned to each step, int64 [B, T], see `rsis.loss.matching`.
         """
         overlaps = soft_iou(mask_probs, batch.target_masks, batch.valid)  # [B, T, N]
         if self.matching:
@@ -105,7 +105,7 @@ class Criterion:
         num_instances: torch.Tensor,
         divisor: Callable[[torch.Tensor], torch.Tensor],
     ) -> torch.Tensor:
-        """Return the balanced cross-entropy over each image's steps 1 .. N+1."""
+        """Return the balanced binary cross-entropy over the first N_b + 1 steps of each image, N_b its objects."""
         steps = torch.arange(logits.shape[1], device=logits.device)
         present = (steps < num_instances[:, None]).to(logits.dtype)  # [B, T], 1 = an object at this step
         counted = steps <= num_instances[:, None]
@@ -115,9 +115,9 @@ class Criterion:
 
 
 def boxes_of(masks: torch.Tensor) -> torch.Tensor:
-    """Return float32 [B, N, 4]: (top, left, bottom, right) of bool masks [B, N, H, W] as fractions 0..1.
+    """Return the boxes of bool masks [B, N, H, W]: float32 [B, N, 4], (top, left, bottom, right) as fractions 0..1.
 
-    The box reaches from the outer edge of the first row and column that the mask has to that of the last. An
+    A box reaches from the outer edge of the mask's first row and column to the outer edge of its last ones. An
     empty mask gives four zeros.
     """
     sides = []

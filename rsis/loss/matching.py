@@ -1,4 +1,4 @@
-"""Which object each step answers for."""
+"""The assignment of objects to decoder steps."""
 
 import numpy as np
 import torch
@@ -10,13 +10,14 @@ UNMATCHED = -1
 def hungarian_match(costs: torch.Tensor, num_instances: torch.Tensor) -> torch.Tensor:
     """Assign objects to decoder steps at the least total cost (paper, section 3.3).
 
-    Only an image's first min(T, N_b) steps take part, as in the released code: the steps that come after
-    the last object answer for none. With more objects than steps the costlier ones are left out.
+    Only an image's first min(T, N_b) steps take part, as in the released code; later steps get no object. With
+    more objects than steps, the objects that would cost more are left out.
 
     Args:
-        costs: float [B, T, N], of step t answering for object n; rows and columns beyond an image's own
-            are ignored. NaN counts as the highest cost, so that a broken loss is reported, not this.
-        num_instances: int64 [B], objects N_b of each image.
+        costs: float [B, T, N], cost of assigning object n to step t; entries beyond an image's min(T, N_b) steps
+            and N_b objects are ignored. NaN counts as the highest cost: a loss that is NaN is then reported as
+            such, and not as an error of the assignment.
+        num_instances: int64 [B], number of objects N_b of each image.
 
     Returns:
         int64 [B, T] on the device of `costs`: the object of each step; -1 where there is none. Image b has
@@ -32,11 +33,14 @@ def hungarian_match(costs: torch.Tensor, num_instances: torch.Tensor) -> torch.T
 
 
 def match_in_order(num_steps: int, num_instances: torch.Tensor) -> torch.Tensor:
-    """Assign object t to step t, in the order that the objects are given in; the rest as `hungarian_match`.
+    """Assign object t to step t, in the given order of the objects.
 
     Args:
         num_steps: T.
-        num_instances: int64 [B], objects N_b of each image.
+        num_instances: int64 [B], number of objects N_b of each image.
+
+    Returns:
+        int64 [B, T], as `hungarian_match`.
     """
     steps = torch.arange(num_steps, device=num_instances.device)
     return torch.where(steps < num_instances[:, None], steps, UNMATCHED)  # [B, T]

@@ -1,1 +1,1 @@
-"""The machine a process runs on: processors, memory, locks, processes, installed packages, the checkout."""
+"""The machine that a process runs on: cores, memory, locks, worker processes, installed packages, the git commit."""

@@ -1,14 +1,14 @@
-"""Tensors in memory that the process keeps, not in memory asked of the system anew each time.
+"""A setting of glibc's allocator: the process keeps freed memory and uses it for its next tensors.
 
-By default glibc maps every block of some megabytes by itself and gives it back once it is free. The next tensor of
-that size then begins with a page fault for every 4 KiB: a fifth of the time of a training step or a prediction
-(`benchmarks/README.md`). Larger tensors than `_LARGEST_KEPT` are still mapped: keeping these too leaves holes that
-nothing fits into, a quarter of the peak and little time gained.
+By default glibc maps each block of some megabytes separately and returns it to the system when it is freed. The next
+tensor of that size then causes a page fault for every 4 KiB: a fifth of the time of a training step or a prediction
+(`benchmarks/README.md`). Tensors larger than `_LARGEST_KEPT` are still mapped separately: keeping their memory too
+would save little time and waste a quarter of the peak memory in holes that no tensor fits into.
 """
 
 import ctypes
 
-# the names and numbers of glibc's <malloc.h>
+# names and values from glibc's <malloc.h>
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _NEVER_TRIM = -1
@@ -16,16 +16,16 @@ _LARGEST_KEPT = 2**27  # bytes
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what it frees, for its next tensors; its peak grows by about a tenth.
+    """Let this process keep freed memory for its next tensors; its peak memory grows by about a tenth.
 
-    For commands that run a network until they end. A library must not decide it for its caller.
+    Only commands that run a network until they end call it: a library must not change its caller's process.
 
     Returns:
-        Whether the C library is one that can be told (glibc); with another nothing changes.
+        Whether the setting took effect. It is False with a C library other than glibc.
     """
     try:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    except (TypeError, OSError):  # no way to name the program itself: Windows
+    except (TypeError, OSError):  # Windows cannot open the running program as a library
         return False
     if mallopt is None:
         return False

@@ -1,6 +1,6 @@
-"""The packages that an installation may lack: `pip install rsis` brings what prediction and training need.
+"""Checks for optional packages: `pip install rsis` installs only what prediction and training need.
 
-The others come with an extra of pyproject.toml. Whoever is about to import one of them asks here first.
+The other packages come with an extra of pyproject.toml. Code calls `require` before it imports one of them.
 """
 
 import importlib.util
@@ -18,11 +18,11 @@ EXTRA_OF = {
     "onnxruntime": "export",
     "onnxscript": "export",
 }
-"""The extra that brings each package."""
+"""The extra that installs each optional package."""
 
 
 def missing_of(*packages: str) -> list[str]:
-    """Return those of the packages, keys of `EXTRA_OF`, that are not installed; none of them is imported."""
+    """Return those of `packages`, keys of `EXTRA_OF`, that are not installed; nothing is imported."""
     assert EXTRA_OF.keys() >= set(packages)
     return [package for package in packages if importlib.util.find_spec(package) is None]
 
@@ -30,14 +30,15 @@ def missing_of(*packages: str) -> list[str]:
 def require(what: str, *packages: str) -> None:
     """Check that packages are installed.
 
-    An import that fails although its package is there is an error of ours or of the package, and not hidden.
+    Only a missing package becomes a UserError. When an installed package fails to import, its ImportError reaches
+    the user.
 
     Args:
-        what: What needs them, in the user's words, such as "report".
+        what: The feature that needs them, in the user's words, such as "report".
         packages: Keys of `EXTRA_OF`.
 
     Raises:
-        UserError: One is not; names it and the extra that brings it.
+        UserError: A package is not installed; the message names it and the extra that installs it.
     """
     missing = missing_of(*packages)
     if missing:

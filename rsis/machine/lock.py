@@ -1,12 +1,12 @@
-"""One process at a time: what another one is doing is waited for, and it is said who it is.
+"""File locks that wait for, and name, the current holder.
 
-A lock is a file that its holder has locked with flock, so that the system frees it however the holder ends.
-Beside it stands who holds it, for messages and for `rsis status`:
+A lock is a file that its holder has locked with flock, so the system frees it whenever and however the holder ends.
+A JSON file beside it describes the holder, for messages and for `rsis status`:
 
     state/locks/train-demo.lock
     state/locks/train-demo.json    {"host": "n1", "pid": 4711, "job": "123", "since": "2026-11-24T10:00:00+00:00"}
 
-"job" is the number SLURM gave it, or null.
+"job" is the id of the holder's SLURM job, or null.
 """
 
 import contextlib
@@ -30,7 +30,14 @@ _POLL = 0.5  # seconds
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, and since when (ISO 8601, UTC)."""
+    """The process that holds a lock.
+
+    Attributes:
+        host: Name of its machine.
+        pid: Process id on that machine.
+        job: Id of its SLURM job; None outside SLURM.
+        since: When it got the lock, ISO 8601, UTC.
+    """
 
     host: str
     pid: int
@@ -38,22 +45,22 @@ class Holder:
     since: str
 
     def __str__(self) -> str:
-        """Return what a message says of it."""
+        """Return a description for messages."""
         job = "" if self.job is None else f", SLURM job {self.job}"
         return f"process {self.pid} on {self.host}{job}, since {self.since}"
 
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Hold a lock while the block runs; wait for as long as another process has it.
+    """Hold a lock while the block runs; first wait as long as another process holds it.
 
     Args:
-        path: The lock's file, suffix .lock; it stays when the lock is free.
-        what: What is being done, for the message of a process that waits.
-        is_stopped: Whether to wait no longer.
+        path: The lock file, suffix .lock; it is not removed when the lock is freed.
+        what: The work that the lock protects, for the warning of a waiting process.
+        is_stopped: Polled while waiting; true ends the wait.
 
     Raises:
-        StoppedError: `is_stopped` said so while it waited.
+        StoppedError: `is_stopped` returned true during the wait.
         UserError: The file system cannot lock files, or the folder cannot be written.
     """
     lock = _lock(path)
@@ -93,7 +100,7 @@ def holder_of(path: Path) -> Holder | None:
     except Timeout:
         try:
             return read_json(path.with_suffix(".json"), Holder, "it is written by the lock's holder")
-        except UserError:  # taken this very moment: the holder has not said yet who it is
+        except UserError:  # locked a moment ago: the holder has not written its JSON file yet
             return Holder("unknown", 0, None, "just now")
     except OSError:
         return None
@@ -102,5 +109,5 @@ def holder_of(path: Path) -> Holder | None:
 
 
 def _lock(path: Path) -> BaseFileLock:
-    # never a file whose being there is the lock: a killed process would leave it behind
+    # no fallback to a lock that is the mere existence of a file: a killed process would never remove the file
     return FileLock(path, fallback_to_soft=False, preserve_lock_file=True)

@@ -1,4 +1,4 @@
-"""One process pool for all work on many images: preparing, scoring, checking, drawing."""
+"""The process pool for work on many images: preparing, scoring, checking, drawing."""
 
 import multiprocessing
 import signal
@@ -14,9 +14,9 @@ from rsis.machine.cores import available_cores
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_AHEAD = 4  # items in flight for each process: enough to keep all busy, few enough for any memory
+_AHEAD = 4  # submitted items per process: enough to keep each busy, few enough to need little memory
 
-_worker: list[Callable[[Any], Any]] = []  # in a worker process: the function it was started for
+_worker: list[Callable[[Any], Any]] = []  # in a worker process: the one function that it runs
 
 
 def map_in_processes(
@@ -27,21 +27,23 @@ def map_in_processes(
     fewest: int = 32,
     remedy: str = "free some, then run again",
 ) -> Generator[Result]:
-    """Yield what `work` returns for each item, in the order of the items.
+    """Yield `work(item)` for each item, in the order of the items.
 
-    Few results are in memory at a time, however slow the consumer is. Close the generator (`contextlib.closing`) to
+    Few results are in memory at a time, even with a slow consumer. Close the generator (`contextlib.closing`) to
     stop the processes early.
 
     Args:
-        work: Picklable; sent once to each process, so it may hold a reader or tables that items are looked up in.
-        items: For example one for each image.
-        workers: Processes; None for as many as pay, 1 or less for this process alone. The results do not depend on it.
-        fewest: How many items take a process as long as its start; with None for `workers`, each has at least these.
-        remedy: What to do when memory is short, for the error.
+        work: Picklable. It is sent only once to each process, so it may hold a reader or large tables.
+        items: The inputs, for example one for each image.
+        workers: Number of processes. 1 or less works in this process. None chooses a number by the cores and
+            `fewest`. The results do not depend on it.
+        fewest: Number of items whose work takes as long as the start of a process. With `workers` None, each process
+            gets at least this many.
+        remedy: What the user can do when memory is short; ends the error message.
 
     Raises:
-        UserError: A process was killed.
-        Exception: Whatever `work` raises.
+        UserError: A worker process was killed.
+        Exception: Any exception of `work`.
     """
     if workers is None:
         workers = min(available_cores(), len(items) // fewest)
@@ -49,7 +51,7 @@ def map_in_processes(
     if workers <= 1:
         yield from map(work, items)
         return
-    # spawn: a fork of a process that runs threads (torch's, numpy's, a progress bar's) may hang
+    # spawn, not fork: a forked child of a process with threads (of torch, numpy, a progress bar) may hang
     spawn = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, spawn, initializer=_start_worker, initargs=(work,))
     pending: deque[Future[Result]] = deque()
@@ -67,7 +69,7 @@ def map_in_processes(
 
 
 def _start_worker(work: Callable[[Any], Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent stops its workers
     _worker.append(work)
 
 

@@ -1,4 +1,4 @@
-"""One progress bar for all work that takes a while, on standard error, where no result is."""
+"""The progress bar of all long work; it is on standard error, since results are printed on standard output."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -10,6 +10,6 @@ Item = TypeVar("Item")
 
 
 def shown(items: Iterable[Item], label: str, total: int, *, wanted: bool = True) -> Iterable[Item]:
-    """Yield the items, and show how many there were of `total`, if standard error is a terminal and it is wanted."""
+    """Yield the items, and show their number so far and `total`, if `wanted` and standard error is a terminal."""
     console = Console(stderr=True)
     return track(items, label, total, console=console, disable=not (wanted and console.is_terminal))

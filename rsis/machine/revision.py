@@ -1,10 +1,10 @@
-"""Which commit of the code is at work: what a result was made with."""
+"""The git commit of the running code, recorded with each result."""
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-# What the pipeline itself writes does not make the code that wrote it another one.
+# Tracked files that the pipeline itself writes; a change in them is no change of the code.
 OUTPUTS = (":(exclude)reports", ":(exclude)metrics", ":(exclude)dvc.lock")
 
 
@@ -13,8 +13,8 @@ class Revision:
     """A commit, and whether tracked files differ from it.
 
     Attributes:
-        commit: The whole hash.
-        changed: Whether a tracked file was changed; those that the stages write do not count.
+        commit: Full hash, hexadecimal.
+        changed: Whether a tracked file differs from the commit; files that the stages write do not count.
     """
 
     commit: str
@@ -22,7 +22,7 @@ class Revision:
 
 
 def revision_of(folder: Path) -> Revision | None:
-    """Return the commit of the git repository that a folder lies in; None outside git."""
+    """Return the current commit of the git repository that contains a folder; None outside a repository."""
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
         return None

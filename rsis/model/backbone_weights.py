@@ -1,4 +1,4 @@
-"""Weights from files that others wrote; reading one runs no code of theirs."""
+"""Pretrained weights from untrusted files; reading a file never runs code from it."""
 
 from pathlib import Path
 from urllib.error import URLError
@@ -13,14 +13,14 @@ from rsis.errors import UserError
 
 
 def read_state_dict(path: Path, remedy: str) -> dict[str, torch.Tensor]:
-    """Return the tensors of a file by name, on the CPU.
+    """Read a file of weights; return its tensors by name, on the CPU.
 
     Args:
-        path: A .safetensors file, or a state dict in any of torch's serialisations.
-        remedy: What the user can do when it is none; ends the error message.
+        path: A .safetensors file, or a state dict in any of torch's serialisation formats.
+        remedy: What the user can do when the file is neither; the error message ends with it.
 
     Raises:
-        UserError: The file cannot be read, or holds anything but a state dict.
+        UserError: The file cannot be read, or holds something other than a state dict.
     """
     try:
         if path.suffix == ".safetensors":
@@ -29,7 +29,7 @@ def read_state_dict(path: Path, remedy: str) -> dict[str, torch.Tensor]:
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: cannot be read as weights ({reason}); {remedy}") from error
-    except Exception as error:  # torch raises pickle's own errors, of no common class, for foreign files
+    except Exception as error:  # for other kinds of file torch passes on pickle's errors, which share no base class
         raise UserError(f"{path}: cannot be read as weights ({type(error).__name__}); {remedy}") from error
     if not isinstance(state, dict):
         raise UserError(f"{path}: holds a {type(state).__name__}, not a state dict; {remedy}")
@@ -37,16 +37,17 @@ def read_state_dict(path: Path, remedy: str) -> dict[str, torch.Tensor]:
 
 
 def load_backbone_weights(network: nn.Module, backbone: str, weights: str) -> None:
-    """Fill a torchvision classifier with `weights`.
+    """Load `weights` into a torchvision classifier, in place.
 
     Args:
-        network: The model to fill; its classifier head is left alone when the file has none that fits.
+        network: The classifier; the weights of its classification head are never loaded.
         backbone: Its torchvision name.
         weights: A local file (.pth state dict or .safetensors), or the name of one of torchvision's weight
             sets for this backbone, for example IMAGENET1K_V1, which torchvision downloads and verifies.
 
     Raises:
-        UserError: Neither such a file nor such a name, the download failed, or the file does not fit.
+        UserError: `weights` is neither such a file nor such a name, the download failed, or the weights are not of
+            this backbone.
     """
     path = Path(weights).expanduser()
     state = _read_weights(path) if path.suffix or path.exists() else _download_weights(backbone, weights)

@@ -1,4 +1,4 @@
-"""The whole network, and its checkpoint on disk."""
+"""The paper's network: encoder and ConvLSTM decoder."""
 
 import torch
 from torch import nn
@@ -7,10 +7,8 @@ from torch.utils.checkpoint import checkpoint
 from rsis.config.runs import ModelSection
 from rsis.model.convlstm.decoder import Decoder, DecoderShape, DecoderState, join_steps, upsample
 from rsis.model.encoder import Encoder
+from rsis.model.normalization import normalize
 from rsis.structures import RSISOutput
-
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
-STD = (0.229, 0.224, 0.225)
 
 
 class RSISNetwork(nn.Module):
@@ -18,12 +16,17 @@ class RSISNetwork(nn.Module):
 
     Args:
         section: The architecture.
-        num_classes: K, the data set's classes and class 0.
-        pretrained: Whether to read `section.weights`; false when a checkpoint fills the network anyway.
+        num_classes: K, the number of classes of the data set plus 1 for class 0.
+        pretrained: Whether to load `section.weights`; false when a checkpoint fills the network anyway.
     """
+
+    no_kernels = ("decoder.mask_",)
+    """Names of convolutions whose kernels are heads: Muon is not for them."""
 
     def __init__(self, section: ModelSection, num_classes: int, *, pretrained: bool = True) -> None:
         super().__init__()
+        assert section.hidden_widths is not None
+        self.normalization = section.normalization
         shape = DecoderShape(
             hidden_widths=section.hidden_widths,
             num_classes=num_classes,
@@ -53,9 +56,13 @@ class RSISNetwork(nn.Module):
         Args:
             images: float [B, 3, H, W].
             num_steps: T, at least 1.
-            checkpoint_steps: Keep what the backward pass needs of the decoder for so many steps at a time, and run
-                them a second time for it: memory grows half as fast with T, a training step takes 20 to 30 % longer
-                (benchmarks/README.md). None keeps everything. The result is the same.
+            checkpoint_steps: Number of decoder steps in a segment of gradient checkpointing: the backward pass runs
+                each segment a second time instead of storing its activations. Memory grows half as fast with T, a
+                training step takes 20 to 30 % longer (benchmarks/README.md). None stores all activations. The result
+                is the same.
+
+        Returns:
+            The outputs of all T steps.
         """
         state = self.start(images)
         if checkpoint_steps is None or not torch.is_grad_enabled():
@@ -73,18 +80,19 @@ class RSISNetwork(nn.Module):
         return state
 
     def decode(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
-        """Run the decoder for `num_steps` steps, from `state` on; return their outputs and the state after them."""
+        """Run `num_steps` decoder steps, starting from `state`; return their outputs and the state after them."""
         output: tuple[RSISOutput, DecoderState] = self.decoder(state, num_steps)
         return output
 
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """Return uint8 RGB images [B, 3, H, W] as this network wants them, float32."""
+        return normalize(images, kind=self.normalization)
 
-def normalize(images: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Return uint8 RGB images [B, 3, H, W] scaled to 0..1, less ImageNet's mean, over its deviation."""
-    mean = torch.tensor(MEAN, dtype=dtype, device=images.device)[:, None, None]
-    std = torch.tensor(STD, dtype=dtype, device=images.device)[:, None, None]
-    return (images.to(dtype) / 255 - mean) / std
+    def mask_probs(self, output: RSISOutput, size: tuple[int, int]) -> torch.Tensor:
+        """Return the masks' probabilities [B, T, H, W] at the size (H, W) of the images."""
+        return mask_probs(output, size)
 
 
 def mask_probs(output: RSISOutput, size: tuple[int, int]) -> torch.Tensor:
-    """Return the masks' probabilities [B, T, H, W] at the network's input size (H, W)."""
+    """Return the mask probabilities [B, T, H, W], 0..1, upsampled to `size` (H, W), the network's input size."""
     return torch.sigmoid(upsample(output.mask_logits, size))

@@ -1,1 +1,1 @@
-"""The order in which the network emits its objects (paper, section 4.7)."""
+"""Analysis of the order in which the network predicts objects (paper, section 4.7)."""

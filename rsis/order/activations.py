@@ -1,7 +1,7 @@
-"""What the encoder's blocks say inside each emitted object, before and after training.
+"""Activations of the encoder's blocks inside each predicted object, before and after training.
 
-The activation of a block is the mean over the channels of its rectified output, resized bilinearly to the network's
-input; inside a mask, its mean and its maximum are taken (the paper does not say which it took).
+The activation of a block is the mean over the channels of its rectified output, resized bilinearly to the size of the
+network's input. For each mask its mean and its maximum are computed (the paper does not say which of them it used).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
-from rsis.model.network import RSISNetwork, normalize
+from rsis.model.any import Network, make_network
 from rsis.order.correlation import Emission
 from rsis.predict.decode import DetectedObjects, find_objects
 
@@ -24,13 +24,13 @@ POOLINGS = ("mean", "max")
 
 @dataclass(frozen=True)
 class Observed:
-    """One image, what was emitted for it, and the encoder's maps.
+    """One image with its predicted objects and the activations of the encoder.
 
     Attributes:
         emission: Its objects as numbers.
-        image: uint8 [H, W, 3], as the network saw it.
+        image: uint8 [H, W, 3], RGB, at the size of the network's input.
         masks: bool [n, H, W], in predicted order.
-        maps: For (block, stage) float [H, W], the block's activation.
+        maps: By (block, stage) float [H, W], the block's activation.
     """
 
     emission: Emission
@@ -39,23 +39,23 @@ class Observed:
     maps: dict[tuple[str, str], np.ndarray]
 
 
-def untrained(run: RunSection, num_classes: int) -> RSISNetwork:
+def untrained(run: RunSection, num_classes: int) -> Network:
     """Return the network that the run's training began with: the same random numbers, the same weights.
 
     Raises:
-        UserError: The weights it started from are not there and cannot be fetched.
+        UserError: The pretrained weights of the backbone are missing and cannot be downloaded.
     """
     pl.seed_everything(run.train.seed, workers=True, verbose=False)
-    return RSISNetwork(run.model, num_classes).eval()
+    return make_network(run.model, num_classes).eval()
 
 
-def observe(networks: dict[str, RSISNetwork], split: PreparedSplit, run: RunSection) -> Iterator[Observed]:
+def observe(networks: dict[str, Network], split: PreparedSplit, run: RunSection) -> Iterator[Observed]:
     """Yield every image of a split.
 
     Args:
-        networks: By stage, in eval mode, on one device; the objects are those of "after".
+        networks: The network of each stage, in eval mode, on one device; the objects are predicted by that of "after".
         split: Prepared images.
-        run: How masks are read off.
+        run: The run; its section `predict` has the thresholds.
     """
     section = run.predict
     device = next(networks["after"].parameters()).device
@@ -64,15 +64,15 @@ def observe(networks: dict[str, RSISNetwork], split: PreparedSplit, run: RunSect
         images = torch.stack([sample.image for sample in samples]).to(device)  # [B, 3, H, W]
         found = find_objects(networks["after"], images, [split.size] * len(samples), section)
         maps = {stage: activation_maps(network, images) for stage, network in networks.items()}
-        for i, (sample, emitted) in enumerate(zip(samples, found, strict=True)):
-            of_image = {(block, stage): values[i] for stage, of in maps.items() for block, values in of.items()}
-            emission = _emission(sample.image_id, split.size, emitted, of_image)
+        for i, (sample, objects) in enumerate(zip(samples, found, strict=True)):
+            image_maps = {(block, stage): values[i] for stage, of in maps.items() for block, values in of.items()}
+            emission = _emission(sample.image_id, split.size, objects, image_maps)
             picture = sample.image.permute(1, 2, 0).numpy()
-            yield Observed(emission, picture, emitted.masks, of_image)
+            yield Observed(emission, picture, objects.masks, image_maps)
 
 
 @torch.inference_mode()
-def activation_maps(network: RSISNetwork, images: torch.Tensor) -> dict[str, np.ndarray]:
+def activation_maps(network: Network, images: torch.Tensor) -> dict[str, np.ndarray]:
     """Return float32 [B, H, W] of each block of the encoder, "f4" (stride 2) to "f0" (stride 32), those there are.
 
     Args:
@@ -80,7 +80,7 @@ def activation_maps(network: RSISNetwork, images: torch.Tensor) -> dict[str, np.
         images: uint8 [B, 3, H, W] on its device.
     """
     size = (images.shape[-2], images.shape[-1])
-    features = network.encoder.backbone(normalize(images).contiguous(memory_format=torch.channels_last))
+    features = network.encoder.backbone(network.normalize(images).contiguous(memory_format=torch.channels_last))
     maps = {}
     for level, feature in enumerate(features.values()):  # shallowest first
         mean = feature.relu().mean(dim=1, keepdim=True)  # [B, 1, h, w]
@@ -90,9 +90,9 @@ def activation_maps(network: RSISNetwork, images: torch.Tensor) -> dict[str, np.
 
 
 def _emission(
-    image_id: str, size: tuple[int, int], emitted: DetectedObjects, maps: dict[tuple[str, str], np.ndarray]
+    image_id: str, size: tuple[int, int], objects: DetectedObjects, maps: dict[tuple[str, str], np.ndarray]
 ) -> Emission:
-    masks = emitted.masks
+    masks = objects.masks
     areas = masks.sum(axis=(1, 2))
     rows, columns = np.arange(size[0]), np.arange(size[1])
     centres = np.stack([masks.sum(axis=2) @ rows / areas, masks.sum(axis=1) @ columns / areas], axis=1)
@@ -100,5 +100,5 @@ def _emission(
     for (block, stage), values in maps.items():
         pools = {"mean": [values[mask].mean() for mask in masks], "max": [values[mask].max() for mask in masks]}
         activations |= {(block, pooling, stage): np.array(pooled) for pooling, pooled in pools.items()}
-    classes = emitted.class_probs.argmax(axis=1) + 1
+    classes = objects.class_probs.argmax(axis=1) + 1
     return Emission(image_id, size, classes, centres, areas, activations)

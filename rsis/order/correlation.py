@@ -1,6 +1,6 @@
-"""How far the predicted order of objects is that of some quantity of theirs: Kendall's tau, and consecutive pairs.
+"""Correlation of the predicted order of objects with their position, size or activation: Kendall's tau, and pairs.
 
-No torch here: objects come as plain numbers.
+This module does not need torch: objects are given as numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import stats
 
 PATTERNS = ("right-to-left", "bottom-to-top", "large-to-small")
-PAIR_SHARE = 0.15  # of the axis, by which a pair must differ to follow a pattern (paper, figure 7)
-LEAST_PAIRS = 20  # occurrences that make a pair of classes worth a row (paper, figure 7)
+PAIR_SHARE = 0.15  # a pair follows a pattern if it differs by more than this fraction of the axis (paper, figure 7)
+LEAST_PAIRS = 20  # a pair of classes has a row if it occurs at least this often (paper, figure 7)
 _DIRECTIONS = (
     *("right-to-left", "left-to-right"),
     *("bottom-to-top", "top-to-bottom"),
@@ -26,13 +26,13 @@ class Emission:
     """The objects of one image in predicted order, as numbers.
 
     Attributes:
-        image_id: Of the image.
-        size: (H, W) that the numbers refer to.
+        image_id: Id of the image.
+        size: (H, W) in pixels, the frame of the centres and areas.
         class_ids: int [n], 1..K-1.
         centres: float [n, 2], row and column of each mask's centre of mass.
         areas: int [n], pixels.
-        activations: For (block, pooling, stage) float [n], the block's activation inside each mask; pooling "mean"
-            or "max", stage "before" or "after" training.
+        activations: By (block, pooling, stage) float [n], the block's activation inside each mask; pooling is "mean"
+            or "max", stage is "before" or "after" training.
     """
 
     image_id: str
@@ -44,15 +44,16 @@ class Emission:
 
 
 def kendall_tau(values: np.ndarray) -> float:
-    """Return tau = (P - Q) / (n (n - 1) / 2) of the order that objects have and their order by falling value.
+    """Return Kendall's tau (tau a) between the given order of objects and their order by decreasing value.
 
-    P pairs fall, Q pairs rise, and pairs of equal value are neither, so that tau of equal values is 0 (tau a).
+    tau = (P - Q) / (n (n - 1) / 2): P pairs decrease, Q pairs increase, and pairs of equal value are neither, so tau of
+    equal values is 0.
 
     Args:
-        values: float [n], in the order to be judged; NaN for fewer than two.
+        values: float [n], in the given order.
 
     Returns:
-        -1 (the values rise) to 1 (they fall).
+        -1 (the values increase) to 1 (they decrease); NaN for fewer than two values.
     """
     n = len(values)
     if n < 2:
@@ -62,10 +63,10 @@ def kendall_tau(values: np.ndarray) -> float:
 
 
 def taus(emissions: Sequence[Emission]) -> pd.DataFrame:
-    """Return tau of each image with two objects or more, against every order.
+    """Return tau of each image with two objects or more, for every pattern and block.
 
-    Columns image_id, objects, pattern (of `PATTERNS`, or a block "f0".."f4"), pooling ("" for patterns), stage
-    ("after" for patterns: they are of the trained network's masks alone), tau.
+    The columns are image_id, objects, pattern (of `PATTERNS`, or a block "f0".."f4"), pooling ("" for patterns), stage
+    ("after" for patterns, which depend only on the masks of the trained network), tau.
     """
     rows = []
     for item in emissions:
@@ -78,11 +79,11 @@ def taus(emissions: Sequence[Emission]) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Sum up `taus` over images.
+    """Average `taus` over images.
 
-    Columns pattern, pooling, stage, tau (mean over images), low and high (its 95 % bootstrap interval over images,
-    percentiles of 9999 resamples; NaN for one image), abs_tau (mean of the images' |tau|), consistency (share of
-    images whose tau has the sign of the mean, 0..1) and images.
+    The columns are pattern, pooling, stage, tau (mean over images), low and high (its 95 % bootstrap interval over
+    images, percentiles of 9999 resamples; NaN for one image), abs_tau (mean of the images' |tau|), consistency
+    (fraction of images whose tau has the sign of the mean, 0..1) and images.
     """
     rows = []
     for key, group in table.groupby(["pattern", "pooling", "stage"], sort=False):
@@ -112,18 +113,18 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def consecutive_pairs(emissions: Sequence[Emission], class_names: Sequence[str]) -> pd.DataFrame:
-    """Say of objects that follow one another which way the sequence moves, by the classes of the two.
+    """Return in which direction pairs of consecutive objects move, by the classes of the two objects.
 
-    A pair moves along an axis of the image when the centres differ by more than 15 % of its length, and by size when
-    the areas differ by more than 15 % of the larger one.
+    A pair moves along an axis of the image if the centres differ by more than 15 % of the axis' length, and by size if
+    the areas differ by more than 15 % of the larger area.
 
     Args:
-        emissions: Of any images.
-        class_names: Of classes 1..K-1.
+        emissions: The objects of any images.
+        class_names: Names of classes 1..K-1.
 
     Returns:
-        A row for each two classes with at least 20 such pairs, the most frequent first, and one for all pairs of
-        whatever class, the first: columns first, second (class names; "any"), pairs, and the share 0..1 of pairs
+        First a row for all pairs of any class, then a row for each two classes with at least 20 pairs, the most
+        frequent first. The columns are first, second (class names, or "any"), pairs, and the fractions 0..1 of pairs
         that move right-to-left, left-to-right, bottom-to-top, top-to-bottom, large-to-small, small-to-large.
     """
     moves = [row for item in emissions for row in _moves(item, class_names)]
@@ -139,7 +140,7 @@ def consecutive_pairs(emissions: Sequence[Emission], class_names: Sequence[str])
 
 
 def _moves(item: Emission, class_names: Sequence[str]) -> list[tuple[object, ...]]:
-    """Return the two class names and six truths for each pair of consecutive objects."""
+    """Return the two class names and, for each of the six directions, a bool for each pair of consecutive objects."""
     rows: list[tuple[object, ...]] = []
     for i in range(len(item.areas) - 1):
         (y, x), (next_y, next_x) = item.centres[i], item.centres[i + 1]

@@ -1,4 +1,4 @@
-"""Figures of the order analysis: tau of every order, the way that pairs move, heat maps of first and last objects."""
+"""Figures of the order analysis: tau of every order, directions of pairs, activations with first and last objects."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from rsis.order.activations import STAGES, Observed
 from rsis.report.figures.panel import BLUE, INK, MARK, RED, SETTINGS, ReportImage, legend, panel, picture
 
 _FIRST, _LAST = "#e69f00", "#56b4e9"
-_MOST_ROWS = 12  # of pairs of classes
+_MOST_ROWS = 12  # most pairs of classes that are shown
 
 
 @mpl.rc_context(SETTINGS)
 def tau_figure(run: str, table: pd.DataFrame) -> ReportImage:
-    """Return the mean tau of each order with its interval; blocks by their mean activation.
+    """Return the mean tau of each order with its interval; for blocks, of the mean activation.
 
     Args:
         run: Name of the run.
@@ -45,7 +45,7 @@ def tau_figure(run: str, table: pd.DataFrame) -> ReportImage:
 
 @mpl.rc_context(SETTINGS)
 def pair_figure(run: str, pairs: pd.DataFrame) -> ReportImage:
-    """Return which way consecutive objects move, a row for each two classes (`consecutive_pairs`)."""
+    """Return the directions in which consecutive objects move, a row for each two classes (`consecutive_pairs`)."""
     shown = pairs.head(_MOST_ROWS)
     figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(shown)), dpi=110, layout="constrained")
     axes = figure.subplots(1, 3, sharey=True)
@@ -71,7 +71,7 @@ def pair_figure(run: str, pairs: pd.DataFrame) -> ReportImage:
 
 @mpl.rc_context(SETTINGS)
 def heat_figure(run: str, observed: Sequence[Observed]) -> ReportImage:
-    """Return the deepest block's activation before and after training, with the first and the last object.
+    """Return the activation of the deepest block before and after training, with the first and the last object.
 
     Args:
         run: Name of the run.

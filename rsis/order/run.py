@@ -1,10 +1,10 @@
-"""`rsis analyze`: the order analysis of one run, as tables, figures and a page beside the paper's numbers.
+"""`rsis analyze`: the order analysis of one run, as tables, figures and a page that compares it with the paper.
 
 analysis/<run>/order.csv     mean tau of every order with its interval, see `rsis.order.correlation.summary`
 analysis/<run>/images.csv    tau of every image, see `rsis.order.correlation.taus`
 analysis/<run>/pairs.csv     consecutive objects, see `rsis.order.correlation.consecutive_pairs`
 analysis/<run>/*.png         figures
-analysis/<run>/index.md, index.html   all of it on a page; the HTML carries its pictures
+analysis/<run>/index.md, index.html   a page with all of this; the HTML contains its pictures
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,30 +26,30 @@ from rsis.order.figures import heat_figure, pair_figure, tau_figure
 from rsis.report.render import render
 from rsis.report.tables.published import Published, load_published
 
-_SHOWN = 4  # images with heat maps
+_SHOWN = 4  # number of images that are shown with activations
 
 
 def analyze(
     name: str, run: RunSection, processed: Path, checkpoint: Path, folder: Path, *, progress: bool
 ) -> list[list[str]]:
-    """Analyse the order in which a trained run emits objects, and write what was found.
+    """Analyse the order in which a trained run predicts objects, and write the results.
 
     Args:
         name: Name of the run.
         run: Its section of params.yaml.
-        processed: Folder with the prepared splits; the run's own split of `predict` is analysed.
+        processed: Folder with the prepared splits; the split `predict.split` of the run is analysed.
         checkpoint: The trained network.
-        folder: Where everything goes; an earlier analysis there is replaced.
+        folder: The folder to write to; an earlier analysis there is replaced.
         progress: Whether to show a progress bar.
 
     Returns:
-        The table beside the paper's, its heading first.
+        The rows of the table that compares the run with the paper, its heading first.
 
     Raises:
         UserError: The checkpoint or the split is missing or damaged, they do not fit each other, or no image has
-            two predicted objects; or `folder` holds what rsis did not write.
+            two predicted objects; or `folder` contains files that rsis did not write.
     """
-    check_replaceable(folder)  # before minutes of analysis
+    check_replaceable(folder)  # fail now, and not after minutes of analysis
     split = PreparedSplit(processed / f"{run.predict.split}.h5")
     network, info = load_checkpoint(checkpoint, expected=run.model)
     if info.size != split.size or info.class_names != split.class_names:
@@ -86,9 +86,10 @@ def analyze(
 
 
 def _collect(seen: Iterable[Observed]) -> tuple[list[Emission], list[Observed]]:
-    """Return every image's emission, and some images whole, evenly spaced over those with two objects or more.
+    """Return the emissions of all images, and `_SHOWN` images, evenly spaced over those with two objects or more.
 
-    Few are kept while it is not known how many there will be: of twice as many as are shown, every other goes.
+    The number of images is not known in advance. So that few are in memory, every second one is dropped whenever more
+    than twice `_SHOWN` are kept.
     """
     emissions: list[Emission] = []
     kept: list[Observed] = []
@@ -107,11 +108,11 @@ def _collect(seen: Iterable[Observed]) -> tuple[list[Emission], list[Observed]]:
 
 
 def beside_paper(means: pd.DataFrame, published: Published) -> list[list[str]]:
-    """Return the table of tau, ours and the paper's, as text: a heading, then a row for each order.
+    """Return the table of our tau and the paper's as text: a heading, then a row for each order.
 
     Args:
         means: See `rsis.order.correlation.summary`.
-        published: The literature's numbers.
+        published: Results from the literature.
     """
     tables = [table for table in published.tables.values() if table.kind == "order"]
     poolings = [f"ours, {pooling} activation" for pooling in POOLINGS]
@@ -127,7 +128,7 @@ def beside_paper(means: pd.DataFrame, published: Published) -> list[list[str]]:
 
 
 def _ours(means: pd.DataFrame, pattern: str, pooling: str) -> str:
-    """Return "before → after [low, high]" of an order; for one of the image there is no before, and no pooling."""
+    """Return "before → after [low, high]" of an order; orders by position or size have no "before" and no pooling."""
     found = means[(means["pattern"] == pattern) & means["pooling"].isin(["", pooling])]
     numbers = {row["stage"]: row for row in found.to_dict("records")}
     if "after" not in numbers:

@@ -1,1 +1,1 @@
-"""`rsis init`: from a folder of somebody's own annotated pictures to entries in params.yaml."""
+"""`rsis init`: add entries to params.yaml for a user's folder of annotated pictures."""

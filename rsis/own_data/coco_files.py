@@ -1,4 +1,4 @@
-"""COCO instance JSON in somebody's folder: which file is which split, and where its pictures are."""
+"""COCO instance JSON in a user's folder: find the annotation file of each split, and the folder of its pictures."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from rsis.errors import UserError
 from rsis.own_data.divide import SPLIT_NAMES, Section, split_of
 
-_LOOKED_FOR = 50  # pictures of a file that are looked for, evenly spaced
+_SAMPLE = 50  # most pictures of an annotation file that are searched for, evenly spaced
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class CocoDocument:
 
     Attributes:
         path: The file.
-        names: File names of its images, as they stand in it.
-        split: That its name or folder says, or "".
+        names: File names of its images, as written in it.
+        split: The split in its file name or folder name, or "".
     """
 
     path: Path
@@ -26,12 +26,13 @@ class CocoDocument:
 
 
 def find_documents(folder: Path) -> tuple[dict[str, CocoDocument], tuple[str, ...]]:
-    """Return the annotation file of each split, "" for one whose name says none, and those that are left out.
+    """Return the annotation file of each split, and the paths of files that are not used.
 
-    Of several of a split the one counts that is called instances, as in COCO's own folder of annotations.
+    A file whose name and folder name no split is the one of "". If a split has more than one file, the one with
+    "instance" in its name is taken, as in COCO's own folder of annotations.
 
     Raises:
-        UserError: Several could be the one.
+        UserError: A split has more than one file, and their names do not decide.
     """
     by_split: dict[str, list[CocoDocument]] = {}
     for path in sorted(folder.rglob("*.json")):
@@ -55,15 +56,15 @@ def find_documents(folder: Path) -> tuple[dict[str, CocoDocument], tuple[str, ..
 
 
 def section_of(document: CocoDocument, folder: Path) -> Section:
-    """Return the split's section: the file, and the folder that its file names are relative to.
+    """Return the split's section for params.yaml: the annotation file, and the folder of its pictures.
 
     Raises:
-        UserError: Its pictures are nowhere under the folder.
+        UserError: The pictures are not in the user's folder or below it.
     """
     names = document.names
-    some = [names[i * len(names) // _LOOKED_FOR] for i in range(_LOOKED_FOR)] if len(names) > _LOOKED_FOR else names
+    some = [names[i * len(names) // _SAMPLE] for i in range(_SAMPLE)] if len(names) > _SAMPLE else names
     found = {place: sum((place / name).is_file() for name in some) for place in _places(document, folder)}
-    best = max(found, key=lambda place: found[place])  # of equals the first
+    best = max(found, key=lambda place: found[place])  # the first of equally good ones
     if not found[best]:
         shown = repr(names[0]) if names else "a list of none"
         raise UserError(f"{document.path}: its pictures ({shown}) are nowhere under {folder}; put them there")
@@ -74,7 +75,7 @@ def section_of(document: CocoDocument, folder: Path) -> Section:
 
 
 def _places(document: CocoDocument, folder: Path) -> list[Path]:
-    """Return where pictures may be, the usual places first; of the others first those named like the split."""
+    """Return folders that may contain the pictures: usual names first, then those named like the split, then others."""
     names = ("", "images", "imgs", "JPEGImages", *SPLIT_NAMES.get(document.split, ()))
     usual = [place / name for place in (document.path.parent, folder) for name in names]
     others = sorted(path for path in folder.rglob("*") if path.is_dir())

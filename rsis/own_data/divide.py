@@ -1,4 +1,4 @@
-"""How annotated pictures become train, val and test: by the names of folders and files, or by shares of one set."""
+"""The division of annotated pictures into train, val and test: by folder and file names, or by fractions of one set."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,18 +14,18 @@ SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-_THIRDS = {"train": (0.0, 0.34), "val": (0.34, 0.67), "test": (0.67, 1.0)}  # of three images, one each
-_HELD_OUT = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}  # of one set
-_VALIDATION = {"train": (0.0, 0.85), "val": (0.85, 1.0)}  # of a training set beside a test set
+_THIRDS = {"train": (0.0, 0.34), "val": (0.34, 0.67), "test": (0.67, 1.0)}  # one of three images each
+_HELD_OUT = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}  # fractions of a single set
+_VALIDATION = {"train": (0.0, 0.85), "val": (0.85, 1.0)}  # fractions of a training set that has a test set
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name in lower case: "Stage1_train" gives "stage" and "train"."""
+    """Return the words in a name, in lower case: "Stage1_train" gives "stage" and "train"."""
     return "".join(letter if letter.isalpha() else " " for letter in name.lower()).split()
 
 
 def split_of(path: Path) -> str:
-    """Return the split that the last telling part of a path names; "" if none does."""
+    """Return the split named in the last part of a path that names one; "" if no part does."""
     for part in reversed(path.parts):
         words = words_of(part)
         for split, names in SPLIT_NAMES.items():
@@ -35,18 +35,18 @@ def split_of(path: Path) -> str:
 
 
 def divide(folder: Path, known: Mapping[str, Section], count: Callable[[Section], int]) -> dict[str, Section]:
-    """Return the sections of train, val and, where there are pictures for it, test.
+    """Return the sections of train, val and, if there are pictures for it, test.
 
-    One set becomes all three, at 70, 15 and 15 %, by a seeded shuffle. Of a training set that has a test set but no
-    validation set 15 % validate.
+    A single set is divided into all three, at 70, 15 and 15 %, by a seeded shuffle. With a training set and a test set
+    but no validation set, 15 % of the training set are used for validation.
 
     Args:
-        folder: The user's, to name in an error.
-        known: The section of each split there is; "" is a set that is not divided.
-        count: Says how many images a section has.
+        folder: The user's folder, for error messages.
+        known: The section of each split that was found; "" is a set without the name of a split.
+        count: Returns the number of images of a section.
 
     Raises:
-        UserError: There are too few images to divide, or a set of another name but none to train on.
+        UserError: There are too few images to divide, or no images to train on.
     """
     if set(known) == {""} or set(known) == {"train"}:
         (section,) = known.values()
@@ -59,7 +59,7 @@ def divide(folder: Path, known: Mapping[str, Section], count: Callable[[Section]
         shares = _THIRDS if number == 3 else _HELD_OUT
         return {split: section | {"share": share} for split, share in shares.items()}
     named = {split: known[split] for split in SPLIT_NAMES if split in known}
-    if "" in known:  # beside a test set, say, in a folder of its own
+    if "" in known:  # for example beside a test set in its own folder
         named.setdefault("train", known[""])
     if "train" not in named:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What somebody's own images hold: counts, sizes, and what looks wrong."""
+"""Statistics of a user's images, files that cannot be used, and signs of wrong annotations."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ from rsis.errors import UserError
 from rsis.own_data.oddities import annotation_oddities, some
 from rsis.structures import RawSample
 
-_DARK = 48  # of 255: pictures whose brightest value is below it are most likely of 10 or 12 bits in 16
+_DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the images hold.
+    """Statistics and problems of the images.
 
     Attributes:
         images: Number of images of each split.
-        counts: int [images], objects of each image that was looked at.
+        counts: int [images], number of objects of each inspected image.
         sizes: int [images, 2], their (H, W).
         sides: float [objects], square roots of the objects' areas in pixels.
-        classes: Objects of each class.
+        classes: Number of objects of each class.
         problems: One line for each file that cannot be used.
         bad: Number of images that cannot be used.
-        oddities: One line for each thing that can be used and yet is probably not what was meant.
+        oddities: One line for each property of the data that can be used but is probably a mistake.
     """
 
     images: dict[str, int]
@@ -42,13 +42,13 @@ class Findings:
 
     @property
     def used_classes(self) -> int:
-        """Number of classes that have an object."""
+        """Number of classes with at least one object."""
         return sum(count > 0 for count in self.classes.values())
 
 
 @dataclass
 class _Tally:
-    """What has been seen so far."""
+    """Statistics of the images read so far."""
 
     counts: list[int] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -66,16 +66,16 @@ class _Tally:
 
 
 def inspect(dataset: AnyDataset, root: Path) -> Findings:
-    """Look at the images of every split, at most 400 of each.
+    """Read at most 400 images of every split, and collect statistics and problems.
 
     Args:
-        dataset: The section as it will stand in params.yaml; its size plays no part.
-        root: The folder.
+        dataset: The section that will be written to params.yaml; its `size` is not used.
+        root: The user's folder.
 
     Raises:
-        UserError: A split is missing something as a whole, or none of its images can be read.
+        UserError: A split cannot be opened, or none of its images can be used.
     """
-    lost: dict[str, None] = {}  # once each: splits that share a folder all meet the same files
+    lost: dict[str, None] = {}  # each message once: splits that share a folder report the same files
     images: dict[str, int] = {}
     problems: list[str] = []
     tally = _Tally()

@@ -1,4 +1,4 @@
-"""What instance maps and masks look like before they are read as objects: signs that something else was meant."""
+"""Signs that files read as instance maps or masks are something else, such as JPEG maps or masks of a whole class."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import read_image
 from rsis.splits.own import OwnImage, leave_out, map_images, mask_images
 
-_MOST_READ = 400  # images of a split that are looked at, evenly spaced
-_MOST_MASKS = 10  # of an image
+_MOST_READ = 400  # most images of a split that are read, evenly spaced
+_MOST_MASKS = 10  # most masks of an image that are read
 _LOSSY = (".jpg", ".jpeg", ".jfif")
 
 
@@ -23,13 +23,13 @@ def some(items: Sequence[str]) -> list[str]:
 
 
 def annotation_oddities(dataset: AnyDataset, root: Path) -> list[str]:
-    """Return a line for each thing that is odd about the maps or masks, with how many have it and the first of them.
+    """Return a line for each oddity of the maps or masks, with the number of files that have it and the first of them.
 
-    Files that cannot be read are passed over: the reader names them.
+    Files that cannot be read are skipped, since the reader reports them.
 
     Args:
-        dataset: Its section of params.yaml; only of maps and masks there is anything to say.
-        root: The folder.
+        dataset: Its section of params.yaml; for formats other than maps and masks the result is empty.
+        root: The user's folder.
     """
     if isinstance(dataset, MapsDataset):
         listed = [map_images(root, split, leave_out) for split in dataset.splits.values()]
@@ -72,7 +72,7 @@ def _some_annotations(splits: Iterable[dict[str, OwnImage]]) -> Iterator[Path]:
 
 
 def _values(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield the sorted different values of each readable file's pixels; of colours, those of their grey."""
+    """Yield the sorted distinct pixel values of each readable file; colour images are converted to grey."""
     for path in paths:
         try:
             image = read_image(path)

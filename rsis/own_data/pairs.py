@@ -1,4 +1,4 @@
-"""Which folder holds pictures and which their instance maps, by names alone: no file is opened."""
+"""Find the folders of pictures and those of their instance maps by name; no file is opened."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from rsis.errors import UserError
 from rsis.own_data.divide import Section, split_of, words_of
 from rsis.splits.own import is_picture
 
-_DEPTH = 3  # of folders that are looked into: data/train/images
-# what folders and suffixes of maps are called; of several that match, the earlier
+_DEPTH = 3  # levels of folders that are searched, for example data/train/images
+# words in the names of folders and suffixes of maps; earlier words are more certain
 _MAP_WORDS = (
     *("instance", "instances", "labels", "label", "masks", "mask", "maps", "map"),
     *("annotations", "annotation", "gt", "truth", "groundtruth", "segmentation", "segmentations", "seg"),
@@ -21,13 +21,13 @@ _PICTURE_WORDS = ("images", "image", "imgs", "img", "pictures", "photos", "rgb",
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A folder with pictures or maps in it.
+    """A folder that contains pictures or maps.
 
     Attributes:
         path: Relative to the user's folder.
-        stems: Names of its image files, without their types.
-        map_rank: How sure its name says that it holds maps, 0 the surest; None if it does not.
-        is_called_pictures: Whether its name says that it holds pictures.
+        stems: Names of its image files, without suffixes such as .png.
+        map_rank: How certain its name indicates maps, 0 = most certain; None if it does not indicate maps.
+        is_called_pictures: Whether its name indicates pictures.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Pictures and maps that belong together; a lower rank is the better guess."""
+    """A folder of pictures and the folder of their maps; the pair with the lowest rank is the best guess."""
 
     images: Path
     maps: Path
@@ -47,13 +47,14 @@ class _Pair:
 
 
 def find_pairs(folder: Path) -> tuple[dict[str, Section], tuple[str, ...]]:
-    """Return the section of each split whose pictures have maps, and the folders of pictures that have none.
+    """Return the section of each split whose pictures have maps, and the folders of pictures without maps.
 
-    Maps are in a folder of their own, which its name tells, or which is the only one with the names of a folder
-    called images; or beside the pictures, told by a suffix such as "_label". Names of folders tell the splits.
+    Maps are either in a separate folder or beside the pictures. A separate folder is recognised by its name, or because
+    its files have the names of those in a folder called images. Maps beside pictures are recognised by a suffix such as
+    "_label". The splits are recognised by folder names.
 
     Raises:
-        UserError: Several folders could be the one.
+        UserError: More than one pair of folders is equally likely.
     """
     by_split: dict[str, list[_Candidate]] = {}
     for path in _folders(folder, _DEPTH):
@@ -71,7 +72,7 @@ def find_pairs(folder: Path) -> tuple[dict[str, Section], tuple[str, ...]]:
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder and those below it, hidden ones left out."""
+    """Yield a folder and the folders below it, except hidden ones."""
     yield folder
     if depth:
         for path in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
@@ -83,7 +84,7 @@ def _stems(folder: Path) -> set[str]:
 
 
 def _two_folders(candidates: list[_Candidate]) -> Iterator[_Pair]:
-    """Yield folders of which most names of one are in the other, with one suffix at most."""
+    """Yield pairs of folders in which most pictures have a map of the same name, possibly with a common suffix."""
     for images, maps in permutations(candidates, 2):
         if images.map_rank is not None:
             continue
@@ -103,9 +104,10 @@ def _one_folder(candidates: list[_Candidate]) -> Iterator[_Pair]:
 
 
 def _common_suffix(pictures: set[str], maps: set[str]) -> str | None:
-    """Return what most pictures' names have behind them in the maps' names; None if most are not there.
+    """Return the suffix that turns the names of most pictures into names of maps; None if most pictures have no map.
 
-    It is nothing or begins with a character that is neither letter nor digit. In one folder, the maps are no pictures.
+    The suffix is "" or begins with a character that is neither letter nor digit. If both sets are the same folder, the
+    maps themselves are not counted as pictures.
     """
     same = pictures is maps
     suffixes: Counter[str] = Counter()
@@ -114,7 +116,7 @@ def _common_suffix(pictures: set[str], maps: set[str]) -> str | None:
         if name in pictures and not same:
             suffixes[""] += 1
         suffixes.update(name[i:] for i in cuts if name[:i] in pictures)
-    if same:  # a map's name ends like one; other pictures' names may begin alike
+    if same:  # the suffix must contain a word for maps, since names of other pictures may begin alike
         suffixes = Counter({suffix: n for suffix, n in suffixes.items() if _rank_of(suffix) is not None})
     for suffix, number in suffixes.most_common(1):
         owners = sum(not name.endswith(suffix) for name in pictures) if same else len(pictures)
@@ -124,10 +126,10 @@ def _common_suffix(pictures: set[str], maps: set[str]) -> str | None:
 
 
 def _best(folder: Path, split: str, pairs: list[_Pair]) -> _Pair | None:
-    """Return the pair of the lowest rank.
+    """Return the pair with the lowest rank; None without pairs.
 
     Raises:
-        UserError: There are several.
+        UserError: More than one pair has the lowest rank.
     """
     best = [pair for pair in pairs if pair.rank == min(pair.rank for pair in pairs)]
     if len(best) > 1:
@@ -140,7 +142,7 @@ def _best(folder: Path, split: str, pairs: list[_Pair]) -> _Pair | None:
 
 
 def _roles_of(path: Path) -> tuple[int | None, bool]:
-    """Return the rank as a folder of maps and whether it is called pictures, by the last part of a path that tells."""
+    """Return `map_rank` and `is_called_pictures` of a path, from the last part of it that indicates either."""
     for part in reversed(path.parts):
         rank, pictures = _rank_of(part), any(word in _PICTURE_WORDS for word in words_of(part))
         if rank is not None or pictures:
@@ -149,6 +151,6 @@ def _roles_of(path: Path) -> tuple[int | None, bool]:
 
 
 def _rank_of(name: str) -> int | None:
-    """Return the place of the first of a name's words that maps are called, or None."""
+    """Return the lowest index in `_MAP_WORDS` of a word in a name; None without such a word."""
     words = words_of(name)
     return next((rank for rank, word in enumerate(_MAP_WORDS) if word in words), None)

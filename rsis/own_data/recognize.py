@@ -1,4 +1,4 @@
-"""In which of three forms a folder holds annotated pictures, and how it is divided."""
+"""Recognise which of three layouts a folder of annotated pictures has, and its splits."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ images/ and masks/ in it"""
 
 @dataclass(frozen=True)
 class Recognized:
-    """What a folder holds.
+    """The layout of a folder.
 
     Attributes:
-        form: One line that says it.
-        format: Of the data set in params.yaml: "coco", "maps" or "masks".
-        splits: The splits' sections by name, paths relative to the folder.
-        left_out: One line for each thing that looks like more of it and is not used.
+        form: Description of the layout, in one line.
+        format: Format of the data set in params.yaml: "coco", "maps" or "masks".
+        splits: The sections of the splits by name; paths are relative to the folder.
+        left_out: One line for each file or folder that looks like further data but is not used.
     """
 
     form: str
@@ -34,16 +34,15 @@ class Recognized:
 
 
 def recognize(folder: Path) -> Recognized:
-    """Look at a folder of annotated pictures.
+    """Recognise the layout of a folder of annotated pictures.
 
     Raises:
-        UserError: There is no such folder, it has none of the forms, could be read in several ways, or holds too few
-            pictures to divide.
+        UserError: There is no such folder, its layout is unknown or ambiguous, or it has too few pictures to divide.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {FORMS}")
-    for look in (_coco, _masks, _maps):
-        found = look(folder)
+    for recognize_layout in (_coco, _masks, _maps):
+        found = recognize_layout(folder)
         if found is not None:
             return found
     inside = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
@@ -55,7 +54,7 @@ def _coco(folder: Path) -> Recognized | None:
     documents, others = find_documents(folder)
     if not documents:
         return None
-    if "train" in documents and "" in documents:  # perhaps all of them once more
+    if "train" in documents and "" in documents:  # the file of "" may contain all images again
         others = (*others, documents.pop("").path.relative_to(folder).as_posix())
     if "" in documents and len(documents) > 1:
         shown = ", ".join(item.path.relative_to(folder).as_posix() for item in documents.values())

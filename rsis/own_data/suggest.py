@@ -1,4 +1,4 @@
-"""What follows from somebody's images for a run trained from scratch."""
+"""Suggest parameters of a run that is trained from scratch on a user's images."""
 
 import math
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ import numpy as np
 from rsis.errors import UserError
 from rsis.own_data.findings import Findings
 
-_MOST_STEPS = 21  # decoder steps: 20 objects, as many as the paper keeps, and one to end at
-_SIDE = 6.0  # pixels that the 10th percentile of the objects keeps on a side
-_SIZES = (64, 512)  # of the network's input, multiples of 32
-_STEPS = 3000  # of the optimiser, from which on a training from scratch shows what it can
-_EPOCHS = (10, 500)  # each ends with a checkpoint: more of a few steps would spend their time on these
-_BATCHES = (8, 4)  # images a step: smaller ones make nothing better, and batch normalisation worse
-_FEW_STEPS = 8  # an epoch: below it the smaller batch is taken
+_MOST_STEPS = 21  # decoder steps: 20 objects, the paper's maximum, and one step to end the sequence
+_SIDE = 6.0  # pixels: least side of the 10th percentile of the objects at the network's size
+_SIZES = (64, 512)  # least and largest side of the network's input, multiples of 32
+_STEPS = 3000  # optimiser steps that a training from scratch needs for good results
+_EPOCHS = (10, 500)  # least and most; each writes a checkpoint, which dominates the time of many short epochs
+_BATCHES = (8, 4)  # images in a batch; smaller batches bring no benefit, and harm batch normalisation
+_FEW_STEPS = 8  # optimiser steps in an epoch: with fewer, the smaller batch is taken
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A run's numbers, each with its reason.
+    """Suggested parameters of a run, each with its reason.
 
     Attributes:
         size: (H, W) of the network's input.
         num_steps: T, also the most objects kept of an image.
-        batch_size: Images a step.
-        epochs: Of the training.
-        reasons: By the name of the number.
-        notes: What the network cannot do with these images at once: more objects than T, objects too small.
+        batch_size: Images in a batch.
+        epochs: Number of epochs.
+        reasons: The reason for each parameter, by its name.
+        notes: One line for each limit that the images exceed: more objects than T - 1, objects that are too small.
     """
 
     size: tuple[int, int]
@@ -40,10 +40,10 @@ class Suggestion:
 
 
 def suggest(found: Findings) -> Suggestion:
-    """Derive a run's numbers from what the images hold.
+    """Derive a run's parameters from the statistics of the images.
 
     Raises:
-        UserError: There is no object.
+        UserError: No image has an object.
     """
     if not len(found.sides):
         raise UserError("no image has an object; expected annotated ones, with numbers or masks above 0")
@@ -69,14 +69,17 @@ def suggest(found: Findings) -> Suggestion:
 
 
 def _scale(small: float, image: tuple[float, float]) -> float:
-    """Return how much of their size objects of `small` pixels a side can lose, within the sizes that are allowed."""
+    """Return the factor, at most 1, by which to scale images whose small objects have `small` pixels a side.
+
+    The objects keep at least `_SIDE` pixels if the limits `_SIZES` of the image's sides allow it.
+    """
     low, high = _SIZES
     enough = max(min(_SIDE / small, 1.0), min(low / min(image), 1.0))
     return min(enough, high / max(image))
 
 
 def _round(side: float, original: float) -> int:
-    """Return a multiple of 32 within the allowed sizes, and not far above the original."""
+    """Return the side as a multiple of 32 within `_SIZES`; except at the lower limit, less than 32 above `original`."""
     low, high = _SIZES
     most = max(low, min(high, 32 * math.ceil(original / 32)))
     return int(min(most, max(low, 32 * round(side / 32))))
@@ -86,7 +89,7 @@ def _dense(found: Findings, num_steps: int, image: tuple[float, float]) -> list[
     most, over = int(found.counts.max()), int((found.counts > num_steps - 1).sum())
     if not over:
         return []
-    share = math.sqrt((num_steps - 1) / (2 * most))  # a tile with half as many as it could have, for uneven ones
+    share = math.sqrt((num_steps - 1) / (2 * most))  # half the objects that fit, since they may be spread unevenly
     tile = [max(32, round(side * share)) for side in image]
     return [
         f"{over} of {len(found.counts)} images have more objects than the {num_steps - 1} that one sequence emits: "
@@ -105,10 +108,10 @@ def _tiny(small: float, size: tuple[int, int], image: tuple[float, float]) -> li
 
 
 def run_numbers(chosen: Suggestion, findings: Findings) -> dict[str, Any]:
-    """Return what else the run needs that depends on the numbers: when it validates and how its sequence grows."""
+    """Return the run's other parameters that depend on these: for validation, curriculum, prediction and scoring."""
     return {
         "validate_every": max(1, chosen.epochs // 10),
-        # at its full length after half of the training
+        # the number of steps reaches its maximum after half of the training
         "grow_every": max(1, chosen.epochs // (2 * chosen.num_steps)),
         "start": min(3, chosen.num_steps),
         "split": "test" if "test" in findings.images else "val",

@@ -1,4 +1,4 @@
-"""Entries for params.yaml as text, put in without touching anything else of the file."""
+"""Write entries to params.yaml as text; the rest of the file does not change."""
 
 import json
 import re
@@ -15,12 +15,13 @@ from rsis.own_data.recognize import Recognized
 from rsis.own_data.suggest import Suggestion, run_numbers
 
 _EMPTY = """# What there is to train on, and what to train. Sizes are [height, width] in pixels, epochs count from 0.
+# `rsis keys` explains every key, `rsis keys train.lr` one.
 
 datasets:
 
 runs:
 
-default:                          # what a bare `dvc repro` builds
+default:                          # what `dvc repro` without a target builds
   datasets: []
   runs: {}
 """
@@ -32,12 +33,12 @@ def blocks(
     """Return the entries under `datasets` and under `runs`, as indented YAML.
 
     Args:
-        name: Of both.
-        folder: The user's, as it is to stand in the file.
-        class_name: Of the objects, for formats that do not say.
-        recognized: The form of the folder.
-        findings: What its images hold.
-        chosen: The run's numbers.
+        name: Name of both entries.
+        folder: The user's folder, as it is written to the file.
+        class_name: Class of the objects, for formats without classes.
+        recognized: The layout of the folder.
+        findings: Statistics of its images.
+        chosen: The run's parameters.
     """
     reasons, more = chosen.reasons, run_numbers(chosen, findings)
     name = _text(name)
@@ -58,50 +59,55 @@ def blocks(
     model:
       backbone: resnet18  # or resnet34, resnet50, resnet101, vgg16
       weights: null  # null: from scratch; IMAGENET1K_V1: from ImageNet (paper: with adam and an lr_encoder of 1e-6)
-      stride: 16  # of the deepest features: 32, 16 or 8; a smaller one sees smaller objects and takes longer
+      stride: 16  # of the deepest features: 32, 16 or 8; a smaller stride resolves smaller objects and takes longer
       hidden_widths: [64, 32, 8, 4]  # channels of each ConvLSTM, deepest first
-      mask_gain: 5.0  # this and the bias make masks sharp from the beginning of a training from scratch
+      mask_gain: 5.0  # with the bias: larger initial mask logits, for a training from scratch
       mask_bias: -2.0
-      coordinates: polar  # what the network is told of a pixel's place: none, cartesian, polar or fourier
+      coordinates: polar  # coordinate channels added to the features: none, cartesian, polar or fourier
     train:
       epochs: {chosen.epochs}  # {reasons["epochs"]}
       batch_size: {chosen.batch_size}  # {reasons["batch_size"]}
       num_steps: {chosen.num_steps}  # {reasons["num_steps"]}
-      max_instances: {chosen.num_steps}  # as many as there are steps; the largest are kept
-      workers: 2  # processes that load pictures; 0: the training itself does
-      optimizer: muon  # or adam, adamw, sgd, these without lr_kernels
+      max_instances: {chosen.num_steps}  # most objects of an image, as many as steps; the largest are kept
+      workers: 2  # processes that load pictures; 0: load them in the training process
+      optimizer: muon  # or adam, adamw, sgd; lr_kernels is for muon only
       lr: 2e-3  # of decoder and skips
       lr_encoder: 2e-3  # of the backbone
       lr_kernels: 0.02  # of the decoder's and skips' kernels
       lr_schedule: one_cycle  # or constant, cosine
       weight_decay: 0.01
       clip_norm: 1.0  # the largest norm of the gradient
-      # also rotation and shear (degrees), shift (share of the side), brightness and contrast (shares)
+      # further keys: rotation and shear (degrees), shift (fraction of the side), brightness and contrast (fractions)
       augment: {{flip: true, flip_vertical: true, transpose: {str(height == width).lower()}, zoom: [0.8, 1.2]}}
-      # from which epoch classes, and the objectness with its weight, count beside the masks
+      # the epochs from which the class and objectness terms are part of the loss, and the weight of the latter
       objective: {{class_from_epoch: 0, stop_weight: 0.3, stop_from_epoch: 0}}
-      # so many steps at first, and one more every so many epochs
+      # the number of steps at the start, and the number of epochs after which it grows by one
       curriculum: {{start: {more["start"]}, every: {more["grow_every"]}, stop_after: 0}}
       validate_every: {more["validate_every"]}  # epochs
       keep: last  # or best: the weights of the best validation
-    # exclusive: a pixel that two objects claim goes to the more probable. Also mask_threshold and
-    # objectness_threshold, each 0.5 if it is not given
+    # exclusive: a pixel in two masks is kept only in the more probable one. Further keys: mask_threshold and
+    # objectness_threshold, both 0.5 by default
     predict: {{split: {more["split"]}, num_steps: {chosen.num_steps}, exclusive: true}}
-    score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best Dice and counts; coco: AP
+    score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best dice and counts; coco: AP
 """
     return "\n".join(lines) + "\n", run
 
 
 def add_entries(path: Path, name: str, dataset: str, run: str) -> None:
-    """Put the entries at the end of `datasets` and of `runs`; everything else stays, byte for byte.
+    """Add the entries at the end of `datasets` and of `runs`; everything else stays the same, byte for byte.
 
-    The result is read as every command reads it before it takes the place of the file; where there is none, one is
-    made.
+    The new content is validated, as by every command, before it replaces the file. A missing file is created.
+
+    Args:
+        path: The file params.yaml.
+        name: Name of both entries.
+        dataset: The entry under `datasets`, see `blocks`.
+        run: The entry under `runs`, see `blocks`.
 
     Raises:
-        UserError: One of the two has that name already, the file has no such sections, or the result is not valid.
+        UserError: There is such a name already, the file lacks one of the sections, or the result is not valid.
     """
-    path = path.resolve()  # of a link the file, not the link, is replaced
+    path = path.resolve()  # a link stays a link: the file it points to is replaced
     text = path.read_bytes().decode("utf-8") if check_name(path, name) else _EMPTY
     for section, block in (("datasets", dataset), ("runs", run)):
         text = _insert(text, section, block, path)
@@ -116,10 +122,10 @@ def add_entries(path: Path, name: str, dataset: str, run: str) -> None:
 
 
 def check_name(path: Path, name: str) -> bool:
-    """Return whether there is a file, after checking that it can be read and that its names leave this one free.
+    """Return whether the file exists; if so, check that it is valid and that the name is not taken.
 
     Raises:
-        UserError: Something has that name already, or the file is not valid as it is.
+        UserError: There is such a name already, or the file is not valid.
     """
     if not path.exists():
         return False
@@ -132,7 +138,7 @@ def check_name(path: Path, name: str) -> bool:
 
 
 def _insert(text: str, section: str, block: str, path: Path) -> str:
-    """Put a block behind the last entry of a top-level section."""
+    """Insert a block after the last entry of a top-level section."""
     lines = text.splitlines(keepends=True)
     newline = "\r\n" if "\r\n" in text else "\n"
     starts = [i for i, line in enumerate(lines) if re.match(rf"{section}:\s*(#.*)?$", line)]
@@ -142,7 +148,7 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
         )
     end = next((i for i in range(starts[0] + 1, len(lines)) if re.match(r"[^\s#]", lines[i])), len(lines))
     while end > starts[0] + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
-        end -= 1  # blank lines and comments of the next section stay with it
+        end -= 1  # blank lines and comments before the next section belong to it
     between = newline if end > starts[0] + 1 else ""
     if lines[end - 1][-1:] != "\n":
         between = newline + between
@@ -156,7 +162,7 @@ def _value(value: object) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a YAML scalar: plain where both of the engines' parsers take it for this text, otherwise quoted."""
+    """Return a YAML scalar: plain if the YAML parsers of both engines read it as this text, otherwise quoted."""
     if re.fullmatch(r"[\w./][\w./ -]*", value) and not value.endswith(" "):
         readings = (yaml.safe_load(value), YAML(typ="safe", pure=True).load(value))
         if readings == (value, value):

@@ -1,1 +1,1 @@
-"""From a checkpoint and a prepared split to a prediction file."""
+"""Prediction: a checkpoint and a prepared split give a prediction file."""

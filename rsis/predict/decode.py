@@ -1,97 +1,113 @@
-"""The objects of a batch of images: the network's steps, the end of each sequence, binary masks."""
+"""Find the objects of a batch of images: run the decoder, end each sequence, make binary masks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 import torch
 from scipy import ndimage
+from torch.nn import functional as F
 
 from rsis.config.runs import PredictSection
+from rsis.model.any import Network
 from rsis.model.convlstm.decoder import join_steps, upsample
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.network import RSISNetwork
+from rsis.model.pointer.network import Emissions, PointerNetwork, PointerState
+from rsis.model.pointer.pyramid import MASK_STRIDE
 from rsis.structures import RSISOutput
 
-# Steps between two looks at whether there is anything left: several together use the hardware better, fewer are
-# fewer in vain.
+# Steps between two looks at whether a sequence of the paper's decoder has ended: several together use the hardware
+# better, and fewer are run in vain.
 _STEPS_AT_ONCE = 4
+_MASKS_AT_ONCE = 8  # masks that are at the image's own size, as probabilities, at one time
+
+Resized = Callable[[int, int, tuple[int, int]], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class DetectedObjects:
-    """What the network found in one image, before anyone's file format.
+    """The objects that the network found in one image.
 
     Attributes:
         masks: bool [n, H', W'] at the image's own size, in the order they were emitted; none is empty.
         class_probs: float [n, K-1], among the real classes, 0..1.
         steps: int [n], the decoder steps, from 0.
+        scores: float [n], how sure the network is that each is an object, 0..1.
         objectness: float [T'], of every step that was run, 0..1.
     """
 
     masks: np.ndarray
     class_probs: np.ndarray
     steps: np.ndarray
+    scores: np.ndarray
     objectness: np.ndarray
 
 
 @dataclass(frozen=True)
 class StepOutputs:
-    """What the network said of one image, before any threshold on masks.
+    """The network's output for one image, before any threshold on masks.
 
     Attributes:
-        probs: float [T', H, W], the masks' probabilities at the network's size, of every step that was run.
+        resized: Gives the masks' probabilities, float [n, H', W'], of steps first .. first + n - 1 at a size (H', W').
         class_probs: float [T', K-1], among the real classes, 0..1.
-        objectness: float [T'], 0..1.
+        scores: float [T'], 0..1, see `DetectedObjects`.
+        objectness: float [T'], 0..1: the sequence ends at the first step below the threshold.
     """
 
-    probs: torch.Tensor
+    resized: Resized
     class_probs: np.ndarray
+    scores: np.ndarray
     objectness: np.ndarray
 
 
 def find_objects(
-    network: RSISNetwork, images: torch.Tensor, sizes: Sequence[tuple[int, int]], section: PredictSection
+    network: Network, images: torch.Tensor, sizes: Sequence[tuple[int, int]], section: PredictSection
 ) -> list[DetectedObjects]:
     """Find the objects of a batch.
 
     Args:
         network: In eval mode.
         images: uint8 [B, 3, H, W] on the network's device.
-        sizes: (H', W') that the masks of each image are to have.
+        sizes: Size (H', W') of the masks to return for each image.
         section: Thresholds.
+
+    Returns:
+        The objects of each image.
     """
-    decoded = decode(network, images, section)
-    return [read_out(item, size, section) for item, size in zip(decoded, sizes, strict=True)]
+    outputs = decode(network, images, section)
+    return [read_out(output, size, section) for output, size in zip(outputs, sizes, strict=True)]
 
 
 @torch.inference_mode()
-def decode(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
+def decode(network: Network, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
     """Run the network on images uint8 [B, 3, H, W] until every sequence has ended, `num_steps` steps at most."""
-    output = _decode(network, normalize(images).contiguous(memory_format=torch.channels_last), section)
-    probs = mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T', H, W]
-    objectness = torch.sigmoid(output.objectness_logits).cpu().numpy()  # [B, T']
-    # among the real classes: class 0 is no class of an object, and matched targets never hold it
-    classes = output.class_logits[..., 1:].softmax(dim=-1).cpu().numpy()  # [B, T', K-1]
-    return [StepOutputs(*of_image) for of_image in zip(probs, classes, objectness, strict=True)]
+    normalized = network.normalize(images).contiguous(memory_format=torch.channels_last)
+    match network:
+        case RSISNetwork():
+            return _decode_convlstm(network, normalized, section)
+        case PointerNetwork():
+            return _decode_pointer(network, normalized, section)
+        case _ as unknown:
+            assert_never(unknown)
 
 
 @torch.inference_mode()
 def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSection) -> DetectedObjects:
-    """Return the objects of what was decoded, their masks of `size` (H', W')."""
+    """Return the objects among the steps, their masks of `size` (H', W')."""
     # the sequence ends at the first step that says there is no object (paper, section 3.2)
     length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
-    masks = binary_masks(decoded.probs[:length], size, section).cpu().numpy()  # [length, H', W']
+    masks = binary_masks(decoded.resized, length, size, section)  # [length, H', W']
     steps = np.flatnonzero(masks.sum(axis=(1, 2)) > least_area(size, section))
-    return DetectedObjects(masks[steps], decoded.class_probs[steps], steps, decoded.objectness)
+    return DetectedObjects(masks[steps], decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
 
 
 def least_area(size: tuple[int, int], section: PredictSection) -> float:
-    """Return the pixels that a mask of a picture of `size` must exceed: at least 0, an empty mask is no object."""
+    """Return the number of pixels that a mask in an image of `size` (H', W') must exceed to be an object, 0 or more."""
     return section.min_area * size[0] * size[1]
 
 
-def _decode(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> RSISOutput:
-    """Run the network until every image's sequence has ended, `section.num_steps` steps at most."""
+def _decode_convlstm(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
     state = network.start(images)
     going = torch.ones(len(images), dtype=torch.bool, device=images.device)
     outputs: list[RSISOutput] = []
@@ -101,31 +117,119 @@ def _decode(network: RSISNetwork, images: torch.Tensor, section: PredictSection)
         going &= (torch.sigmoid(output.objectness_logits) >= section.objectness_threshold).all(dim=1)
         if not bool(going.any()):
             break
-    return join_steps(outputs)
+    output = join_steps(outputs)
+    probs = network.mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T', H, W]
+    classes, objectness = _class_probs(output.class_logits), _sigmoid(output.objectness_logits)
+    return [
+        StepOutputs(resized_by_corners(probs[b]), classes[b], objectness[b], objectness[b]) for b in range(len(images))
+    ]
 
 
-def binary_masks(probs: torch.Tensor, size: tuple[int, int], section: PredictSection) -> torch.Tensor:
-    """Return bool [T, H', W'] at the image's own size (H', W') from probabilities [T, H, W].
+def _decode_pointer(network: PointerNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
+    """Run the steps; of each only its query is kept, from which its mask is made when it is asked for."""
+    state = network.start(images)
+    going = torch.ones(len(images), dtype=torch.bool, device=images.device)
+    parts: list[Emissions] = []
+    for _ in range(section.num_steps):
+        emitted, state = network.decode(state, 1)
+        parts.append(emitted)
+        going &= torch.sigmoid(emitted.objectness_logits[:, 0]) >= section.objectness_threshold
+        if not bool(going.any()):
+            break
+    emitted = join_emissions(parts)
+    classes, objectness = _class_probs(emitted.class_logits), _sigmoid(emitted.objectness_logits)
+    scores = _sigmoid(emitted.pointing_logits)
+    size = (images.shape[-2], images.shape[-1])
+    return [
+        StepOutputs(_PointerMasks(network, state, emitted, b, size), classes[b], scores[b], objectness[b])
+        for b in range(len(images))
+    ]
 
-    Probabilities are resized before the threshold, as the original does, so that contours stay smooth. With
-    `exclusive` a pixel that several objects claim goes to the most probable one. With `largest_component`
-    a mask keeps the largest of its 8-connected parts (released code for Cityscapes).
+
+def join_emissions(parts: Sequence[Emissions]) -> Emissions:
+    """Return the emissions of consecutive steps of one sequence as one."""
+    return Emissions(
+        torch.cat([part.cells for part in parts], dim=1),
+        torch.cat([part.pointing_logits for part in parts], dim=1),
+        torch.cat([part.queries for part in parts], dim=1),
+        torch.cat([part.class_logits for part in parts], dim=1),
+        torch.cat([part.objectness_logits for part in parts], dim=1),
+    )
+
+
+class _PointerMasks:
+    """The masks of one image, made of the queries: a sequence needs memory for its features, not for its masks."""
+
+    def __init__(
+        self, network: PointerNetwork, state: PointerState, emitted: Emissions, image: int, size: tuple[int, int]
+    ) -> None:
+        self._network, self._size = network, size
+        self._embedding = state.features.embedding[image : image + 1]
+        self._columns = state.features.grid.shape[-1]
+        self._queries, self._cells = emitted.queries[image], emitted.cells[image]
+
+    def __call__(self, first: int, last: int, size: tuple[int, int]) -> torch.Tensor:
+        count = last - first
+        logits = self._network.pair_masks(
+            self._embedding.expand(count, -1, -1, -1),
+            self._queries[first:last],
+            self._cells[first:last],
+            self._columns,
+        )
+        probs = torch.sigmoid(logits)[:, None]  # [n, 1, H/2, W/2], of the padded image
+        height, width = self._size
+        if (height, width) != (MASK_STRIDE * probs.shape[-2], MASK_STRIDE * probs.shape[-1]):  # it was padded
+            probs = F.interpolate(probs, scale_factor=MASK_STRIDE, mode="bilinear", align_corners=False)
+            probs = probs[..., :height, :width]
+        return F.interpolate(probs, size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _class_probs(logits: torch.Tensor) -> np.ndarray:
+    """Return [B, T, K-1] among the real classes: class 0 is no class of an object, and no target has it."""
+    probs: np.ndarray = logits[..., 1:].softmax(dim=-1).cpu().numpy()
+    return probs
+
+
+def _sigmoid(logits: torch.Tensor) -> np.ndarray:
+    probs: np.ndarray = torch.sigmoid(logits).cpu().numpy()
+    return probs
+
+
+def resized_by_corners(probs: torch.Tensor) -> Resized:
+    """Return what resizes probabilities [T, H, W] bilinearly, corner pixels on corner pixels, as the original does."""
+    return lambda first, last, size: upsample(probs[first:last, None], size)[:, 0]
+
+
+def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: PredictSection) -> np.ndarray:
+    """Return bool [length, H', W'], the masks of the first steps at the image's own size (H', W').
+
+    Probabilities are resized before the threshold, as in the released code, so that contours stay smooth. With
+    `exclusive`, a pixel in more than one mask is kept only in the most probable one. With `largest_component`,
+    only the largest 8-connected component of each mask is kept (released code for Cityscapes).
     """
-    if len(probs) == 0:
-        return torch.zeros(0, *size, dtype=torch.bool)
-    full = upsample(probs[:, None], size)[:, 0]  # [T, H', W']
-    masks = full > section.mask_threshold
-    if section.exclusive:
-        masks &= full.argmax(dim=0) == torch.arange(len(full), device=full.device)[:, None, None]
-    if section.largest_component:
-        masks = torch.from_numpy(np.stack([largest_component(mask) for mask in masks.cpu().numpy()]))
+    masks = np.zeros((length, *size), dtype=bool)
+    best, owner = np.zeros(size, np.float32), np.zeros(size, np.int32)
+    for first in range(0, length, _MASKS_AT_ONCE):
+        last = min(first + _MASKS_AT_ONCE, length)
+        full = resized(first, last, size).cpu().numpy()  # [n, H', W']
+        masks[first:last] = full > section.mask_threshold
+        if section.exclusive:
+            highest = full.max(axis=0)
+            higher = highest > best
+            owner[higher] = first + full.argmax(axis=0)[higher]
+            best[higher] = highest[higher]
+    for step in range(length):
+        if section.exclusive:
+            masks[step] &= owner == step
+        if section.largest_component:
+            masks[step] = largest_component(masks[step])
     return masks
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Return the largest 8-connected part of a bool mask [H, W], of equals the first; an empty mask stays."""
-    parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    """Return the largest 8-connected component of a bool mask [H, W]; the first of equal ones; an empty mask as is."""
+    components, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if count < 2:
         return mask
-    largest: np.ndarray = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    largest: np.ndarray = components == np.bincount(components.ravel())[1:].argmax() + 1
     return largest

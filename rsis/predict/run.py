@@ -1,4 +1,4 @@
-"""From a checkpoint and a prepared split to a prediction file at the images' original sizes."""
+"""Predict a prepared split with a checkpoint; the prediction file has masks at the images' original sizes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from rsis.errors import UserError
 from rsis.files.digests import sha256_of
 from rsis.machine.progress import shown
 from rsis.masks import encode_rle
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
 from rsis.predict.decode import find_objects
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 
@@ -25,12 +25,12 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
         run: Its section of params.yaml.
         processed: Folder with the prepared splits.
         checkpoint: The trained network.
-        target: Where the prediction file goes.
+        target: The prediction file to write.
         progress: Whether to show a progress bar.
 
     Raises:
-        UserError: The checkpoint is missing, damaged, of another architecture, or of other classes or sizes
-            than the data; the prepared split is missing or damaged.
+        UserError: The checkpoint is missing, damaged or of another architecture; its classes or its image size are
+            not those of the data; the prepared split is missing or damaged.
     """
     section = run.predict
     split = PreparedSplit(processed / f"{section.split}.h5")
@@ -56,9 +56,9 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
 
 
 def _predictions(
-    network: RSISNetwork, split: PreparedSplit, section: PredictSection, *, progress: bool
+    network: Network, split: PreparedSplit, section: PredictSection, *, progress: bool
 ) -> Iterator[ImagePrediction]:
-    """Yield the prediction of every image of a split, in its order."""
+    """Yield the prediction of each image of a split, in the split's order."""
     device = next(network.parameters()).device
     starts = range(0, len(split), section.batch_size)
     for start in shown(starts, "predict", len(starts), wanted=progress):
@@ -69,29 +69,31 @@ def _predictions(
 
 
 def predict_batch(
-    network: RSISNetwork,
+    network: Network,
     images: torch.Tensor,
     ids_and_sizes: list[tuple[str, tuple[int, int]]],
     section: PredictSection,
 ) -> list[ImagePrediction]:
-    """Predict the objects of a batch, as a prediction file holds them.
+    """Predict the objects of a batch, in the form of a prediction file.
 
     Args:
         network: In eval mode.
         images: uint8 [B, 3, H, W] on the network's device.
-        ids_and_sizes: Image id and original (H, W) of each.
+        ids_and_sizes: Image id and original size (H, W) of each image.
         section: Thresholds.
 
     Returns:
-        One prediction for each image, objects in the order the network emitted them.
+        One prediction for each image, its objects in the order of the decoder steps.
     """
     results = []
-    found = find_objects(network, images, [size for _, size in ids_and_sizes], section)
-    for (image_id, size), emitted in zip(ids_and_sizes, found, strict=True):
+    detected = find_objects(network, images, [size for _, size in ids_and_sizes], section)
+    for (image_id, size), objects in zip(ids_and_sizes, detected, strict=True):
         instances = [
-            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(emitted.objectness[step]), int(step))
-            for mask, probs, step in zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True)
+            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(score), int(step))
+            for mask, probs, score, step in zip(
+                objects.masks, objects.class_probs, objects.scores, objects.steps, strict=True
+            )
         ]
-        said = tuple(emitted.objectness.tolist())
-        results.append(ImagePrediction(image_id, size, tuple(instances), said))
+        objectness = tuple(objects.objectness.tolist())
+        results.append(ImagePrediction(image_id, size, tuple(instances), objectness))
     return results

@@ -1,1 +1,1 @@
-"""The comparison report: ours beside what was published."""
+"""The comparison report: results of this project beside published ones."""

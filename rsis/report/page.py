@@ -1,4 +1,4 @@
-"""What a report says of one run: read from the run's files, and checked to belong together."""
+"""The part of a report about one run; it is made from the run's files, which must belong together."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +22,17 @@ from rsis.report.tables.quantities import HEADLINES, format_headline, label_of, 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Where everything about a run lies, and what was asked of it.
+    """The files of a run, and its configuration.
 
     Attributes:
+        run: Name of the run.
         metrics_path: `metrics/<run>.json`.
         scores_folder: `scores/<run>`.
         history_folder: `history/<run>`, with run.json and plots/metrics.
         predictions_path: The prediction file that was scored.
-        raw_root: The data set's raw tree, for images and truth of the gallery.
+        dataset_config: The section of params.yaml of its data set.
+        raw_root: The data set's raw tree, for images and ground truth of the gallery.
+        run_config: The section of params.yaml of the run.
     """
 
     run: str
@@ -44,7 +47,7 @@ class RunInputs:
 
 @dataclass(frozen=True)
 class Headline:
-    """One figure of a run: its label, its value with unit, its spread over images or ""."""
+    """One metric of a run: its label, its value with unit, its spread over images ("" if unknown)."""
 
     label: str
     value: str
@@ -53,7 +56,20 @@ class Headline:
 
 @dataclass(frozen=True)
 class RunPage:
-    """All that the templates print of one run."""
+    """Everything that the templates print about one run.
+
+    Attributes:
+        run: Name of the run.
+        dataset: Name of its data set.
+        headlines: Its main metrics.
+        summary: One or two sentences on data, training and size of the model.
+        curves: Its learning curves.
+        grows: Whether the number of decoder steps grows during the training.
+        objectness_from: First epoch with the objectness term, counted from 0; None without one.
+        counts: Figures of the numbers of objects and, with scorer cvppp, of the images' SBD.
+        gallery: Images with truth and prediction.
+        made: How the run was made.
+    """
 
     run: str
     dataset: str
@@ -68,7 +84,7 @@ class RunPage:
 
     @property
     def pictures(self) -> tuple[ReportImage, ...]:
-        """Every picture of the page."""
+        """All pictures of the page."""
         panels = [picture for item in self.gallery for picture in (item.input, item.truth, item.prediction)]
         return (*self.curves, *self.counts, *panels)
 
@@ -77,7 +93,7 @@ def load_run(item: RunInputs) -> tuple[ScoredRun, PredictionFile]:
     """Read a run's scores and predictions.
 
     Raises:
-        UserError: Something is missing or malformed, or they are not of one checkpoint, split and data set.
+        UserError: A file is missing or malformed, or the files differ in checkpoint, split or data set.
     """
     needs = (
         (item.metrics_path, f"score {item.run}"),
@@ -104,17 +120,17 @@ def load_run(item: RunInputs) -> tuple[ScoredRun, PredictionFile]:
 def run_page(
     command: str, item: RunInputs, run: ScoredRun, predictions: PredictionFile, num_images: int = 10
 ) -> RunPage:
-    """Draw and word all that is said of one run.
+    """Make all pictures and texts about one run.
 
     Args:
         command: The command that writes the report.
-        item: Where the run's files are.
-        run: What `load_run` read of it, with its predictions.
-        predictions: See there.
-        num_images: How many the gallery shows at most.
+        item: The run's files.
+        run: The run's scores, from `load_run`.
+        predictions: The run's predictions, from `load_run`.
+        num_images: Most images that the gallery shows.
 
     Raises:
-        UserError: Its history, or an image or truth of the gallery, cannot be read.
+        UserError: The history, or an image or the ground truth of one in the gallery, cannot be read.
     """
     history = read_json(item.history_folder / "run.json", dict[str, Any], f"run rsis train {item.run} again")
     curves = read_curves(item.history_folder)
@@ -143,7 +159,7 @@ def run_page(
 
 
 def _headlines(run: ScoredRun) -> tuple[Headline, ...]:
-    """The figures of `HEADLINES` that the run has."""
+    """Return the metrics of `HEADLINES` that the run has."""
     metrics = run.scores.metrics
     headlines = []
     for key in (key for key in HEADLINES if key in metrics):

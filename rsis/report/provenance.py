@@ -1,4 +1,4 @@
-"""How a run was made: what a reader needs to make it again, or to doubt it."""
+"""Provenance of a run: the facts that a reader needs to reproduce or question its results."""
 
 import io
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Provenance:
-    """Facts of a run as (name, text) pairs, its parameters as YAML, and the commands that make it."""
+    """Facts of a run as (name, text) pairs, its parameters as YAML, and the commands that reproduce it."""
 
     facts: tuple[tuple[str, str], ...]
     parameters: str
@@ -40,12 +40,12 @@ class Provenance:
 
 
 def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predictions: PredictionFile) -> Provenance:
-    """Collect how a run was made.
+    """Collect the provenance of a run.
 
     Args:
         command: The command that writes the report.
         run: The run with its configuration and its scores.
-        history: Content of the training's run.json; whatever is missing is left out.
+        history: Content of the training's run.json; missing facts are left out.
         predictions: The prediction file that was scored.
     """
     config, protocol = run.run_config, run.scores.protocol
@@ -78,7 +78,7 @@ def provenance(command: str, run: ScoredRun, history: Mapping[str, Any], predict
 
 
 def training(history: Mapping[str, Any]) -> str:
-    """Say how long a run trained and on what machine; "-" if its history says neither."""
+    """Return how long a run trained and on what machine, in words; "-" if its history contains neither."""
     device, threads = history.get("device"), history.get("threads")
     machine = [str(device)] if device is not None else []
     if threads is not None and str(device).startswith("cpu"):
@@ -93,7 +93,7 @@ def training(history: Mapping[str, Any]) -> str:
 
 
 def batch(history: Mapping[str, Any]) -> str:
-    """Say how many images a step had, and what shared them; "-" if the history does not."""
+    """Return the batch size and the devices that shared a batch, in words; "-" if the history lacks the batch size."""
     size, devices, nodes = (history.get(key) for key in ("batch_size", "devices", "nodes"))
     if size is None:
         return "-"
@@ -102,7 +102,7 @@ def batch(history: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span to two figures that matter: "48 s", "37 min", "3 h 20 min"."""
+    """Return a time span in words, to the second, or from 120 s on to the minute: "48 s", "37 min", "3 h 20 min"."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -110,7 +110,7 @@ def duration(seconds: float) -> str:
 
 
 def commit(folder: Path) -> str:
-    """Return the git commit of a folder and whether its tracked files were changed; "-" outside git."""
+    """Return the git commit of a folder, and whether its tracked files have uncommitted changes; "-" outside git."""
     found = revision_of(folder)
     if found is None:
         return "-"
@@ -118,7 +118,7 @@ def commit(folder: Path) -> str:
 
 
 def libraries() -> str:
-    """Return the installed versions of the libraries that numbers depend on."""
+    """Return the installed versions of the libraries that the results depend on."""
     found = []
     for name in LIBRARIES:
         try:

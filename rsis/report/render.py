@@ -1,4 +1,4 @@
-"""Turns the content of a report into text: the Jinja templates of `templates/`, pictures inside the HTML."""
+"""Render a report with the Jinja templates of `templates/`; pictures are embedded in the HTML."""
 
 import base64
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from rsis.report.tables.rows import Comparison, ComparisonRow, format_cell, form
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
-    """Return a template filled in; HTML is escaped, and a name the context lacks is an error of ours.
+    """Return a rendered template; values in HTML are escaped, and a name that the context lacks raises an error.
 
     Args:
         template: "report.md" or "report.html".
-        context: As `rsis.report.run` makes it.
+        context: The values of the template's names, see `rsis.report.run`.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -33,7 +33,7 @@ def render(template: str, context: Mapping[str, object]) -> str:
 
 
 def _groups(comparison: Comparison) -> dict[str, list[ComparisonRow]]:
-    """Rows of a comparison by what they share, in order; all of them under "" where it has no groups."""
+    """Return the rows of a comparison by their group, in order; all of them under "" if it is not grouped."""
     if not comparison.grouped:
         return {"": list(comparison.rows)}
     groups: dict[str, list[ComparisonRow]] = {}
@@ -43,7 +43,7 @@ def _groups(comparison: Comparison) -> dict[str, list[ComparisonRow]]:
 
 
 def _embed(picture: ReportImage) -> Markup:
-    """An <img> that carries its own data."""
+    """Return an <img> element with the picture's data as a data URL."""
     kind = "jpeg" if picture.name.endswith(".jpg") else "png"
     data = base64.b64encode(picture.data).decode("ascii")
     height, width = picture.size

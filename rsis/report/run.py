@@ -1,6 +1,6 @@
-"""Writes a report: Markdown with its pictures, one self-contained HTML page, and the numbers as CSV.
+"""Write a report: Markdown with its pictures, one self-contained HTML page, and the numbers as CSV.
 
-Equal inputs give equal bytes: nothing of the moment of writing is in them.
+Equal inputs give equal bytes: the files do not contain the time of writing.
 """
 
 import re
@@ -25,13 +25,13 @@ from rsis.report.tables.long_table import long_table
 from rsis.report.tables.published import Published, load_published
 from rsis.report.tables.seeds import seed_tables
 
-RESERVED = ("readme", "reference")  # what stands in reports/ beside the reports, in lower case
-MANY_RUNS = 4  # from these on a gallery shows fewer images of each
+RESERVED = ("readme", "reference")  # names of other files and folders in reports/, in lower case
+MANY_RUNS = 4  # reports on this number of runs or more show fewer images of each
 
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What a report consists of; the Markdown links the pictures in `figures`."""
+    """The files of a report; the Markdown links the pictures in the folder `figures`."""
 
     markdown: Path
     html: Path
@@ -52,14 +52,14 @@ def write_report(
 
     Args:
         name: Name of the report: letters, digits, "_", "-" and ".".
-        inputs: Runs, in the order they are to appear, of any data sets.
-        folder: Where the report goes.
-        published: The literature's numbers; by default those of the package.
-        experiments: DVC experiments to compare, the one first that the others are compared with.
+        inputs: The runs, in the order of the report; they may have different data sets.
+        folder: The folder to write to.
+        published: Results from the literature; by default those in the package.
+        experiments: DVC experiments to compare; the first one is the baseline.
 
     Raises:
-        UserError: There is neither a run nor an experiment, the name cannot be used or belongs to files that are no
-            report, an input is missing or wrong, inputs of a run do not belong together, or a file cannot be written.
+        UserError: There is neither a run nor an experiment; the name is invalid, reserved, or that of other files; an
+            input is missing or malformed; the inputs of a run do not belong together; or a file cannot be written.
     """
     paths = _places(name, folder)
     if not inputs and not experiments:
@@ -78,10 +78,10 @@ def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, refere
     """Write a folder of reference results: README.md, results.json, and a small report as Markdown.
 
     Args:
-        name: Of the report.
+        name: Name of the report.
         inputs: Its runs.
-        folder: What is written; earlier reference results there are replaced.
-        reference: All figures.
+        folder: The folder to write; earlier reference results there are replaced.
+        reference: The metrics of all trainings.
 
     Raises:
         UserError: See `write_report`.
@@ -99,7 +99,7 @@ def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, refere
 
 @dataclass(frozen=True)
 class _Rendered:
-    """A report before it is written: its texts by suffix, and the pictures that the Markdown links."""
+    """The content of a report: its texts by file suffix, and the pictures that the Markdown links."""
 
     texts: dict[str, str]
     pictures: tuple[ReportImage, ...]
@@ -112,7 +112,7 @@ def _render(
     experiments: Sequence[Experiment],
     shown: int,
 ) -> _Rendered:
-    """Make the whole content of a report; its gallery shows so many images of each run."""
+    """Make the whole content of a report; its gallery shows at most `shown` images of each run."""
     loaded = [load_run(item) for item in inputs]
     runs = [run for run, _ in loaded]
     command = _command(name, [item.run for item in inputs], [item.name for item in experiments[1:]])
@@ -128,7 +128,7 @@ def _render(
 
 
 def _places(name: str, folder: Path) -> ReportPaths:
-    """Return where a report of that name goes, after checking that no other files stand there."""
+    """Return the paths of a report of that name, after checking that no other files are there."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise UserError(f"report --name: found {name!r}; expected letters, digits, _, - and . alone, and no folder")
     if name.lower() in RESERVED:
@@ -143,7 +143,7 @@ def _places(name: str, folder: Path) -> ReportPaths:
 
 
 def _command(name: str, runs: list[str], experiments: list[str]) -> str:
-    """The command of a report; its name is by default that of its first run."""
+    """Return the command that writes a report; by default a report has the name of its first run."""
     usual = runs[0] if runs else "experiments"
     compared = ["--experiments", *experiments] if experiments else []
     return shlex.join(["rsis", "report", *runs, *([] if name == usual else ["--name", name]), *compared])

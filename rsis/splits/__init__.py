@@ -1,1 +1,1 @@
-"""Which images belong to the train, val and test splits of a data set."""
+"""The images of the train, val and test splits of a data set."""

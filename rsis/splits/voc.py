@@ -1,7 +1,8 @@
-"""Which images a split of Pascal VOC and sbdataset has.
+"""The images of a split of Pascal VOC and of sbdataset, the Semantic Boundaries Dataset.
 
-Decided here once, for the reader of the training data and for the truth of the scorers: it is the protocol,
-while what an image holds is read twice, independently. An image list is text, one image id a line:
+The reader of the training data and the truth of the scorers both use this list of images, since it is part of the
+protocol. They read the content of the images independently of each other. An image list is a text file with one image
+id per line:
 
     ImageSets/Segmentation/val.txt of VOC, train.txt or val.txt of sbdataset
         2007_000033
@@ -23,8 +24,8 @@ class SplitImages:
     """The images of a split.
 
     Attributes:
-        ids: Sorted and unique.
-        in_voc: Those of them in VOC's image sets of the split: VOC must have annotated them.
+        ids: Image ids, sorted and unique.
+        in_voc: The ids that come from VOC's image sets; VOC must have annotated these images.
     """
 
     ids: tuple[str, ...]
@@ -32,19 +33,19 @@ class SplitImages:
 
 
 def split_images(root: Path, dataset: VocDataset, split: VocSplit) -> SplitImages:
-    """Read the image lists of a split and take its share of them.
+    """Read the image lists of a split and select its share of the images.
 
-    It is of the images of `split.image_sets` and `split.sbdataset`, without those of `split.exclude`; see
-    `rsis.splits.share`.
+    The images are the union of the lists `split.image_sets` and `split.sbdataset`, without those in the lists
+    `split.exclude`. `rsis.splits.share` defines the share.
 
     Args:
         root: Folder that the paths of the data set are relative to.
-        dataset: Where VOC and sbdataset are within it.
-        split: Which lists and which share of them.
+        dataset: The folders of VOC and sbdataset.
+        split: The lists and the share.
 
     Raises:
-        UserError: A folder or list is missing, a list is empty or has a line that is no image id, the split
-            names lists of an sbdataset that the data set has not got, or no image is left.
+        UserError: A folder or a list is missing, a list is empty or has a line that is no image id, the split
+            names lists of sbdataset but the data set has no sbdataset, or no image is left.
     """
     voc = _folder(root / dataset.voc, "voc")
     in_voc = _read_sets(voc, split.image_sets)

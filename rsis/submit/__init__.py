@@ -1,1 +1,1 @@
-"""Predictions in the forms that the benchmarks' organisers take."""
+"""Submissions: predictions in the formats that the benchmarks' organisers accept."""

@@ -1,11 +1,11 @@
-"""Predictions in the form in which a benchmark's organisers take them.
+"""A submission to the test server of Cityscapes.
 
-Cityscapes' test server: one folder, to be zipped and uploaded, with a text file and masks for each image.
+It is one folder, to be zipped and uploaded, with a text file and masks for each image.
 
-    aachen_000000_000019.txt       a line for each detection; empty when there is none
-    aachen_000000_000019_00.png    its mask: 8-bit grey, 255 on the object and 0 elsewhere, original size
+    aachen_000000_000019.txt       a line for each detection; empty if there are none
+    aachen_000000_000019_00.png    mask of the first detection: 8-bit grey, 255 on the object, else 0, original size
 
-A line is the mask's file name, the class's label id of the official table, and the confidence:
+A line has the file name of the mask, the label id of the class in the official table, and the confidence:
 
     aachen_000000_000019_00.png 26 0.8125
 """
@@ -30,15 +30,15 @@ _CITYSCAPES_ID = re.compile(r"[^\s/\\_.][^\s/\\_]*_[0-9]+_[0-9]+")
 
 
 def write_cityscapes_submission(predictions: PredictionFile, folder: Path, rules: ScoreSection) -> None:
-    """Write a submission to the Cityscapes test server; an earlier submission in `folder` is replaced.
+    """Write a submission to the Cityscapes test server.
 
     Args:
-        predictions: Of a model with Cityscapes' classes.
-        folder: Is made; an earlier submission there is replaced.
-        rules: Whether a mask counts for every class or for its best one.
+        predictions: Predictions with the classes of Cityscapes.
+        folder: Folder of the submission; an earlier submission there is replaced.
+        rules: `classes` decides whether a mask counts for each class or for its most probable one.
 
     Raises:
-        UserError: A class or an image name is not one of Cityscapes, `folder` holds other files, or it
+        UserError: A class or an image name is not one of Cityscapes, `folder` contains other files, or it
             cannot be written.
     """
     labels_of = label_ids(predictions.class_names)
@@ -58,7 +58,7 @@ def _write_cityscapes_image(
 ) -> None:
     @cache
     def png_of(counts: str) -> bytes:
-        """Return the mask as a file; several detections may share it, each under a name of its own."""
+        """Return the PNG bytes of a mask; cached, since detections of different classes may share it."""
         mask = decode_rle({"size": list(image.size), "counts": counts})
         file = io.BytesIO()
         Image.fromarray(mask.astype(np.uint8) * 255).save(file, "png")

@@ -1,12 +1,12 @@
-"""A submission to the Leaf Segmentation Challenge (LSC 2017), and the same labels as PNG files.
+"""A submission to the Leaf Segmentation Challenge (LSC 2017), and the same instance maps as PNG files.
 
     submission.h5            /A1/plant003/label           uint8 [H, W] at the original size, 0 = background,
-                                                          1..N = leaves; uint16 when there are more than 255
+                                                          1..N = leaves; uint16 if there are more than 255
                              /A1/plant003/label_filename  text, "plant003_label.png"
-    A1/plant003_label.png    the same labels as indices of a palette; 16-bit grey when there are more than 255
+    A1/plant003_label.png    the same map as palette indices; 16-bit grey if there are more than 255 leaves
 
-The organisers' scorer takes the lowest label of a map for background, and the largest minus the lowest for
-the number of leaves. So labels are 1..N without gaps, and where leaves cover the whole image one pixel of
+The organisers' scorer uses the lowest label of a map as background, and the largest minus the lowest label as
+the number of leaves. So the labels are 1..N without gaps. If the leaves cover the whole image, one pixel of
 the largest leaf becomes background.
 """
 
@@ -24,24 +24,24 @@ from rsis.errors import UserError
 from rsis.masks import relabel
 
 HDF5_NAME = "submission.h5"
-_NAME = re.compile("[A-Za-z0-9_-]+")  # becomes the name of a group and of a file
+_NAME = re.compile("[A-Za-z0-9_-]+")  # valid as the name of an HDF5 group and of a file
 
 
 def write_lsc_submission(folder: Path, set_name: str, maps: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write a submission into a folder that is there; equal maps give equal bytes.
+    """Write a submission into an existing folder; equal maps give equal bytes.
 
     Args:
-        folder: Where `submission.h5` and the PNG files' folder go.
-        set_name: Of the challenge, such as "A1".
+        folder: Folder for `submission.h5` and the folder of the PNG files.
+        set_name: Name of a set of the challenge, such as "A1".
         maps: Name of each plant, such as "plant003", and its instance map, integer [H, W] at the original size.
 
     Raises:
-        UserError: The set or a plant has a name that the challenge has not.
+        UserError: The name of the set or of a plant has a character that is not allowed.
         OSError: The folder cannot be written.
     """
     _check_name("set", set_name)
     (folder / set_name).mkdir()
-    content = io.BytesIO()  # small, and HDF5 does not survive a disk that is full
+    content = io.BytesIO()  # in memory, since it is small and HDF5 may crash on a full disk
     with h5py.File(content, "w") as file:
         for plant, instance_map in maps:
             _check_name("plant", plant)
@@ -58,15 +58,15 @@ def write_lsc_submission(folder: Path, set_name: str, maps: Iterable[tuple[str, 
 
 
 def to_labels(instance_map: np.ndarray) -> np.ndarray:
-    """Return the labels to submit for an instance map, uint8 [H, W], or uint16 for more than 255 objects.
+    """Return the instance map in the form of a submission, uint8 [H, W], or uint16 for more than 255 objects.
 
-    They are 1..N in the order of the map's, and at least one pixel is 0.
+    The labels are 1..N in the order of the map's labels, and at least one pixel is 0.
     """
     labels = relabel(instance_map)
     if labels.min() > 0:
         largest = np.bincount(labels.ravel()).argmax()
         labels.flat[np.argmax(labels == largest)] = 0
-        labels = relabel(labels)  # an object of a single pixel is gone now
+        labels = relabel(labels)  # if that object had a single pixel, it is gone now
     return labels.astype(np.uint8 if labels.max() <= 255 else np.uint16)
 
 

@@ -1,29 +1,39 @@
-"""A run's predictions in the form that its benchmark's organisers take.
+"""The command `rsis submit`: a run's predictions in the format that its benchmark's organisers accept.
 
-The format of the run's data set decides which form that is; what stands in the folder afterwards:
+The format of the run's data set decides the files of the submission:
 
     cvppp        submission.h5, A1/plant003_label.png, ...    see `rsis.submit.lsc`
     cityscapes   <image>.txt, <image>_00.png, ...             see `rsis.submit.cityscapes`
-    voc, coco    results.json                                 COCO's results format, one line a detection
+    voc, coco    results.json                                 COCO's results format, one line per detection
 
-A line of results.json, here of VOC, has the image, the class, the mask at the image's original size and the
-score, class probability times objectness:
+A line of results.json has the image, the class, the mask at the image's original size, and the score, which is class
+probability times objectness. An example of VOC:
 
     [
     {"image_id": "2007_000033", "category_id": 1, "segmentation": {"size": [366, 500], "counts": "..."}, "score": 0.5}
     ]
 
-For COCO, `image_id` and `category_id` are those of the annotation file. For VOC they are the image's name and
-the class's place in VOC's own order, 1 (aeroplane) to 20 (tvmonitor).
+For COCO, `image_id` and `category_id` are the ids of the annotation file. For VOC they are the name of the image and
+the position of the class in VOC's order, 1 (aeroplane) to 20 (tvmonitor).
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from pydantic import BaseModel
 
-from rsis.config.datasets import AnyDataset, CityscapesDataset, CocoDataset, CocoSplit, CvpppDataset
+from rsis.config.datasets import (
+    AnyDataset,
+    CityscapesDataset,
+    CocoDataset,
+    CocoSplit,
+    CvpppDataset,
+    MapsDataset,
+    MasksDataset,
+    VocDataset,
+)
 from rsis.config.runs import RunSection, ScoreSection
 from rsis.errors import UserError
 from rsis.eval.detections import detections_of, instance_map_of
@@ -46,24 +56,23 @@ def submit(
     folder: Path,
     split: str | None = None,
 ) -> None:
-    """Write a run's submission; an earlier one in `folder` is replaced, equal predictions give equal bytes.
+    """Write a run's submission; equal predictions give equal bytes.
 
-    Masks are written as they were predicted: what the annotation ignores stays in them, since the organisers'
-    scorers see to it. Label maps, which cannot overlap, follow the rule `score.overlap`; detections follow
-    `score.classes`.
+    Ignored pixels are not removed from the masks, since the organisers' scorers handle them. Instance maps, in which
+    objects cannot overlap, follow the rule `score.overlap`; detections follow the rule `score.classes`.
 
     Args:
         name: Name of the run.
-        run: Its section of params.yaml.
-        dataset: The section of its data set.
-        root: Folder of the raw data, which says what images and classes there are.
-        predictions_path: What `rsis predict` wrote.
-        folder: Is made; an earlier submission there is replaced.
-        split: That the predictions must be of; None for any.
+        run: The run's section of params.yaml.
+        dataset: The data set's section of params.yaml.
+        root: Folder of the raw data, for the list of images and classes.
+        predictions_path: The prediction file.
+        folder: Folder of the submission; an earlier submission there is replaced.
+        split: Expected split of the predictions; None accepts any.
 
     Raises:
-        UserError: The predictions are missing or malformed, or of another run, data set, split, images,
-            sizes or classes; `folder` holds other files or cannot be written.
+        UserError: The predictions are missing or malformed, or belong to another run, data set or split, or have
+            other images, sizes or classes; or `folder` contains other files or cannot be written.
     """
     check_replaceable(folder)  # before minutes of work
     predictions = read_predictions(predictions_path)
@@ -72,32 +81,35 @@ def submit(
     check_images(predictions_path, predictions, truth, dataset.skip_bad)
     if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:
         check_sizes(predictions_path, predictions, truth)
-    if isinstance(dataset, CvpppDataset):
-        _refuse_known(name, predictions_path, predictions, dataset)
-        _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
-    elif isinstance(dataset, CityscapesDataset):
-        from rsis.submit.cityscapes import write_cityscapes_submission  # its package is optional
+    match dataset:
+        case CvpppDataset():
+            _refuse_known(name, predictions_path, predictions, dataset)
+            _write_cvppp(predictions, folder, dataset.splits[predictions.split].folder, run.score)
+        case CityscapesDataset():
+            from rsis.submit.cityscapes import write_cityscapes_submission  # its package is optional
 
-        write_cityscapes_submission(predictions, folder, run.score)
-    elif isinstance(dataset, CocoDataset):
-        image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
-        category_ids = [categories[class_name] for class_name in predictions.class_names]
-        _write_results(predictions, folder, run.score, image_ids, category_ids)
-    else:
-        image_names = {image.image_id: image.image_id for image in predictions.images}
-        category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
-        _write_results(predictions, folder, run.score, image_names, category_ids)
+            write_cityscapes_submission(predictions, folder, run.score)
+        case CocoDataset():
+            image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
+            category_ids = [categories[class_name] for class_name in predictions.class_names]
+            _write_results(predictions, folder, run.score, image_ids, category_ids)
+        case VocDataset() | MapsDataset() | MasksDataset():
+            image_names = {image.image_id: image.image_id for image in predictions.images}
+            category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
+            _write_results(predictions, folder, run.score, image_names, category_ids)
+        case _:
+            assert_never(dataset)
 
 
 class _CocoIds(BaseModel):
-    """The part of a COCO instance JSON that names things."""
+    """The part of a COCO instance JSON with the ids of images and categories."""
 
     images: tuple[CocoImage, ...]
     categories: tuple[Category, ...]
 
 
 def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: CvpppDataset) -> None:
-    """Refuse plants whose truth is public, where the data set has others that the organisers score."""
+    """Raise UserError for plants with public annotations if the data set has a split that the organisers score."""
     secret = [split for split, section in dataset.splits.items() if not section.labels]
     if secret and predictions.split not in secret:
         raise UserError(
@@ -113,7 +125,7 @@ def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, r
 
 
 def _coco_ids(root: Path, split: CocoSplit) -> tuple[dict[str, int | str], dict[str, int | str]]:
-    """Return the annotation file's id of each file name, and of each category's name."""
+    """Return the annotation file's image id by file name, and its category id by name."""
     document = read_json(root / split.annotations, _CocoIds, "run `rsis download DATASET`, or correct the file")
     image_ids = {picture.file_name: picture.id for picture in document.images}
     return image_ids, {category.name: category.id for category in document.categories}
@@ -126,7 +138,7 @@ def _write_results(
     image_ids: Mapping[str, int | str],
     category_ids: Sequence[int | str],
 ) -> None:
-    """Write results.json, in the order of the prediction file; `category_ids` has those of classes 1..K-1."""
+    """Write results.json in the order of the prediction file; `category_ids` has the ids of classes 1..K-1."""
     with (
         atomic_folder(folder) as temporary,
         (temporary / RESULTS_NAME).open("w", encoding="utf-8") as file,

@@ -1,1 +1,1 @@
-"""A trained network as a tool: pictures in, objects out."""
+"""A trained network as a tool: find the objects in pictures of any kind."""

@@ -1,13 +1,13 @@
-"""Pictures in, files out: overlays, instance maps, COCO JSON and tables of the objects in any pictures.
+"""Write the objects found in pictures to files: overlays, instance maps, COCO JSON and tables.
 
-    DIR/overlays/<name>.png         the picture with its objects painted and numbered in predicted order
-    DIR/instance_maps/<name>.png    16-bit grey: the object's number at each pixel, 0 = none
-    DIR/animations/<name>.gif       the objects appearing one by one (with --animate)
+    DIR/overlays/<name>.png         the picture with its objects coloured and numbered in predicted order
+    DIR/instance_maps/<name>.png    16-bit grey: the object's number at each pixel, 0 = background
+    DIR/animations/<name>.gif       the objects appear one by one (with --animate)
     DIR/coco.json                   all pictures as one COCO instance document (`rsis.tool.result.to_coco`)
     DIR/images.csv                  image, name, height, width, count
     DIR/objects.csv                 image, number, class, score, objectness, area, top, left, bottom, right, step
 
-<name> is the picture's file name without its suffix, with folders where two are of one name.
+<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one.
 """
 
 import csv
@@ -38,11 +38,11 @@ _OBJECT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Written:
-    """What a call of `write_results` did.
+    """The result of `write_results`.
 
     Attributes:
-        images: Pictures predicted on.
-        objects: Objects found in them.
+        images: Number of pictures that were processed.
+        objects: Number of objects found in them.
         skipped: One line for each file that could not be read.
     """
 
@@ -52,11 +52,11 @@ class Written:
 
 
 class Outputs:
-    """The files of one folder of results; see the top of the module.
+    """Writes a folder of results; see the top of this module.
 
     Args:
-        folder: DIR.
-        animate: Whether there are animations.
+        folder: The folder DIR.
+        animate: Whether to write animations.
     """
 
     def __init__(self, folder: Path, *, animate: bool) -> None:
@@ -66,7 +66,14 @@ class Outputs:
         self._objects: list[tuple[Any, ...]] = []
 
     def refuse_existing(self, names: Sequence[str]) -> None:
-        """Raise UserError when one of the files is there already."""
+        """Check that no file would be replaced.
+
+        Args:
+            names: The <name> of each picture.
+
+        Raises:
+            UserError: One of the files exists already.
+        """
         for path in (path for name in (*names, None) for path in self._paths(name)):
             if path.exists():
                 raise UserError(f"{path}: is there already; use --force to replace it, or name another --out")
@@ -84,7 +91,7 @@ class Outputs:
         _append(self._coco, to_coco([result]))
 
     def finish(self) -> Written:
-        """Write what is of all pictures together."""
+        """Write the files for all pictures together."""
         coco, images, objects = self._paths(None)
         write_json(coco, self._coco)
         _write_table(images, _IMAGE_COLUMNS, self._images)
@@ -92,7 +99,7 @@ class Outputs:
         return Written(len(self._images), len(self._objects), ())
 
     def _paths(self, name: str | None) -> list[Path]:
-        """Return the files of one picture, or those of all together."""
+        """Return the paths of the files of one picture; with None, those for all pictures together."""
         if name is None:
             return [self._folder / file for file in ("coco.json", "images.csv", "objects.csv")]
         paths = [self._folder / "overlays" / f"{name}.png", self._folder / "instance_maps" / f"{name}.png"]
@@ -111,23 +118,23 @@ def write_results(
     progress: bool = False,
     **thresholds: float | None,
 ) -> Written:
-    """Find the objects of pictures and write them into a folder.
+    """Find the objects of pictures and write them to a folder.
 
     Args:
         model: The network.
-        sources: Files, folders, patterns (`rsis.tool.pictures.find_pictures`); what lies under `folder` is left out.
-        folder: DIR.
-        force: Replace what is there; other files in the folder stay either way.
-        animate: Write animations too.
-        batch_size: See `RSIS.predict`, as `tiling`.
-        tiling: Whether and how pictures are cut into tiles.
+        sources: Files, folders, patterns (`rsis.tool.pictures.find_pictures`); files inside `folder` are left out.
+        folder: The folder DIR.
+        force: Whether to replace existing files of these names; other files in the folder are never changed.
+        animate: Whether to write animations.
+        batch_size: See `RSIS.predict`.
+        tiling: How to cut pictures into tiles; None does not cut them.
         progress: Whether to show a progress bar.
         **thresholds: See `RSIS.predict`.
 
     Raises:
-        UserError: There is no picture, none can be read, a file is there already, or the disk is full.
+        UserError: There are no pictures, none of them can be read, a file exists already, or the disk is full.
     """
-    model.read_out(**thresholds)  # a wrong threshold shows before anything is written
+    model.read_out(**thresholds)  # raises for a wrong threshold before anything is written
     own = folder.resolve()
     files = [path for path in find_pictures(sources) if own not in path.resolve().parents]
     if not files:
@@ -150,7 +157,7 @@ def write_results(
 
 
 def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Path]:
-    """Write all that there is of one picture into one folder, and return the files."""
+    """Write overlay, instance map, COCO JSON, table and animation of one picture to a folder; return their paths."""
     paths = [folder / f"{name}_{what}" for what in ("overlay.png", "instances.png", "coco.json", "objects.csv")]
     animation = folder / f"{name}_objects.gif"
     _save(result.overlay(), paths[0])
@@ -166,10 +173,10 @@ def _as_16_bit(result: ImageResult) -> Image.Image:
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return a name for each file: its stem, or as much of its path as sets it apart from the others."""
+    """Return a unique name for each file: its stem, or as much of its path as is needed to make it unique."""
     names = {path: path.stem for path in files}
     for depth in range(1, max(len(path.resolve().parts) for path in files) + 1):
-        # without regard to case, as some file systems have it
+        # some file systems ignore case
         times = Counter(name.casefold() for name in names.values())
         for path in files:
             if times[names[path].casefold()] > 1:
@@ -185,7 +192,7 @@ def _row(image_id: str, item: Instance) -> tuple[Any, ...]:
 
 
 def _append(whole: dict[str, Any], part: dict[str, Any]) -> None:
-    """Add the document of one picture to that of all, its ids counted on."""
+    """Append the COCO document of one picture to that of all pictures, with new ids."""
     image, annotation = len(whole["images"]), len(whole["annotations"])
     whole["categories"] = part["categories"]
     whole["images"] += [item | {"id": image + 1} for item in part["images"]]

@@ -1,4 +1,4 @@
-"""Pictures in every form that a user has them: files, folders, patterns, PIL images, arrays, tensors."""
+"""Read pictures from every supported input: files, folders, patterns, PIL images, arrays, tensors."""
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,15 +15,15 @@ from rsis.data.readers.images import read_image, to_rgb
 from rsis.errors import UserError
 
 PictureLike: TypeAlias = str | Path | Image.Image | np.ndarray | torch.Tensor
-"""A file; an image; uint8 [H, W, 3] or uint8 or uint16 [H, W] as an array; uint8 [3, H, W] as a tensor."""
+"""A path; a PIL image; an array, uint8 [H, W, 3] (RGB) or uint8 or uint16 [H, W] (grey); a tensor, uint8 [3, H, W]."""
 
 
 @dataclass(frozen=True)
 class InputImage:
-    """One picture to predict on.
+    """One picture to find objects in.
 
     Attributes:
-        image_id: Its path as it was given, or "image" and its number.
+        image_id: Its path as given by the caller, or "image" and its number, from 1.
         image: uint8 [H, W, 3], RGB.
     """
 
@@ -32,17 +32,17 @@ class InputImage:
 
 
 def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
-    """Return the image files that paths stand for, each once.
+    """Return the image files at the given paths, each once.
 
     Args:
-        sources: Files, which are taken whatever their names; folders, searched with all below them for files
-            whose suffix is that of an image, hidden ones left out; patterns such as "scans/*.png".
+        sources: Files, with any suffix; folders, which are searched recursively for files with the suffix of an image
+            format, except hidden ones; patterns such as "scans/*.png".
 
     Returns:
-        In the order of `sources`, those of one folder or pattern sorted by name.
+        The files in the order of `sources`; those of one folder or pattern are sorted by name.
 
     Raises:
-        UserError: There is no such file or folder, or nothing in it.
+        UserError: There is no such file or folder, or a folder contains no image file.
     """
     found: dict[Path, None] = {}
     for source in sources:
@@ -62,10 +62,13 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
 
 
 def as_pictures(images: PictureLike | Sequence[PictureLike]) -> Iterator[InputImage | BadSampleError]:
-    """Yield each picture, read when it is asked for; for a file that cannot be read, the error in its place.
+    """Read pictures one at a time.
+
+    Yields:
+        Each picture; for a file that cannot be read, the error instead.
 
     Raises:
-        UserError: See `find_pictures`; or an array is of another shape or type than `PictureLike` says.
+        UserError: See `find_pictures`; or an array does not have a shape and dtype of `PictureLike`.
     """
     listed = [images] if isinstance(images, (str, Path, Image.Image, np.ndarray, torch.Tensor)) else images
     for number, item in enumerate(listed):
@@ -80,10 +83,10 @@ def as_pictures(images: PictureLike | Sequence[PictureLike]) -> Iterator[InputIm
 
 
 def read_picture(path: Path) -> InputImage:
-    """Read a file, turned upright as its EXIF data says.
+    """Read an image file and rotate it as its EXIF orientation says.
 
     Raises:
-        BadSampleError: It cannot be read, is truncated or is no image.
+        BadSampleError: The file cannot be read, is truncated or is not an image.
     """
     return InputImage(str(path), to_rgb(ImageOps.exif_transpose(read_image(path)), path))
 

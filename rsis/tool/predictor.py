@@ -5,8 +5,8 @@
     model = RSIS.from_checkpoint("models/demo.safetensors")
     result = model.predict("plant.png")
 
-`rsis.tool.result` describes what comes back; `rsis.tool.tiles.Tiling` is for pictures with more objects than the
-network has steps.
+`rsis.tool.result` describes the result; `rsis.tool.tiles.Tiling` is for pictures with more objects than the network
+has decoder steps.
 """
 
 import json
@@ -26,7 +26,7 @@ from rsis.config.runs import PredictSection
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import resize_image
 from rsis.errors import UserError
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, least_area, read_out
 from rsis.structures import RSISOutput
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
@@ -37,18 +37,18 @@ Item = TypeVar("Item")
 
 
 class RSIS(nn.Module):
-    """A trained network, as its checkpoint describes it.
+    """A trained network with the description from its checkpoint.
 
     Args:
-        network: In eval mode.
-        info: What the checkpoint says of itself.
+        network: The network, in eval mode.
+        info: The description in its checkpoint.
 
     Attributes:
         network: The network.
         info: Its description: architecture, classes, size, training, metrics.
     """
 
-    def __init__(self, network: RSISNetwork, info: CheckpointInfo) -> None:
+    def __init__(self, network: Network, info: CheckpointInfo) -> None:
         super().__init__()
         self.network, self.info = network, info
 
@@ -59,26 +59,27 @@ class RSIS(nn.Module):
         """Read a checkpoint of `rsis train` or `rsis import-original`.
 
         Args:
-            source: A .safetensors file, or its http(s) address. What is fetched is kept in torch's folder for
-                downloads (`torch.hub.get_dir()`), and not fetched again.
-            device: Where the network goes; None for a GPU if there is one.
-            sha256: Of the file, hexadecimal; None to take it as it is. It holds no code either way.
+            source: A .safetensors file, or its http(s) address. A downloaded file is kept in torch's download folder
+                (`torch.hub.get_dir()`), and not downloaded again.
+            device: The device to put the network on; None takes a GPU if there is one, else the CPU.
+            sha256: Expected SHA-256 of the file, hexadecimal; None checks nothing. The file contains no code in
+                either case.
 
         Raises:
-            UserError: The file is missing, damaged or not such a checkpoint, cannot be fetched, or is another; there
-                is no such device.
+            UserError: The file is missing, damaged or not such a checkpoint, cannot be downloaded, or has another
+                SHA-256; or there is no such device.
         """
         network, info = load_checkpoint(local_file(source, sha256))
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         model = cls(network.to(memory_format=torch.channels_last), info).eval()
         try:
             return model.to(device)
-        except (RuntimeError, AssertionError) as error:  # torch has one of its own for every kind of device
+        except (RuntimeError, AssertionError) as error:  # torch's error depends on the kind of device
             reason = str(error).splitlines()[0]
             raise UserError(f"device {device}: cannot be used ({reason}); name another, such as cpu") from error
 
     def forward(self, images: torch.Tensor, num_steps: int) -> RSISOutput:
-        """Run the network itself on normalised images (`rsis.model.network.normalize`), float [B, 3, H, W], T steps."""
+        """Run the network for T steps on float images [B, 3, H, W], normalised by `rsis.model.network.normalize`."""
         output: RSISOutput = self.network(images, num_steps)
         return output
 
@@ -93,18 +94,20 @@ class RSIS(nn.Module):
         """Find the objects of pictures of any size.
 
         Args:
-            images: One or several of: a file, a folder with all below it, a pattern such as "scans/*.png"; a PIL
-                image; uint8 [H, W, 3] (RGB), uint8 or uint16 [H, W] (grey); a tensor, uint8 [3, H, W].
-            batch_size: Pictures, or tiles of one, at once; None for what the run had.
-            tiling: Cut pictures into tiles; None gives each whole to the network.
-            **thresholds: Keys of a run's `predict` section in place of what the checkpoint says: num_steps,
-                mask_threshold, objectness_threshold, min_area, largest_component, exclusive. None changes nothing.
+            images: One of the following, or a sequence of them: a file; a folder, which is searched recursively; a
+                pattern such as "scans/*.png"; a PIL image; an array, uint8 [H, W, 3] (RGB), uint8 or uint16 [H, W]
+                (grey); a tensor, uint8 [3, H, W] (RGB).
+            batch_size: Number of pictures, or of tiles of a picture, in a batch; None takes that of the checkpoint.
+            tiling: How to cut pictures into tiles; None processes each picture as a whole.
+            **thresholds: Keys of a run's `predict` section that replace those of the checkpoint: num_steps,
+                mask_threshold, objectness_threshold, min_area, largest_component, exclusive. None replaces nothing.
 
         Returns:
-            One result for one file, image, array or tensor; otherwise a list in the order of the pictures.
+            One result for a single file, image, array or tensor; otherwise a list in the order of the pictures.
 
         Raises:
-            UserError: A file cannot be read, an array is none of these, a threshold is unknown or out of range.
+            UserError: A file cannot be read, an array has another shape or dtype, a threshold is unknown or out of
+                range.
         """
         results = list(self.stream(images, batch_size=batch_size, tiling=tiling, **thresholds))
         for result in results:
@@ -123,13 +126,13 @@ class RSIS(nn.Module):
         tiling: Tiling | None = None,
         **thresholds: float | None,
     ) -> Iterator[ImageResult | BadSampleError]:
-        """Do as `predict`, one result after the other, so that only some are in memory at a time.
+        """Do the same as `predict`, but yield the results one by one, so that only a few are in memory at a time.
 
         Yields:
-            A result for each picture; for a file that cannot be read, the error in its place.
+            A result for each picture; for a file that cannot be read, the error instead.
 
         Raises:
-            UserError: As `predict`, but for files that cannot be read.
+            UserError: As `predict`, except for files that cannot be read.
         """
         section = self.read_out(batch_size=batch_size, **thresholds)
         pictures = as_pictures(images)
@@ -137,17 +140,17 @@ class RSIS(nn.Module):
             for item in pictures:
                 yield self._in_tiles(item, tiling, section) if isinstance(item, InputImage) else item
             return
-        for several in _batches(pictures, section.batch_size):
-            whole = [item for item in several if isinstance(item, InputImage)]
-            found = iter(self._find([picture.image for picture in whole], section))
-            for item in several:
+        for batch in _batches(pictures, section.batch_size):
+            readable = [item for item in batch if isinstance(item, InputImage)]
+            found = iter(self._find([picture.image for picture in readable], section))
+            for item in batch:
                 yield self._result(item, next(found)) if isinstance(item, InputImage) else item
 
     def read_out(self, **changes: float | None) -> PredictSection:
-        """Return how masks are read off the output: what the checkpoint says, with these keys changed.
+        """Return the checkpoint's section `predict` with these keys changed; None changes nothing.
 
         Raises:
-            UserError: A key is unknown, or its value out of range.
+            UserError: A key is unknown, or its value is out of range.
         """
         wanted = {key: value for key, value in changes.items() if value is not None}
         try:
@@ -160,11 +163,11 @@ class RSIS(nn.Module):
             ) from error
 
     def decode(self, picture: InputImage, section: PredictSection) -> StepOutputs:
-        """Run the network on one picture; `read` makes a result of it, for any thresholds, without running it again."""
+        """Run the network on one picture; `read` turns the output into a result, also for other thresholds."""
         return decode(self.network, self._batch([picture.image]), section)[0]
 
     def read(self, picture: InputImage, decoded: StepOutputs, section: PredictSection) -> ImageResult:
-        """Return the objects of a picture by what `decode` gave for it."""
+        """Return the objects of a picture from the output of `decode`."""
         return self._result(picture, read_out(decoded, _size(picture.image), section))
 
     def _find(self, images: Sequence[np.ndarray], section: PredictSection) -> list[DetectedObjects]:
@@ -174,57 +177,62 @@ class RSIS(nn.Module):
         return find_objects(self.network, self._batch(images), [_size(image) for image in images], section)
 
     def _batch(self, images: Sequence[np.ndarray]) -> torch.Tensor:
-        """Return uint8 [B, 3, H, W] of the network's size, on its device."""
+        """Return the images resized to the network's input size, uint8 [B, 3, H, W] on its device."""
         resized = np.stack([resize_image(image, self.info.size) for image in images])  # [B, H, W, 3]
         return torch.from_numpy(resized).permute(0, 3, 1, 2).to(next(self.parameters()).device)
 
-    def _result(self, picture: InputImage, emitted: DetectedObjects) -> ImageResult:
+    def _result(self, picture: InputImage, objects: DetectedObjects) -> ImageResult:
         instances = [
-            self._instance(number, mask, probs, float(emitted.objectness[step]), int(step))
-            for number, (mask, probs, step) in enumerate(
-                zip(emitted.masks, emitted.class_probs, emitted.steps, strict=True), start=1
+            self._instance(number, mask, probs, float(score), int(step))
+            for number, (mask, probs, score, step) in enumerate(
+                zip(objects.masks, objects.class_probs, objects.scores, objects.steps, strict=True), start=1
             )
         ]
-        said = tuple(emitted.objectness.tolist())
-        return ImageResult(picture.image_id, picture.image, tuple(instances), said, self.info.class_names)
+        objectness = tuple(objects.objectness.tolist())
+        return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)
 
     def _instance(self, number: int, mask: np.ndarray, probs: np.ndarray, objectness: float, step: int) -> Instance:
         class_id = int(probs.argmax()) + 1
         return Instance(number, mask, class_id, self.info.class_names[class_id - 1], probs, objectness, step)
 
     def _in_tiles(self, picture: InputImage, tiling: Tiling, section: PredictSection) -> ImageResult:
-        """Find the objects of every tile, and join those that are one; the surest of its parts speaks for each."""
+        """Find the objects of every tile, and join the parts of an object in different tiles.
+
+        Class, objectness and step of a joined object are those of its part with the highest objectness.
+        """
         size = _size(picture.image)
-        in_tile = section.model_copy(update={"min_area": 0.0})  # what a tile's edge leaves of an object may be small
+        in_tile = section.model_copy(update={"min_area": 0.0})  # a part of an object at a tile's edge may be small
         tiles = cut(size, tiling.size, tiling.overlap)
-        emitted: list[DetectedObjects] = []
-        for several in _batches(tiles, section.batch_size):
-            emitted += self._find([picture.image[tile.slices] for tile in several], in_tile)
-        objects, places = _objects_of(emitted)
+        detected: list[DetectedObjects] = []
+        for batch in _batches(tiles, section.batch_size):
+            detected += self._find([picture.image[tile.slices] for tile in batch], in_tile)
+        objects, places = _objects_of(detected)
         instances: list[Instance] = []
         for members in group(objects, tiles):
-            tile, position = places[max(members, key=lambda n: _objectness(emitted, places[n]))]
-            step = int(emitted[tile].steps[position])
+            tile, position = places[max(members, key=lambda n: _score(detected, places[n]))]
+            step = int(detected[tile].steps[position])
             mask = joined_mask([objects[n] for n in members], tiles, size)
             if mask.sum() <= least_area(size, section):
                 continue
-            said = float(emitted[tile].objectness[step])
-            instances.append(self._instance(len(instances) + 1, mask, emitted[tile].class_probs[position], said, step))
-        all_said = tuple(float(value) for item in emitted for value in item.objectness)
-        return ImageResult(picture.image_id, picture.image, tuple(instances), all_said, self.info.class_names)
+            score = float(detected[tile].scores[position])
+            instances.append(
+                self._instance(len(instances) + 1, mask, detected[tile].class_probs[position], score, step)
+            )
+        objectness = tuple(float(value) for item in detected for value in item.objectness)
+        return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield the items in lists of `size`, the last perhaps shorter."""
+    """Yield the items in lists of `size`; the last list may be shorter."""
     rest = iter(items)
-    while several := list(islice(rest, size)):
-        yield several
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
-def _objects_of(emitted: Sequence[DetectedObjects]) -> tuple[list[TileObject], list[tuple[int, int]]]:
-    """Return the objects of all tiles, and of each its tile and its place there."""
+def _objects_of(detected: Sequence[DetectedObjects]) -> tuple[list[TileObject], list[tuple[int, int]]]:
+    """Return the objects of all tiles and, for each object, the index of its tile and its index in the tile."""
     objects, places = [], []
-    for tile, item in enumerate(emitted):
+    for tile, item in enumerate(detected):
         for position, (mask, probs) in enumerate(zip(item.masks, item.class_probs, strict=True)):
             objects.append(TileObject(tile, mask, int(probs.argmax()) + 1))
             places.append((tile, position))
@@ -235,6 +243,6 @@ def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def _objectness(emitted: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
-    item = emitted[place[0]]
-    return float(item.objectness[item.steps[place[1]]])
+def _score(detected: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
+    item = detected[place[0]]
+    return float(item.scores[place[1]])

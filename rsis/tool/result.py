@@ -1,4 +1,4 @@
-"""What the network found in one picture, in the form that a user goes on with."""
+"""The objects found in a picture, with conversions to an instance map, COCO JSON and an overlay."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Instance:
-    """One object, in the order in which the network emitted them.
+    """One object found in a picture.
 
     Attributes:
-        number: From 1 up; the object's value in the instance map and its number in the overlay.
-        mask: bool [H, W] at the picture's own size; masks of one picture may overlap.
+        number: Its number in predicted order, from 1; its value in the instance map and its number in the overlay.
+        mask: bool [H, W] at the picture's original size; masks of one picture may overlap.
         class_id: 1..K-1, the most probable class.
-        class_name: Its name.
+        class_name: Name of this class.
         class_probs: float [K-1], the probability of each class, 0..1.
         objectness: Probability that there is an object at this step, 0..1.
-        step: The decoder step that emitted it, from 0; of a picture in tiles, the step in its tile.
+        step: The decoder step that predicted it, from 0; for a picture in tiles, the step in its tile.
     """
 
     number: int
@@ -39,12 +39,12 @@ class Instance:
 
     @property
     def score(self) -> float:
-        """Class probability times objectness, 0..1, as the paper's released code ranks detections."""
+        """Class probability times objectness, 0..1; the paper's released code ranks detections by it."""
         return float(self.class_probs[self.class_id - 1]) * self.objectness
 
     @property
     def area(self) -> int:
-        """Pixels of the mask."""
+        """Number of pixels of the mask."""
         return int(self.mask.sum())
 
     @property
@@ -59,11 +59,11 @@ class ImageResult:
     """The objects of one picture.
 
     Attributes:
-        image_id: The picture's path as it was given, or "image" and its number.
-        image: uint8 [H, W, 3], RGB, as the network saw it but for its size.
-        instances: The objects in predicted order, perhaps none.
-        objectness: What the network said at each step that was run, 0..1: the steps of `instances`, and those
-            after them by which it saw that nothing was left. For a picture in tiles, tile after tile.
+        image_id: The picture's path as given by the caller, or "image" and its number, from 1.
+        image: uint8 [H, W, 3], RGB, the network's input before resizing.
+        instances: The objects in predicted order; may be empty.
+        objectness: The objectness of each step that was run, 0..1: also of steps without an object in `instances`,
+            such as those after the end of the sequence. For a picture in tiles, the steps of all tiles in turn.
         class_names: Names of classes 1..K-1.
     """
 
@@ -74,21 +74,24 @@ class ImageResult:
     class_names: tuple[str, ...]
 
     def to_instance_map(self) -> np.ndarray:
-        """Return int32 [H, W]: the number of the object at each pixel, 0 = none; the earliest keeps a contested one."""
+        """Return the instance map, int32 [H, W]: the object's number at each pixel, 0 = background.
+
+        A pixel in more than one mask belongs to the object with the lowest number.
+        """
         numbers = np.zeros(self.image.shape[:2], np.int32)
         for instance in reversed(self.instances):
             numbers[instance.mask] = instance.number
         return numbers
 
     def to_coco(self) -> dict[str, Any]:
-        """Return a COCO instance document of this one picture; see `to_coco` for several."""
+        """Return a COCO instance document of this picture; see the function `to_coco`."""
         return to_coco([self])
 
     def overlay(self, last: int | None = None) -> Image.Image:
-        """Return the picture with its objects painted and numbered on it, small pictures enlarged.
+        """Return the picture with its objects coloured and numbered; small pictures are enlarged.
 
         Args:
-            last: Up to which number; None for all.
+            last: Number of the last object to show; None shows all.
         """
         numbers = self.to_instance_map()
         if last is not None:
@@ -100,7 +103,10 @@ class ImageResult:
         """Draw the overlay with matplotlib.
 
         Args:
-            axes: Where; None makes a figure of its own.
+            axes: The axes to draw into; None makes a new figure.
+
+        Returns:
+            The axes.
 
         Raises:
             UserError: matplotlib is not installed.
@@ -118,10 +124,10 @@ class ImageResult:
 
 
 def to_coco(results: Iterable[ImageResult]) -> dict[str, Any]:
-    """Return COCO's instance document of several pictures, of one model's classes.
+    """Return a COCO instance document of pictures, all processed by the same model.
 
-    Images and annotations are numbered from 1, a category's id is the class id. An annotation's segmentation is
-    compressed run-length encoding; beside COCO's own keys it has `score`, `objectness` and `step`.
+    Images and annotations are numbered from 1; a category's id is the class id. The segmentation of an annotation is
+    a compressed run-length encoding. In addition to COCO's own keys an annotation has `score`, `objectness` and `step`.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -1,9 +1,9 @@
-"""Large pictures in overlapping tiles, and one object again of the parts that neighbouring tiles saw of it.
+"""Cut large pictures into overlapping tiles, and join the parts of an object that different tiles contain.
 
-A sequence is as long as the network was trained to make it; a picture with more objects than steps is cut into
-tiles that hold fewer. Two masks of different tiles are one object when they agree where both tiles look: there,
-they share at least half of the smaller one's pixels. Objects up to the size of the overlap are seen whole by some
-tile; of larger ones, the parts are joined.
+A network was trained for sequences of limited length. A picture with more objects than decoder steps is therefore cut
+into tiles with fewer objects. Two masks of different tiles belong to one object if they agree in the area that both
+tiles cover: there, they have in common at least half of the pixels of the smaller mask. An object up to the size of the
+overlap is completely inside some tile; the parts of a larger object are joined.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,28 @@ from scipy.sparse.csgraph import connected_components
 
 from rsis.errors import UserError
 
-SAME_OBJECT = 0.5  # of the smaller mask, in what both tiles see
+SAME_OBJECT = 0.5  # least fraction of the smaller mask in common, in the area that both tiles cover
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How pictures are cut into tiles, for those with more objects than the network has steps.
+    """How to cut pictures into tiles, for pictures with more objects than the network has decoder steps.
 
     Attributes:
-        size: (H, W) of a tile in the picture's pixels. As many pixels an object as in training is best.
-        overlap: Least share of a tile's side in common with the next one's; objects up to that size are seen whole.
+        size: (H, W) of a tile in the picture's pixels. Best is a size at which objects have as many pixels, after
+            resizing to the network's input size, as in training.
+        overlap: Least fraction of a tile's side that it has in common with the next tile, 0 or more, below 1. Objects
+            up to this size are completely inside some tile.
     """
 
     size: tuple[int, int]
     overlap: float = 0.25
 
     def __post_init__(self) -> None:
-        """Refuse what leaves gaps.
+        """Check the values.
 
         Raises:
-            UserError: A side is below 1, or the overlap not from 0 up to below 1.
+            UserError: A side is below 1, or the overlap is not in 0 <= overlap < 1.
         """
         if min(self.size) < 1 or not 0 <= self.overlap < 1:
             raise UserError(
@@ -54,11 +56,11 @@ class Tile:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """To index an array [H, W] with."""
+        """Row and column slices for indexing an array [H, W]."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def common(self, other: "Tile") -> "Tile | None":
-        """Return what both tiles see, or None."""
+        """Return the area that both tiles cover, or None."""
         top, left = max(self.top, other.top), max(self.left, other.left)
         bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
         return Tile(top, left, bottom, right) if top < bottom and left < right else None
@@ -66,12 +68,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class TileObject:
-    """An object as one tile sees it.
+    """The part of an object in one tile.
 
     Attributes:
-        tile: Number of the tile.
+        tile: Index of the tile.
         mask: bool [h, w], of the tile's size.
-        class_id: Of its most probable class.
+        class_id: Its most probable class.
     """
 
     tile: int
@@ -80,12 +82,12 @@ class TileObject:
 
 
 def cut(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[Tile]:
-    """Return tiles that cover a picture of `size` (H, W), row by row, evenly spaced.
+    """Return evenly spaced tiles that cover a picture, row by row.
 
     Args:
-        size: Of the picture.
-        tile: (H, W) of a tile; a larger one than the picture is cut to it.
-        overlap: Least share of a tile's side that it has in common with its neighbour, 0 up to below 1.
+        size: (H, W) of the picture.
+        tile: (H, W) of a tile; a side larger than the picture's is reduced to it.
+        overlap: Least fraction of a tile's side that it has in common with its neighbour, 0 <= overlap < 1.
     """
     rows, columns = (_starts(length, part, overlap) for length, part in zip(size, tile, strict=True))
     height, width = min(tile[0], size[0]), min(tile[1], size[1])
@@ -101,9 +103,13 @@ def _starts(length: int, part: int, overlap: float) -> list[int]:
 
 
 def group(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> list[list[int]]:
-    """Return which of the objects are one, each group's members and the groups by their first.
+    """Group the parts that belong to one object.
 
-    Objects of different classes, or of one tile, are never the same by themselves.
+    Parts with different classes, or in the same tile, are never matched directly; parts of the same tile may be in one
+    group through a part in another tile.
+
+    Returns:
+        The indices in `objects` of each group's members; the groups are ordered by their first member.
     """
     pairs = [
         (i, j)
@@ -114,13 +120,13 @@ def group(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> list[list[int
     ones, rows, columns = np.ones(len(pairs)), [i for i, _ in pairs], [j for _, j in pairs]
     _, of_group = connected_components(coo_array((ones, (rows, columns)), shape=(count, count)), directed=False)
     groups: dict[int, list[int]] = {}
-    for number, label in enumerate(of_group.tolist() if count else []):
-        groups.setdefault(label, []).append(number)
+    for index, group_id in enumerate(of_group.tolist() if count else []):
+        groups.setdefault(group_id, []).append(index)
     return list(groups.values())
 
 
 def joined_mask(members: Sequence[TileObject], tiles: Sequence[Tile], size: tuple[int, int]) -> np.ndarray:
-    """Return bool [H, W] at the picture's `size`, what any of the parts covers."""
+    """Return the union of the parts' masks, bool [H, W] at the picture's `size`."""
     mask = np.zeros(size, bool)
     for member in members:
         mask[tiles[member.tile].slices] |= member.mask

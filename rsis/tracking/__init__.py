@@ -1,1 +1,1 @@
-"""Where runs and data sets stand, and what DVC knows of them."""
+"""The status of runs and data sets, and recording of results in DVC."""

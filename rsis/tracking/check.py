@@ -1,4 +1,4 @@
-"""What raw data holds, counted through its readers: the figures of `rsis check`."""
+"""Statistics and faults of a data set's raw files, as its readers see them, for `rsis check`."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,17 +19,17 @@ from rsis.machine.progress import shown
 
 @dataclass(frozen=True)
 class SplitStatistics:
-    """What one split holds. Everything below `broken` is of the other images.
+    """Statistics of one split. All attributes after `broken` are about the images that are not broken.
 
     Attributes:
         split: "train", "val" or "test".
-        images: Number of images, broken ones among them.
-        broken: One line for each image whose files are broken; names file and fault.
+        images: Number of images, including broken ones.
+        broken: One line for each image whose files are broken, with file and fault.
         objects: Number of objects.
-        fewest, most: Objects of the image that has fewest and most; 0 without images.
-        without_objects: Number of images without object.
-        common_size, smallest_size, largest_size: (H, W) that most images have, and those of the fewest and
-            the most pixels; None without images.
+        fewest, most: Least and largest number of objects of an image; 0 without images.
+        without_objects: Number of images without objects.
+        common_size, smallest_size, largest_size: The most frequent (H, W), and those with the fewest and the most
+            pixels; None without images.
         class_counts: Number of objects of each class, in the order of the class ids.
     """
 
@@ -53,13 +53,13 @@ class SplitStatistics:
 
 @dataclass(frozen=True)
 class DatasetStatistics:
-    """What a data set holds.
+    """Statistics of a data set.
 
     Attributes:
         dataset: Its name in params.yaml.
-        root: Where its files are.
-        splits: Those that open.
-        missing: One line for each thing that is not there or not as it was recorded.
+        root: The folder of its files.
+        splits: The splits that could be opened.
+        missing: One line for each file or part that is missing or differs from its record in the manifest.
     """
 
     dataset: str
@@ -75,28 +75,28 @@ class DatasetStatistics:
 
 @dataclass(frozen=True)
 class _Facts:
-    """Of one readable image."""
+    """Size and object counts of one readable image."""
 
     size: tuple[int, int]
-    classes: Mapping[int, int]  # objects of each class id
+    classes: Mapping[int, int]  # number of objects by class id
 
 
 def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
-    """Read all raw images of a data set and count what is in them.
+    """Read all raw images of a data set, and count images, objects and classes.
 
-    What is missing is part of the result; the rest is counted all the same, down to the other images of a split.
-    Files are compared with the manifest by their sizes, not byte by byte. A folder of the user's needs none: it is
-    read before any download too. Few images are in memory at a time.
+    Missing files are listed in the result; all other images are still counted, also those of the same split. Files are
+    compared with the manifest by size, not by content. A user's folder needs no manifest, so it can be checked before
+    `rsis download`. Only a few images are in memory at a time.
 
     Args:
         name: The data set's name in params.yaml.
         dataset: Its section.
-        raw_folder: `data/raw/NAME`, where its manifest is.
-        workers: Processes that read; None for as many as pay.
+        raw_folder: `data/raw/NAME`, the folder of its manifest.
+        workers: Number of reading processes; None chooses it.
 
     Raises:
-        UserError: There is neither a manifest, since the data was not downloaded, nor a folder of the user's, or a
-            process was killed.
+        UserError: There is neither a manifest, since the data was not downloaded, nor a user's folder; or a process
+            was killed.
     """
     manifest, root = _find(dataset, raw_folder)
     missing = []
@@ -109,7 +109,7 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
             missing.append(f"{split}: {error}")
         else:
             splits.append(_count(reader, name, split, workers))
-        recorded = manifest.files if manifest else {}  # named once, below
+        recorded = manifest.files if manifest else {}  # `differences` lists these below
         missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
     missing += differences(manifest) if manifest else ()
     if not missing:
@@ -128,7 +128,7 @@ def _note_in(lost: list[tuple[Path, str]]) -> OnMissing:
 
 
 def _find(dataset: AnyDataset, raw_folder: Path) -> tuple[Manifest | None, Path]:
-    """Return the manifest, if there is one, and where the data is."""
+    """Return the manifest, if there is one, and the folder of the data."""
     source = dataset.source
     if isinstance(source, FolderSource | CityscapesSource) and not (raw_folder / NAME).exists():
         folder = source.resolve()
@@ -139,7 +139,7 @@ def _find(dataset: AnyDataset, raw_folder: Path) -> tuple[Manifest | None, Path]
 
 
 def differences(manifest: Manifest) -> Iterator[str]:
-    """Yield a line for each recorded file that is gone or has another size; no file is read."""
+    """Yield a line for each file in the manifest that is missing or has another size; no file is read."""
     for path, record in manifest.files.items():
         try:
             size = (manifest.root / path).stat().st_size

@@ -1,8 +1,8 @@
-"""Records in DVC what Snakemake made, so that `dvc status` is clean and `dvc metrics diff` compares it.
+"""Record Snakemake's results in DVC: then `dvc status` is clean, and `dvc metrics diff` compares them.
 
-`dvc commit` takes for granted that results belong to the code, data and parameters there are now, so two are asked
-first: Snakemake, which must have a record of each of them, and the results themselves, which say what they
-were made from: another engine may have made them since.
+`dvc commit` assumes that the results were made from the present code, data and parameters. This is checked before it
+runs, in two ways: Snakemake must have a record of each result and find it up to date; and the results must contain the
+digests of the present inputs, since they may have been made by another engine in the meantime.
 """
 
 import re
@@ -30,15 +30,15 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
 
     Args:
         params: The configuration.
-        names: Runs of `default`; none = those of them that have a report.
-        folder: The project's, with Snakefile and dvc.yaml; the working folder.
+        names: Runs of `default`; if empty, all of them that have a report.
+        folder: The project's folder, with Snakefile and dvc.yaml; it must be the working directory.
 
     Returns:
-        The stages recorded.
+        The recorded stages.
 
     Raises:
-        UserError: A name is not one of DVC's runs, there is nothing to record, something is out of date, or DVC
-            or Snakemake cannot work here. Nothing has been recorded then, or the message says so.
+        UserError: A name is not a run of `default`, there is nothing to record, a result is out of date, or DVC or
+            Snakemake failed. Unless the message says otherwise, nothing has been recorded.
     """
     for needed in ("Snakefile", "dvc.yaml"):
         if not (folder / needed).is_file():
@@ -67,7 +67,7 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
     datasets = dict.fromkeys(params.default.runs[run] for run in runs)
     stages = [f"{stage}@{dataset}" for dataset in datasets for stage in ("download", "prepare")]
     stages += [f"{stage}@{run}" for run in runs for stage in _RUN_STAGES]
-    if set(datasets) == set(params.default.datasets):  # nothing is missing that `dvc repro` should begin with
+    if set(datasets) == set(params.default.datasets):  # all data is there, so `dvc repro` need not check it first
         (folder / paths.SOURCES_NOTE).parent.mkdir(exist_ok=True)
         (folder / paths.SOURCES_NOTE).write_text(SOURCES_NOTE)
         stages.insert(0, "sources")
@@ -77,11 +77,11 @@ def commit(params: Params, names: Sequence[str], folder: Path = Path()) -> list[
                 repo.commit(stage, force=True)
     except DvcException as error:
         raise UserError(f"dvc commit: {' '.join(str(error).split())}; put that right, then commit again") from error
-    # DVC has put its own copies in the results' places, which makes them younger than what was made of them
+    # DVC has replaced the results by its own copies, which are now newer than the results made from them
     try:
         _snakemake(folder, "--touch", *reports)
     except UserError as error:
-        raise UserError(f"recorded, but Snakemake was not told: {error}; run `snakemake --touch`") from error
+        raise UserError(f"recorded in DVC, but not in Snakemake: {error}; run `snakemake --touch`") from error
     return stages
 
 
@@ -97,10 +97,10 @@ def _snakemake(folder: Path, *arguments: str) -> str:
 
 
 def _outdated(output: str) -> list[str]:
-    """Name the jobs of a dry run, "train demo"; none if there are none to run.
+    """Return the jobs in the output of a dry run, for example "train demo"; an empty list if all is up to date.
 
     Raises:
-        UserError: The output says neither that there is nothing to do nor what there is.
+        UserError: Snakemake lacks the record of a result, or the output contains neither jobs nor that there are none.
     """
     if _UNKNOWN in output:
         raise UserError(

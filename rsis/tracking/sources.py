@@ -1,12 +1,12 @@
-"""Where the data of each data set stands, before anything is made of it: the table of `rsis check --all`.
+"""The availability of each data set's raw data: the table of `rsis check --all`.
 
-    there      it is here; the images of each split are counted by its lists of files
-    generated  the project makes it when it is needed
-    to fetch   it is on the web, and whoever asks gets it
-    missing    somebody has to get it first: the line says how, and where it belongs
-    broken     it is here and not whole; the line says the first fault
+    there      the data is on this machine; the images of each split are counted from the lists of files
+    generated  the project generates the data when it is needed
+    to fetch   `rsis download` can fetch the data without further action of the user
+    missing    the user has to obtain the data first; the line says how, and where to put it
+    broken     the data is on this machine but not complete; the line has the first fault
 
-To be quick with any number of images, lists of files and their sizes are read and nothing of a picture.
+Only lists of files and their sizes are read, no image, so this is quick for any number of images.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from rsis.files.manifest import NAME, read_manifest
 from rsis.machine.extras import EXTRA_OF, missing_of
 from rsis.tracking.check import differences
 
-NOTE = "`rsis check --all` was shown\n"  # always the same, since DVC records what its stage wrote
+NOTE = "`rsis check --all` was shown\n"  # always the same: DVC records the output of the stage
 LOOKED_AT = "looked at: lists of files and their sizes, no picture; `rsis check DATASET` reads them all"
 _CITYSCAPES = "cityscapesscripts"
 _INSTALL = f'{_CITYSCAPES} is missing; pip install "rsis[{EXTRA_OF[_CITYSCAPES]}]"'
@@ -34,12 +34,12 @@ State = Literal["there", "generated", "to fetch", "missing", "broken"]
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """Where the data of one data set stands.
+    """The availability of one data set's raw data.
 
     Attributes:
         dataset: Its name in params.yaml.
-        state: See the head of this file.
-        text: What is known of it, in one line.
+        state: See the top of this file.
+        text: Details, in one line.
     """
 
     dataset: str
@@ -48,12 +48,12 @@ class SourceStatus:
 
 
 def look(name: str, dataset: AnyDataset, raw_folder: Path) -> SourceStatus:
-    """Say where the data of a data set stands; nothing is changed and nothing fetched.
+    """Return the availability of a data set's raw data; nothing is changed or downloaded.
 
     Args:
         name: The data set's name in params.yaml.
         dataset: Its section.
-        raw_folder: `data/raw/NAME`, where its manifest is once it was downloaded.
+        raw_folder: `data/raw/NAME`, the folder of its manifest after a download.
     """
     try:
         state, text = _look(name, dataset, raw_folder)
@@ -63,9 +63,9 @@ def look(name: str, dataset: AnyDataset, raw_folder: Path) -> SourceStatus:
 
 
 def table_of(statuses: Sequence[SourceStatus]) -> tuple[list[str], list[tuple[str, str, str]]]:
-    """Return the heading and the rows of the table, a row for each data set."""
+    """Return the heading and the rows of the table, with a row for each data set."""
     rows: list[tuple[str, str, str]] = []
-    explained: dict[str, str] = {}  # data sets of one source lack the same
+    explained: dict[str, str] = {}  # first data set with each explanation: those of one source have the same
     for status in statuses:
         text = status.text
         if status.state == "missing":
@@ -103,7 +103,7 @@ def _look(name: str, dataset: AnyDataset, raw_folder: Path) -> tuple[State, str]
 
 
 def _look_into(name: str, dataset: AnyDataset, folder: Path) -> str:
-    """Look into a folder of the user's that was not recorded yet, or was recorded at another place."""
+    """Describe the content of a user's folder that no manifest describes."""
     if isinstance(dataset, CvpppDataset):
         files = find_lsc_files(folder)
         if files and not any((folder / split.folder).is_dir() for split in dataset.splits.values()):
@@ -162,6 +162,6 @@ def _pictures(number: int, size: tuple[int, int]) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Return a path relative to the working folder, if it is within."""
+    """Return a path, relative to the working directory if it is inside it."""
     path = path.resolve()
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

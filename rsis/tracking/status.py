@@ -1,15 +1,15 @@
-"""Where every run stands: what is done, running, waiting and out of date.
+"""The status of every run: the state of each of its stages, and the progress of its training.
 
-Everything is read off the files themselves - checkpoints, prediction files and protocols say what they were made
-from - so it holds whichever engine ran the stages, or none. Of a stage it is said:
+The states are read from the results themselves: checkpoints, prediction files and protocols contain the digests of
+their inputs. They are therefore correct for every workflow engine, and without one. The states are:
 
-    done      its result belongs to what there is now: a training to its parameters, data and code, what comes after
-              it to the checkpoint and its own parameters (whether code changed since, the engines know)
-    running   a process is at it
-    queued    SLURM has a job for it that has not begun
-    stopped   it had begun and goes on when it is started again
-    stale     there is a result, of other parameters, data or code
-    waiting   there is nothing yet
+    done      the result is up to date: that of `train` with the present parameters, data and code, that of a later
+              stage with the present checkpoint and its own parameters (only the engines notice changes of its code)
+    running   a process is working on the stage
+    queued    SLURM has a pending job for the stage
+    stopped   the training was interrupted, and resumes when it is started again
+    stale     there is a result, but of other parameters, data or code
+    waiting   there is no result yet
 """
 
 import getpass
@@ -43,17 +43,17 @@ STAGES = ("train", "predict", "score", "report")
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Where a run stands.
+    """The status of a run.
 
     Attributes:
         run: Its name.
         train, predict, score, report: Each stage's state.
         epoch: Finished epochs; None before the first sign of life.
-        epochs: The most there will be.
+        epochs: The most there will be; None where the training has minutes.
         best: Least validation loss since the objective last changed, or None.
         best_epoch: Its epoch, from 0, or None.
-        age: Seconds since the training last gave a sign of life, or None.
-        holder: Who trains it now, or "".
+        age: Seconds since the last heartbeat, or None.
+        holder: The process that has locked the training, or its pending SLURM job, as text; "" without one.
     """
 
     run: str
@@ -62,7 +62,7 @@ class RunStatus:
     score: State
     report: State
     epoch: int | None
-    epochs: int
+    epochs: int | None
     best: float | None
     best_epoch: int | None
     age: float | None
@@ -70,36 +70,42 @@ class RunStatus:
 
 
 def status_of(params: Params, names: Sequence[str] = ()) -> list[RunStatus]:
-    """Return where runs stand, in the working folder.
+    """Return the status of runs in the working directory.
 
     Args:
         params: The configuration.
-        names: Runs; all by default.
+        names: Names of runs; all runs by default.
 
     Raises:
-        UserError: A name is no run.
+        UserError: A name is not that of a run.
     """
     queued = _queued_jobs()
-    # the seeds of a run have their report together
+    # runs that differ only in their seed share a report
     return [_status_of(name, params.run(name), params.origin(name)[0], queued) for name in names or params.members]
 
 
 def table_of(statuses: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the rows of a table, a row for each run."""
+    """Return the heading and the rows of a table with a row for each run."""
     rows = []
     for status in statuses:
-        epoch = "-" if status.epoch is None else f"{status.epoch} of {status.epochs}"
+        epoch = (
+            "-"
+            if status.epoch is None
+            else f"{status.epoch} of {status.epochs}"
+            if status.epochs
+            else f"{status.epoch}"
+        )
         best = "-" if status.best is None else f"{status.best:.4f} in epoch {status.best_epoch}"
         age = "-" if status.age is None else _ago(status.age)
         states = [getattr(status, stage) for stage in STAGES]
         rows.append([status.run, *states, epoch, best, age, status.holder])
-    return ["run", *STAGES, "epoch", "best validation loss", "last sign", ""], rows
+    return ["run", *STAGES, "epoch", "best validation loss", "heartbeat", ""], rows
 
 
 def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[str, str], str]) -> RunStatus:
     key = _key(run)
     state = paths.STATE / name / key if key else None
-    progress, age = _sign_of_life(state)
+    progress, age = _heartbeat(state)
     holder = holder_of(paths.lock_file("train", name))
     predictions = _predictions(name)
     train = _train(name, key, state)
@@ -125,11 +131,11 @@ def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[st
 
 
 def _key(run: RunSection) -> str:
-    """The key of a training with the parameters, data and code there are now; "" before that data is prepared."""
+    """Return the key of a training with the present parameters, data and code; "" if the data is not prepared yet."""
     folder, raw = paths.processed_folder(run.dataset), paths.raw_folder(run.dataset)
     try:
         splits = {split: PreparedSplit(folder / f"{split}.h5") for split in ("train", "val")}
-        # raw files may be gone, to save space; where they were recorded anew, they have still to be prepared
+        # raw files may have been deleted to save space; but if their manifest changed, they must be prepared again
         recorded = read_manifest(raw).digest if (raw / MANIFEST).is_file() else None
     except UserError:
         return ""
@@ -138,7 +144,8 @@ def _key(run: RunSection) -> str:
     return run_key(run, {name: split.digest for name, split in splits.items()})
 
 
-def _sign_of_life(state: Path | None) -> tuple[Progress | None, float | None]:
+def _heartbeat(state: Path | None) -> tuple[Progress | None, float | None]:
+    """Return the progress in the last heartbeat and its age in seconds; None for both without one."""
     path = state / "alive.json" if state else None
     if path is None or not path.is_file():
         return None, None
@@ -210,9 +217,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _queued_jobs() -> dict[tuple[str, str], str]:
-    """The numbers of this user's SLURM jobs of this folder that wait, by stage and name; none without SLURM.
+    """Return the ids of this user's pending SLURM jobs in this folder, by stage and name; empty without SLURM.
 
-    Snakemake's plugin tells them apart by a comment, "rule_train_wildcards_demo".
+    Snakemake's plugin identifies a job by its comment, for example "rule_train_wildcards_demo".
     """
     if shutil.which("squeue") is None:
         return {}

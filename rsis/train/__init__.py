@@ -1,1 +1,1 @@
-"""Training: the Lightning module, the schedule, and the run that can be killed and resumed."""
+"""Training: the Lightning module, the schedule, and runs that can be killed and resumed."""

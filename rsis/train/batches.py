@@ -1,7 +1,7 @@
-"""Batches for training: which image when, augmented how, padded to what.
+"""Batches for training: the order of the images, their augmentation, and the padding of their objects.
 
-The order and the augmentation of a sample depend on (seed, epoch, index) alone, so a resumed run, and any
-number of worker processes, see what an uninterrupted run with none sees.
+The order and the augmentation of a sample depend only on (seed, epoch, index). A resumed run, and a run with any
+number of worker processes, therefore has the same batches as an uninterrupted run without workers.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from rsis.errors import UserError
 from rsis.structures import Batch
 from rsis.train.augment import JointAugment
 
-Order = Literal["matching", "size", "left_to_right", "random"]
+Order = Literal["matching", "free", "size", "left_to_right", "random"]
 
 
 @dataclass(frozen=True)
 class SampleKey:
-    """Which image of a split, in which epoch; both count from 0."""
+    """The index of an image in its split, and the epoch in which it is read; both count from 0."""
 
     epoch: int
     index: int
@@ -33,25 +33,25 @@ class SampleKey:
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of the work a process has: number `rank`, from 0, of `world`."""
+    """The part of each batch that a process works on: part `rank`, from 0, of `world` parts."""
 
     rank: int = 0
     world: int = 1
 
 
 class EpochSampler(Sampler[SampleKey]):
-    """Each image once an epoch, in an order that depends on (seed, epoch) alone.
+    """Yields each image once in an epoch, in an order that depends only on (seed, epoch).
 
-    Several processes share each batch when shuffling, a part of equal size for each; a last batch that is not
-    full is left out then, unless it is the only one. Without shuffling, whole batches go to the processes in turn;
-    where there are fewer batches than processes, every process has all of them.
+    With shuffling, the processes of a training split each batch into parts of equal size; an incomplete last batch is
+    left out, unless it is the only one. Without shuffling, whole batches go to the processes in turn; with fewer
+    batches than processes, every process gets all of them.
 
     Args:
         n: Number of images.
         seed: Any integer.
         shuffle: False keeps the file's order.
-        batch_size: Images in a batch of all processes.
-        share: This process's part.
+        batch_size: Images in a batch, of all processes together.
+        share: The part of this process; None is a single process.
     """
 
     def __init__(self, n: int, seed: int, shuffle: bool, batch_size: int = 1, share: Share | None = None) -> None:
@@ -62,11 +62,11 @@ class EpochSampler(Sampler[SampleKey]):
         self._kept = _positions(n, shuffle, batch_size, share or Share())
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the next iteration is; Lightning calls this."""
+        """Set the epoch of the next iteration; Lightning calls this."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[SampleKey]:
-        """Yield the keys of the current epoch."""
+        """Yield the keys of the current epoch for this process."""
         epoch = self.epoch
         order = torch.arange(self.n)
         if self.shuffle:
@@ -75,15 +75,17 @@ class EpochSampler(Sampler[SampleKey]):
         return (SampleKey(epoch, index) for index in order[self._kept].tolist())
 
     def __len__(self) -> int:
-        """Return the number of images of this process."""
+        """Return the number of images that this process reads in an epoch."""
         return len(self._kept)
 
 
 class TrainingSet(Dataset[PreparedSample]):
-    """A prepared split, augmented; a key always gives the same sample, and global randomness is untouched.
+    """A prepared split with augmentation.
+
+    A key always gives the same sample, and the state of torch's global generator does not change.
 
     Args:
-        split: Where the samples come from.
+        split: The prepared split to read.
         seed: Any integer.
         augment: None leaves the samples as they are.
     """
@@ -98,44 +100,50 @@ class TrainingSet(Dataset[PreparedSample]):
         return len(self.split)
 
     def __getitem__(self, key: SampleKey) -> PreparedSample:
-        """Return the sample; after augmentation some of its labels may have no pixel."""
+        """Return the sample; augmentation may leave some of its objects without a pixel."""
         sample = self.split.read(key.index)
         if self.augment is None:
             return sample
         with torch.random.fork_rng(devices=[]):
             # torch.manual_seed would reseed the GPUs as well
             torch.default_generator.manual_seed(_seed_of(self.seed, key.epoch, key.index))
-            image, instance_map, ignore_mask = self.augment(sample.image, sample.instance_map, sample.ignore_mask)
-        return replace(sample, image=image, instance_map=instance_map, ignore_mask=ignore_mask)
+            found = self.augment(sample.image, sample.instance_map, sample.ignore_mask)
+        return replace(
+            sample,
+            image=found.image,
+            instance_map=found.instance_map,
+            ignore_mask=found.ignore_mask,
+            class_ids=sample.class_ids[found.sources - 1],
+        )
 
 
 def collate(samples: Sequence[PreparedSample], max_instances: int, order: Order = "size") -> Batch:
     """Join samples of one size to a batch.
 
-    Labels without a pixel are left out. Of more than `max_instances` objects the largest are kept, as in
+    Objects without a pixel are left out. Of more than `max_instances` objects the largest are kept, as in
     the paper (at most 20); the pixels of the others are background. N is the largest number of objects
-    kept, at least 1.
+    kept in an image, at least 1.
 
     Args:
         samples: At least one.
         max_instances: At least 1.
-        order: Of each image's objects. "size": by area, largest first, ties by label; so too for "matching", where
-            it plays no part. "left_to_right": by the column of the centre of mass. "random": drawn by the image's
-            id and its objects' areas, so that it is another for each way that the image is augmented.
+        order: Of each image's objects. "size": by area, largest first, ties by label; so too for "matching" and
+            "free", where it plays no part. "left_to_right": by the column of the centre of mass. "random": drawn by
+            the image's id and its objects' areas, so that it is another for each way that the image is augmented.
     """
     kept = [_ordered(sample, _largest(sample, max_instances), order) for sample in samples]
-    num_slots = max(1, *(len(labels) for labels in kept))
+    num_slots = max(1, *(len(instance_ids) for instance_ids in kept))
     height, width = samples[0].instance_map.shape
     target_masks = torch.zeros(len(samples), num_slots, height, width, dtype=torch.bool)
     class_ids = torch.zeros(len(samples), num_slots, dtype=torch.int64)
-    for b, (sample, labels) in enumerate(zip(samples, kept, strict=True)):
-        torch.eq(sample.instance_map, labels[:, None, None].int(), out=target_masks[b, : len(labels)])
-        class_ids[b, : len(labels)] = sample.class_ids[labels - 1]
+    for b, (sample, instance_ids) in enumerate(zip(samples, kept, strict=True)):
+        torch.eq(sample.instance_map, instance_ids[:, None, None].int(), out=target_masks[b, : len(instance_ids)])
+        class_ids[b, : len(instance_ids)] = sample.class_ids[instance_ids - 1]
     return Batch(
         images=torch.stack([sample.image for sample in samples]),
         target_masks=target_masks,
         class_ids=class_ids,
-        num_instances=torch.tensor([len(labels) for labels in kept]),
+        num_instances=torch.tensor([len(instance_ids) for instance_ids in kept]),
         valid=~torch.stack([sample.ignore_mask for sample in samples]),
     )
 
@@ -154,23 +162,22 @@ def make_loader(
 ) -> DataLoader:
     """Return a loader of `Batch` whose sampler is an `EpochSampler`.
 
-    A last batch that is not full is left out when shuffling, unless it is the only one. The images stay
-    uint8: they are converted on the device, where it is cheap. Workers ignore the signals that stop a run,
-    which the main process answers.
+    With shuffling, an incomplete last batch is left out, unless it is the only one. The images stay uint8: converting
+    them on the device is cheap. Worker processes ignore the signals that stop a run; the main process handles them.
 
     Args:
-        split: Where the samples come from.
-        batch_size: Images in a batch, of all processes together when shuffling.
-        seed: Any integer; with the epoch it decides order and augmentation.
-        max_instances: Objects kept of each image.
-        order: Of an image's objects, see `collate`.
-        workers: Processes that load; 0 loads in this one.
+        split: The prepared split to read.
+        batch_size: Images in a batch; with shuffling, of all processes together.
+        seed: Any integer; with the epoch it determines order and augmentation.
+        max_instances: Most objects that are kept of an image.
+        order: Order of an image's objects, see `collate`.
+        workers: Number of worker processes; 0 loads in this process.
         augment: None for validation.
         shuffle: False keeps the file's order.
-        share: This process's part of the work, see `EpochSampler`.
+        share: The part of this process, see `EpochSampler`.
 
     Raises:
-        UserError: `augment.transpose` is set and the images are not square; or several processes are to share a
+        UserError: `augment.transpose` is set and the images are not square; or more than one process must share a
             batch that is larger than the split.
     """
     height, width = split.size
@@ -189,44 +196,45 @@ def make_loader(
         collate_fn=partial(collate, max_instances=max_instances, order=order),
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # else every epoch takes a number from the global one
+        generator=torch.Generator(),  # else every epoch draws a number from the global generator
         persistent_workers=workers > 0,
     )
 
 
 def _largest(sample: PreparedSample, max_instances: int) -> torch.Tensor:
-    """Return int64 [n], the labels that have pixels, largest area first, at most `max_instances`."""
+    """Return int64 [n], the values in the instance map of the largest `max_instances` objects, largest first."""
     areas = torch.bincount(sample.instance_map.flatten(), minlength=len(sample.class_ids) + 1)[1:]
     areas, order = torch.sort(areas, descending=True, stable=True)
     return (order[areas > 0] + 1)[:max_instances]
 
 
-def _ordered(sample: PreparedSample, labels: torch.Tensor, order: Order) -> torch.Tensor:
-    """Return the labels in an order of `collate`; they come by area."""
+def _ordered(sample: PreparedSample, instance_ids: torch.Tensor, order: Order) -> torch.Tensor:
+    """Return the instance ids, int64 [n] in the order of `_largest`, in the order `order` of `collate`."""
     flat = sample.instance_map.flatten()
     if order == "left_to_right":
         columns = torch.arange(sample.instance_map.shape[1]).repeat(sample.instance_map.shape[0])
-        sums = torch.bincount(flat, columns.double(), minlength=len(sample.class_ids) + 1)[labels]
-        return labels[(sums / torch.bincount(flat, minlength=len(sample.class_ids) + 1)[labels]).argsort(stable=True)]
+        sums = torch.bincount(flat, columns.double(), minlength=len(sample.class_ids) + 1)[instance_ids]
+        areas = torch.bincount(flat, minlength=len(sample.class_ids) + 1)[instance_ids]
+        return instance_ids[(sums / areas).argsort(stable=True)]
     if order == "random":
-        areas = torch.bincount(flat, minlength=len(sample.class_ids) + 1)[labels].tolist()
-        generator = torch.Generator().manual_seed(_seed_of(sample.image_id, *areas))
-        return labels[torch.randperm(len(labels), generator=generator)]
-    return labels
+        areas = torch.bincount(flat, minlength=len(sample.class_ids) + 1)[instance_ids]
+        generator = torch.Generator().manual_seed(_seed_of(sample.image_id, *areas.tolist()))
+        return instance_ids[torch.randperm(len(instance_ids), generator=generator)]
+    return instance_ids
 
 
 def _positions(n: int, shuffle: bool, batch_size: int, share: Share) -> torch.Tensor:
-    """Return int64, which positions of an epoch's order a process reads."""
+    """Return int64 [n], the positions in an epoch's order that the process with this share reads."""
     batches = torch.split(torch.arange(n), batch_size)
     if shuffle:
         whole = [batch for batch in batches if len(batch) == batch_size or len(batches) == 1]
         return torch.cat([batch.chunk(share.world)[share.rank] for batch in whole])
-    # with fewer batches than processes each reads all of them: the mean over equal figures is that figure
+    # with fewer batches than processes each reads all of them: then all have the same losses, and so has their mean
     return torch.cat(batches[share.rank :: share.world] if len(batches) >= share.world else batches)
 
 
 def _seed_of(*parts: int | str) -> int:
-    """Return a 64-bit seed; neighbouring numbers give unrelated seeds."""
+    """Return a 64-bit seed, a hash of the parts: consecutive numbers give unrelated seeds."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little")
 
 

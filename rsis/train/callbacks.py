@@ -1,9 +1,9 @@
-"""What happens between epochs: the schedule, the history, the best weights."""
+"""Lightning callbacks: the schedule with the best weights, the history, and the heartbeat."""
 
 import math
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +15,60 @@ from rsis.files.atomic import write_json
 from rsis.train.batches import EpochSampler
 from rsis.train.figures import FigureFiles
 from rsis.train.module import TrainingModule
-from rsis.train.schedule import ScheduleState, advance, is_validated
+from rsis.train.schedule import ScheduleState, advance
 from rsis.train.state.files import write_state
 from rsis.train.state.heartbeat import Progress
 
-_INTERVAL = 5.0  # seconds between two signs of life
+_INTERVAL = 5.0  # least seconds between two heartbeats
 
 
 class Schedule(pl.Callback):
-    """Moves `TrainingModule.schedule` from epoch to epoch, and keeps the weights of the best validation.
+    """Advances `TrainingModule.schedule` after each epoch, and keeps the weights of the best validation.
 
-    The whole of its state is in the training checkpoint: a resumed run goes on as if nothing had happened.
+    Its whole state is in the training checkpoint, so a resumed run continues exactly as an uninterrupted one.
 
     Args:
-        best_path: Where the best weights so far are kept.
-        sampler: Of the training data. Workers fetch ahead before Lightning tells it the epoch of a resumed
-            run, so it is told here.
+        best_path: The file for the best weights so far.
+        sampler: Sampler of the training data. In a resumed run the workers prefetch before Lightning has set the
+            sampler's epoch, so this callback sets it first.
     """
 
     def __init__(self, best_path: Path, sampler: EpochSampler) -> None:
         self.best_path = best_path
         self.sampler = sampler
+        self.has_validated = False  # whether the running epoch ended with a validation
         self._validated: dict[str, torch.Tensor] | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put the schedule in force and seed what is random within the epoch."""
+        """Apply the schedule and seed the random numbers of the epoch."""
         assert isinstance(pl_module, TrainingModule)
-        # Lightning asks at the end of each epoch; the last one is validated too, whatever validate_every divides
+        # Lightning reads this at the end of each epoch; the last epoch is always validated
         last = pl_module.current_epoch + 1 == pl_module.section.epochs
         trainer.check_val_every_n_epoch = 1 if last else pl_module.section.validate_every
+        self.has_validated = False
         pl_module.network.encoder.backbone.requires_grad_(pl_module.schedule.update_encoder)
-        # dropout draws from the global generator: seeded by epoch it does not care when the run began
+        # dropout draws from the global generator: a seed for each epoch makes a resumed run equal an uninterrupted one
         torch.manual_seed(
             pl_module.section.seed * 100_003 + pl_module.current_epoch + pl_module.global_rank * 1_000_003
         )
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Remember the weights that were validated (the averaged ones, where averaging is on)."""
+        """Keep a copy of the validated weights (with weight averaging, of the averaged ones)."""
         assert isinstance(pl_module, TrainingModule)
+        self.has_validated = True
         if not trainer.sanity_checking and pl_module.section.keep == "best":
             self._validated = {
                 k: v.detach().cpu().contiguous().clone() for k, v in pl_module.network.state_dict().items()
             }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Advance the schedule by the epoch's validation loss; stop the trainer when it says so."""
+        """Advance the schedule with the epoch's validation loss; stop the trainer when the schedule is finished."""
         assert isinstance(pl_module, TrainingModule)
         before = pl_module.schedule
-        validated = is_validated(before.epoch, pl_module.section)
-        loss = float(trainer.callback_metrics["val/total"]) if validated else None
+        loss = float(trainer.callback_metrics["val/total"]) if self.has_validated else None
         after = advance(before, loss, pl_module.section)
+        if pl_module.section.minutes is not None and pl_module.fraction >= 1:
+            after = replace(after, finished=True)
         improved = loss is not None and loss < before.best_loss - pl_module.section.min_delta
         if improved and self._validated is not None and trainer.is_global_zero:
             write_state(self.best_path, save(self._validated))
@@ -86,35 +90,37 @@ class Schedule(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         pl_module.schedule = ScheduleState(**checkpoint["rsis_schedule"])
         self.sampler.set_epoch(pl_module.schedule.epoch)
-        if pl_module.schedule.finished:  # killed between its last epoch and its result
+        if pl_module.schedule.finished:  # the process was killed after the last epoch, before it wrote the result
             trainer.should_stop = True
 
 
 class History(pl.Callback):
-    """One row of figures an epoch, and the time all took, kept in the checkpoint; rows are files too, for DVC's plots.
+    """A row of metrics for each epoch, and the training time; both are stored in the training checkpoint.
 
-    Rows that a killed process had written but not checkpointed are dropped at the start of the next one, so
-    the files of a resumed run equal those of an uninterrupted one.
+    The rows are also written to files for DVC's plots. A resumed run drops the rows that a killed process wrote after
+    its last checkpoint, so its files equal those of an uninterrupted run.
 
     Args:
         folder: Of the files (`FigureFiles`); made anew at the start.
+        schedule: Knows whether an epoch was validated.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, schedule: Schedule) -> None:
         self.folder = folder
+        self._schedule = schedule
         self.rows: list[dict[str, float]] = []
-        self.seconds = 0.0  # spent on the epochs of `rows`, by all processes that worked on this training
+        self.seconds = 0.0  # wall-clock time of the epochs in `rows`, also of those before the training was resumed
         self._since = 0.0
         self._files: FigureFiles | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the rows of the epochs already done; of several processes, the first one writes."""
+        """Write the rows of the epochs already done; only the process of rank 0 writes."""
         self._since = time.monotonic()
         if trainer.is_global_zero:
             self.write_files()
 
     def write_files(self) -> None:
-        """Write the files of all rows anew."""
+        """Replace the files by those of all rows."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._files = FigureFiles(self.folder)
@@ -126,7 +132,7 @@ class History(pl.Callback):
         assert isinstance(pl_module, TrainingModule)
         state = pl_module.schedule
         row = {key: float(value) for key, value in trainer.callback_metrics.items() if "/" in key}
-        if not is_validated(trainer.current_epoch, pl_module.section):
+        if not self._schedule.has_validated:
             # Lightning still has the figures of the last validation
             row = {key: value for key, value in row.items() if not key.startswith("val/")}
         row["schedule/num_steps"] = state.num_steps
@@ -140,11 +146,11 @@ class History(pl.Callback):
         self.seconds, self._since = self.seconds + now - self._since, now
 
     def state_dict(self) -> dict[str, Any]:
-        """Return rows and time."""
+        """Return rows and training time."""
         return {"rows": self.rows, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take rows and time back."""
+        """Restore rows and training time."""
         self.rows, self.seconds = list(state_dict["rows"]), state_dict["seconds"]
 
     def _write(self, row: dict[str, float]) -> None:
@@ -154,7 +160,7 @@ class History(pl.Callback):
 
 
 class SignOfLife(pl.Callback):
-    """Writes `Progress`, at every epoch's end and every few seconds between.
+    """Writes the heartbeat (`Progress`): at the end of every epoch, and every few seconds during it.
 
     Args:
         path: The file to write.
@@ -165,12 +171,12 @@ class SignOfLife(pl.Callback):
         self._last = -math.inf
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Write, if the last sign is some seconds old."""
+        """Write, if the last heartbeat is more than a few seconds old."""
         if trainer.is_global_zero and time.monotonic() - self._last >= _INTERVAL:
             self._write(trainer, pl_module, int(trainer.fit_loop.epoch_loop.batch_progress.current.completed))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write; the schedule has moved on to the next epoch."""
+        """Write; the schedule is already at the next epoch."""
         if trainer.is_global_zero:
             self._write(trainer, pl_module, 0)
 

@@ -1,9 +1,10 @@
-r"""The figures of a training as files that DVC can plot: a table for each, and the latest value of each.
+r"""The metrics of a training as files that DVC can plot: a table for each metric, and the latest value of each.
 
-    plots/metrics/train/total.tsv    "step\ttotal\n0\t1.25\n1\t0.75\n", a row for each epoch that has the figure
-    metrics.json                     {"train": {"total": 0.75}, "step": 1}, the step being the last epoch
+    plots/metrics/train/total.tsv    "step\ttotal\n0\t1.25\n1\t0.75\n", a row for each epoch that has the metric
+    metrics.json                     {"train": {"total": 0.75}, "step": 1}; the step is the last epoch
 
-They are those that DVC's own logger, DVCLive, writes, byte for byte. It needs all of DVC, which training does not.
+The files equal, byte for byte, those of DVC's own logger DVCLive. DVCLive itself is not used: it would make the whole
+of DVC a requirement of training.
 """
 
 import json
@@ -16,7 +17,7 @@ class FigureFiles:
     """Writes the files, one epoch after another.
 
     Args:
-        folder: Where; it holds no figures yet.
+        folder: The folder to write to; it must not contain such files yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,11 +25,11 @@ class FigureFiles:
         self._latest: dict[str, Any] = {}
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
-        """Add a row to the table of each figure, and replace the latest values.
+        """Append a row to the table of each metric, and replace the latest values.
 
         Args:
             step: The epoch, from 0.
-            figures: By name, such as "train/total"; finite.
+            figures: Value of each metric by name, such as "train/total"; finite.
         """
         for name, value in figures.items():
             path = self.folder / "plots" / "metrics" / f"{name}.tsv"

@@ -1,8 +1,8 @@
-"""Muon for convolution kernels beside AdamW for everything else, as one optimiser.
+"""An optimiser that uses Muon for convolution kernels and AdamW for all other parameters.
 
-torch's own Muon takes matrices alone and orthogonalises in bfloat16, which many CPUs compute slower than
-float32. Here a kernel [out, in, k, k] is the matrix [out, in * k * k], and the iteration works in the kernel's type
-on the smaller of the two Gram matrices.
+torch's own Muon accepts only matrices and orthogonalises in bfloat16, which is slower than float32 on many CPUs.
+Here a kernel [out, in, k, k] is treated as the matrix [out, in * k * k], and the iteration uses the kernel's dtype
+and the smaller of the two Gram matrices.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,23 +10,23 @@ from typing import Any
 
 import torch
 
-# Quintic Newton-Schulz coefficients that draw all singular values into 0.68 .. 1.14 within five steps (Keller Jordan,
-# "Muon: an optimizer for hidden layers", 2024).
+# Coefficients of the quintic Newton-Schulz iteration: five steps bring all singular values into 0.68 .. 1.14 (Keller
+# Jordan, "Muon: an optimizer for hidden layers", 2024).
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update of each kernel is made orthogonal; AdamW for the groups without `orthogonal`.
+    """Momentum with an orthogonalised update for the groups with `orthogonal`; AdamW for the other groups.
 
-    A kernel's update u = orthogonal(g + momentum * (m - g)), with m the running mean of its gradients g, moves it by
-    -lr * max(1, out / (in * k * k))^0.5 * u after decoupled weight decay. All directions of the kernel learn at one
-    pace, where plain gradients are dominated by a few.
+    The update of a kernel is u = orthogonal(g + momentum * (m - g)), with m the running mean of its gradients g. After
+    decoupled weight decay, -lr * max(1, out / (in * k * k))^0.5 * u is added to the kernel. All directions of the
+    kernel then learn at the same rate, while a few directions dominate plain gradients.
 
     Args:
-        groups: Parameter groups with "lr"; "orthogonal": true for groups of kernels, [out, ...] of at least two axes.
-        weight_decay: Fraction of lr by which weights shrink in each step.
-        momentum: Of the kernels, 0..1.
+        groups: Parameter groups with "lr". Groups of kernels ([out, ...], at least two axes) have "orthogonal": True.
+        weight_decay: Each step shrinks the weights by the fraction lr * weight_decay.
+        momentum: Momentum of the kernels, 0..1.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], *, weight_decay: float = 0.0, momentum: float = 0.95) -> None:
@@ -36,7 +36,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move all parameters that have a gradient."""
+        """Update all parameters that have a gradient; return the loss of `closure`, None without one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             if group["orthogonal"]:
                 self._move_kernels(group)
-        # a resumed training has other groups and state than the ones made at the start
+        # resuming a training replaces the groups and the state, so they are passed to AdamW before each step
         self._adamw.param_groups = [group for group in self.param_groups if not group["orthogonal"]]
         self._adamw.state = self.state
         self._adamw.step()
@@ -66,10 +66,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalize(matrix: torch.Tensor) -> torch.Tensor:
-    """Return U S' V^T of a matrix U S V^T [m, n], S' about 1 wherever S is not tiny; zeros stay zeros.
+    """Return U S' V^T for a matrix U S V^T [m, n]; S' is about 1 wherever S is not tiny, and zeros stay zeros.
 
-    Each step X <- (a + b X X^T + c (X X^T)^2) X multiplies from the left by a polynomial of the Gram matrix, which
-    commutes with it, so the steps are composed on [m, m] and applied once.
+    Each step X <- (a + b X X^T + c (X X^T)^2) X multiplies X from the left by a polynomial of its Gram matrix. These
+    polynomials commute with the Gram matrix, so the steps are multiplied as [m, m] matrices and applied once.
     """
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonalize(matrix.T).T

@@ -1,15 +1,17 @@
-"""One training in several processes: who they are, how they meet, and what makes them equal one process.
+"""Distributed training: ranks, rendezvous, and what makes many processes give the results of one.
 
-`train.devices` processes on each of `train.nodes` machines share every batch: `train.batch_size` is the whole
-batch, each process takes its part of it, and learning rates stay what they are. Sums over a batch divide by the
-counts of the whole batch, batch normalisation takes its statistics over all processes, and each validation batch
-goes to one process whole, so the figures are those of a single process but for the order of additions.
+`train.devices` processes on each of `train.nodes` machines share every batch: `train.batch_size` is the size of the
+whole batch, each process works on its part, and the learning rates need no change. Sums over a batch are divided by
+the counts of the whole batch, batch normalisation takes its statistics over all processes, and each validation batch
+is given as a whole to one process. The losses are therefore those of a single process, except for rounding, since the
+order of additions differs.
 
-On one machine Lightning starts the processes. On several, SLURM does, a task for each:
+On one machine Lightning starts the processes. On more than one machine SLURM does, one task for each process:
 
     srun --nodes=2 --ntasks-per-node=4 --kill-on-bad-exit=1 rsis train pascal
 
-The first process alone holds the run's lock and looks at its files; the others do as it says (`LeaderDecision`).
+Only the process of rank 0, the leader, locks the run and reads and writes its state; the other processes follow its
+decision (`LeaderDecision`).
 """
 
 import os
@@ -35,17 +37,17 @@ def world_size(section: TrainSection) -> int:
 
 
 def rank(section: TrainSection) -> int:
-    """Return this process's number among those of its training, from 0: in SLURM's tasks, or Lightning's children."""
+    """Return the rank of this process, from 0, among SLURM's tasks or the processes that Lightning started."""
     if world_size(section) == 1:
         return 0
     return int(os.environ["SLURM_PROCID"] if _in_slurm_step() else os.environ.get("LOCAL_RANK", 0))
 
 
 def trainer_options(section: TrainSection) -> dict[str, Any]:
-    """Return the options of Lightning's trainer that make a training's processes.
+    """Return the options of Lightning's trainer for devices, nodes and distribution.
 
     Raises:
-        UserError: The machine has fewer GPUs than asked for.
+        UserError: The machine has fewer GPUs than `train.devices`.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and section.devices > gpus:
@@ -53,7 +55,7 @@ def trainer_options(section: TrainSection) -> dict[str, Any]:
             f"train.devices is {section.devices}, this machine offers {gpus} GPUs; lower it, or ask for more"
         )
     if world_size(section) == 1:
-        # Lightning's own requeueing would submit the job a second time beside the workflow's
+        # Lightning's own requeueing would submit the job a second time, in addition to the workflow engine
         return {"accelerator": "auto", "devices": 1, "plugins": [LightningEnvironment()]}
     environment: LightningEnvironment | SLURMEnvironment = LightningEnvironment()
     if _in_slurm_step():
@@ -62,7 +64,8 @@ def trainer_options(section: TrainSection) -> dict[str, Any]:
         "accelerator": "auto",
         "devices": section.devices,
         "num_nodes": section.nodes,
-        # heads that are not in force yet and a frozen backbone have no gradient; buffers agree by SyncedBatchNorm
+        # heads whose loss term is still off and a frozen backbone get no gradient; synchronised batch normalisation
+        # keeps the buffers equal
         "strategy": DDPStrategy(find_unused_parameters=True, forward_sync_buffers=False),
         "plugins": [environment],
     }
@@ -71,7 +74,8 @@ def trainer_options(section: TrainSection) -> dict[str, Any]:
 def share_batch_statistics(network: nn.Module) -> None:
     """Replace, in place, each batch normalisation by one that takes its statistics over all processes.
 
-    Names and values of parameters and buffers stay. torch's own does it on GPUs only; `SyncedBatchNorm` elsewhere.
+    Names and values of parameters and buffers do not change. torch's own layer, `SyncBatchNorm`, works on GPUs only;
+    on CPUs `SyncedBatchNorm` is used.
     """
     for name, child in network.named_children():
         if not isinstance(child, nn.BatchNorm2d):
@@ -85,13 +89,13 @@ def share_batch_statistics(network: nn.Module) -> None:
 
 
 def whole_batch_divisor(count: torch.Tensor) -> torch.Tensor:
-    """Return what a process divides its sum by, so that the mean over processes is the mean over the batch.
+    """Return the divisor for the sums of one process; the mean over processes is then the mean over the whole batch.
 
     Args:
-        count: What there is to count in this process's part of the batch, a scalar of any type.
+        count: Scalar of any dtype, the count in this process's part of the batch.
 
     Returns:
-        Float scalar: the whole batch's count, at least 1, over the number of processes.
+        Float scalar: the count of the whole batch, at least 1, divided by the number of processes.
     """
     total = count.detach().to(torch.float32)
     torch.distributed.all_reduce(total)
@@ -99,10 +103,10 @@ def whole_batch_divisor(count: torch.Tensor) -> torch.Tensor:
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over the batches of all processes together, for processors without torch's own."""
+    """Batch normalisation over the batches of all processes together, for CPUs, where torch has none."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Normalise [B, C, H, W] by channel; in training by the mean and variance over B, H, W of all processes."""
+        """Normalise [B, C, H, W] by channel; in training with mean and variance over B, H, W and all processes."""
         if not self.training:
             return super().forward(input)
         assert self.running_mean is not None
@@ -114,7 +118,7 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         axes = (0, 2, 3)
         mean: torch.Tensor = _SumOverProcesses.apply(input.float().sum(axes)) / size  # [C]
         centred = input - mean[:, None, None]
-        # a second pass: the mean of squares minus the square of the mean loses digits
+        # two passes: the mean of squares minus the square of the mean would lose precision
         variance: torch.Tensor = _SumOverProcesses.apply(centred.float().square().sum(axes)) / size  # [C]
         with torch.no_grad():
             self.num_batches_tracked += 1
@@ -126,7 +130,7 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; each one's gradient is the sum of all theirs."""
+    """The sum of a tensor over all processes; its gradient is the sum of the gradients of all processes."""
 
     @staticmethod
     def forward(_: Any, value: torch.Tensor) -> torch.Tensor:
@@ -142,26 +146,26 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 def is_lost_connection(error: RuntimeError) -> bool:
-    """Whether an error of one process is that it cannot reach another."""
+    """Return whether an error means that this process lost the connection to another process."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def end_others(trainer: pl.Trainer) -> None:
-    """End the processes that Lightning has started on this machine: they would wait for this one."""
+    """Kill the processes that Lightning has started on this machine; else they would wait for this one for ever."""
     launcher = trainer.strategy.launcher
     for process in getattr(launcher, "procs", []):
         process.kill()
 
 
 class LeaderDecision:
-    """A decision of a training's first process, for the other ones; a single process publishes to nobody.
+    """The decision of rank 0 on how to train, which the other ranks wait for; with one process nothing is sent.
 
     Args:
-        section: Of the run.
+        section: Parameters of the run's training.
 
     Raises:
-        StoppedError: They cannot meet: another program has the port, or a machine cannot be reached.
-        UserError: Several machines are asked for outside SLURM, or its tasks are not those the run asks for.
+        StoppedError: The processes cannot connect: another program uses the port, or a machine cannot be reached.
+        UserError: `train.nodes` is above 1 outside a SLURM step, or the step does not have one task for each process.
     """
 
     def __init__(self, section: TrainSection) -> None:
@@ -178,7 +182,7 @@ class LeaderDecision:
             raise UserError(f"train.nodes is {section.nodes}, and this is no SLURM step; {_way(section)}")
         else:  # the first process starts the others, which inherit its environment
             host, port = "127.0.0.1", 0 if first else int(os.environ[_STORE_PORT])
-        patience = timedelta(days=30)  # the others wait while the first one waits for the run's lock
+        patience = timedelta(days=30)  # the other ranks wait while rank 0 waits for the run's lock
         try:
             self._store = TCPStore(host, port, is_master=first, timeout=patience, wait_for_workers=False)
         except torch.distributed.DistError as error:
@@ -191,12 +195,16 @@ class LeaderDecision:
             os.environ[_STORE_PORT] = str(self._store.port)
 
     def publish(self, decision: str) -> None:
-        """Publish the decision of the first process."""
+        """Send the decision to the other ranks; only rank 0 calls this."""
         if self._store is not None:
             self._store.set("decision", decision)
 
     def wait(self) -> str:
-        """Wait for the decision of the first process, and return it."""
+        """Wait for the decision of rank 0, and return it; only the other ranks call this.
+
+        Raises:
+            StoppedError: Rank 0 has ended.
+        """
         assert self._store is not None
         try:
             return str(self._store.get("decision").decode())
@@ -208,7 +216,7 @@ _STORE_PORT = "RSIS_STORE_PORT"
 
 
 def _in_slurm_step() -> bool:
-    """Whether srun started this process as one of several; in a batch script alone these are not set."""
+    """Return whether srun started this process as one of its tasks; these variables are not set in a batch script."""
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in os.environ
 
 
@@ -226,11 +234,11 @@ def _way(section: TrainSection) -> str:
 
 
 def _slurm_address() -> tuple[str, int]:
-    """Where the first task of a SLURM step is, and a port that is this step's own, with the one after it."""
+    """Return the host of a SLURM step's first task, and the first of two ports that no other step should use."""
     host = SLURMEnvironment.resolve_root_node_address(os.environ.get("SLURM_STEP_NODELIST", "127.0.0.1"))
     try:
         socket.gethostbyname(host)
-    except OSError:  # a node's name need not resolve; srun was most often called on the first one
+    except OSError:  # the node's name may not resolve; srun is called on the first node in most cases
         host = os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1")
     step = int(os.environ.get("SLURM_JOB_ID", 0)) * 10 + int(os.environ.get("SLURM_STEP_ID", 0))
     return host, 20000 + 2 * (step % 5000)

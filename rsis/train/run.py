@@ -1,18 +1,18 @@
-"""Training of one run: find its data, resume or begin, and leave a checkpoint and a history.
+"""Training of one run: read its data, start or resume the training, write its checkpoint and its history.
 
-Where things stand while it trains, out of DVC's sight so that DVC cannot delete them:
+The state of a training is not an output of the DVC stage, because DVC would delete it before the stage runs:
 
-    state/<run>/events.log                 when and where it began, went on, was stopped and ended; only grows
+    state/<run>/events.log                 time and place of each start, resumption, stop and end; append-only
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
-    state/<run>/<key>/previous.ckpt        that of the epoch before
+    state/<run>/<key>/previous.ckpt        the checkpoint of the epoch before
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
-    state/<run>/<key>/history/             figures of the epochs so far
-    state/<run>/<key>/alive.json           where it is, every few seconds
+    state/<run>/<key>/history/             metrics of the epochs so far
+    state/<run>/<key>/alive.json           heartbeat: the progress, written every few seconds
     state/<run>/<key>/model.safetensors    the result, once finished
     state/<run>/<key>/<name>.sha256        digests of these files and of history/ (`rsis.train.state.files`)
 
-<key> is a digest of all that the result depends on: parameters, data and source code. A killed run finds its
-state again; a run with any of these changed never finds a foreign one.
+<key> is a digest of everything that the result depends on: parameters, data and source code. A killed run finds its
+state again; a run with other parameters, data or code has another key, and so another folder.
 """
 
 import contextlib
@@ -33,8 +33,9 @@ from rsis.errors import StoppedError, UserError
 from rsis.files.atomic import check_replaceable
 from rsis.files.durable import sweep
 from rsis.machine.lock import locked
-from rsis.model.network import RSISNetwork
+from rsis.model.any import make_network
 from rsis.train.batches import EpochSampler, Share, make_loader
+from rsis.train.budget import Budget
 from rsis.train.callbacks import History, Schedule, SignOfLife
 from rsis.train.epoch_lines import progress_display
 from rsis.train.module import TrainingModule
@@ -55,19 +56,19 @@ from rsis.train.state.resume import BEST, LAST, is_finished, is_published, newes
 from rsis.train.stop import StopOnRequest, StopRequests, stopped
 
 _LOG = logging.getLogger(__name__)
-# decisions of the first of several processes
+# the decisions of rank 0 (`LeaderDecision`)
 _NOTHING, _RESUME, _BEGIN = "nothing", "resume", "begin"
 
 
 @dataclass(frozen=True)
 class TrainPaths:
-    """Where a run reads and writes.
+    """The files and folders that a training reads and writes.
 
     Attributes:
         processed: Folder with train.h5 and val.h5.
         model: The checkpoint to write.
-        history: The folder of figures to write.
-        state: The folder for resumable state.
+        history: The folder of metrics to write.
+        state: The folder for the resumable state of all runs.
     """
 
     processed: Path
@@ -77,19 +78,19 @@ class TrainPaths:
 
 
 def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = True, fresh: bool = False) -> None:
-    """Train a run to its end, from where it stands.
+    """Train a run to its end; resume it if there is state of an earlier start with the same key.
 
     Args:
         name: Name of the run.
         run: Its section of params.yaml.
         paths: Inputs and outputs.
-        progress: Whether to show how far it is, by a bar or a line for each epoch.
-        fresh: Forget state of an earlier start with the same key.
+        progress: Whether to show the progress, as a bar or as a line for each epoch.
+        fresh: Delete the state of an earlier start with the same key, and start over.
 
     Raises:
-        StoppedError: A signal asked the training to stop; called again, it goes on.
-        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, the machine
-            does not have the devices asked for, or a result's place is taken by what rsis did not write.
+        StoppedError: A signal stopped the training; the same call resumes it.
+        UserError: The data is missing or unreadable, the loss is not finite, the disk is full, the machine has
+            fewer devices than `train.devices`, or writing a result would replace a file that rsis did not write.
     """
     with StopRequests() as requests:
         decision = LeaderDecision(run.train)
@@ -107,11 +108,11 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
 
 
 def _follow(name: str, run: RunSection, paths: TrainPaths, decision: LeaderDecision, requests: StopRequests) -> None:
-    """Do what the first of several processes decides; messages and files are its task."""
+    """Train as rank 0 decides, on a process of another rank; rank 0 alone writes messages and files."""
     decided = decision.wait()
     if decided == _NOTHING:
         return
-    # the first one's answer to a signal is the training's: another exit code here would count as a failure
+    # after a signal, rank 0 reports the stop; a second non-zero exit code from here would count as a failure
     with contextlib.suppress(StoppedError):
         training = _training(name, run, paths)
         _fit(training, requests, progress=False, resume=training.state / LAST if decided == _RESUME else None)
@@ -127,8 +128,8 @@ def _lead(
     progress: bool,
     fresh: bool,
 ) -> None:
-    """Find out where the run stands, train it from there and publish the result."""
-    check_replaceable(paths.history)  # before hours of training
+    """Start or resume the training, as rank 0 or as a single process, and publish the result."""
+    check_replaceable(paths.history)  # fail now, and not after hours of training
     check_own(paths.model)
     training = _training(name, run, paths)
     state = training.state
@@ -160,8 +161,8 @@ def _training(name: str, run: RunSection, paths: TrainPaths) -> Training:
 
 
 def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
-    # Saturated gates decay to denormals, which a CPU handles ten times slower. Threads inherit the setting when
-    # they are made, so it comes first; the caller gets its own back.
+    # Values of saturated gates decay to denormal numbers, which a CPU computes ten times slower. Threads inherit the
+    # setting when they are created, so it must be set first; it is reset at the end.
     torch.set_flush_denormal(True)
     try:
         _fit_with_lightning(training, requests, progress=progress, resume=resume)
@@ -172,15 +173,16 @@ def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: 
 def _fit_with_lightning(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
     section, state = training.run.train, training.state
     pl.seed_everything(section.seed, workers=True, verbose=False)
-    module = TrainingModule(RSISNetwork(training.run.model, len(training.splits["train"].class_names) + 1), section)
+    module = TrainingModule(make_network(training.run.model, len(training.splits["train"].class_names) + 1), section)
     if world_size(section) > 1:
         share_batch_statistics(module.network)
     train_loader = _loader(training.splits["train"], section, training=True)
     val_loader = _loader(training.splits["val"], section, training=False)
-    history = History(state / "history")
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
-    callbacks = [history, Schedule(state / BEST, sampler), SignOfLife(state / "alive.json")]
+    schedule = Schedule(state / BEST, sampler)
+    history = History(state / "history", schedule)
+    callbacks = [Budget(section), history, schedule, SignOfLife(state / "alive.json")]
     shown = [progress_display(training.name, history)] if progress else []
     trainer = _trainer(section, state, [*callbacks, *shown, StopOnRequest(training.name, requests)])
     if resume is not None and trainer.is_global_zero:
@@ -195,7 +197,7 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
         if requests.name is not None:
             raise stopped(training.name, requests, module.schedule.epoch) from error
         raise KeyboardInterrupt from error
-    except StoppedError:  # the others have agreed to it
+    except StoppedError:  # all processes stop at the same step
         raise
     except UserError:
         end_others(trainer)
@@ -235,7 +237,7 @@ def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback]) -
         ModelCheckpoint(state, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
     return pl.Trainer(
-        max_epochs=section.epochs,
+        max_epochs=section.epochs or -1,  # -1: until `Budget` says so
         precision="bf16-mixed" if section.precision == "bf16" else "32-true",
         gradient_clip_val=section.clip_norm,
         check_val_every_n_epoch=section.validate_every,

@@ -1,8 +1,8 @@
-"""The training schedule as a pure function: which loss terms are in force and how many steps are run.
+"""The training schedule as a pure function: which loss terms are switched on, and how many decoder steps are run.
 
-The paper starts with masks alone, adds the class term and then the objectness term, and on some data sets
-grows the number of steps (section 3.3). What happens next depends only on the state, the section of
-params.yaml and the last validation loss, so it can be tested without training and stored in a checkpoint.
+The paper starts with the mask term, adds the class term and then the objectness term, and on some data sets
+increases the number of steps (section 3.3). The next state depends only on the present state, the section of
+params.yaml and the last validation loss, so the schedule can be tested without training and stored in a checkpoint.
 """
 
 import math
@@ -16,18 +16,18 @@ Event = Literal["grew", "class", "stop", "early_stop"]
 
 @dataclass(frozen=True)
 class ScheduleState:
-    """Where a training stands between two epochs.
+    """The state of the schedule between two epochs.
 
     Attributes:
-        epoch: The epoch that comes next, from 0.
-        num_steps: Decoder steps it may run.
-        use_class: Whether its total holds the class term.
-        use_stop: Whether its total holds the objectness term.
-        update_encoder: Whether it moves the backbone's weights.
+        epoch: The next epoch, from 0.
+        num_steps: Most decoder steps that it runs.
+        use_class: Whether its total loss includes the class term.
+        use_stop: Whether its total loss includes the objectness term.
+        update_encoder: Whether it updates the weights of the backbone.
         best_loss: Least validation loss since the objective last changed.
-        best_epoch: Its epoch; -1 = none yet.
-        stale: Validations since then without improvement.
-        finished: No epoch comes next.
+        best_epoch: The epoch of `best_loss`; -1 = none yet.
+        stale: Number of validations without improvement since `best_epoch`.
+        finished: Whether the training has ended.
     """
 
     epoch: int
@@ -54,12 +54,12 @@ def advance(state: ScheduleState, val_loss: float | None, section: TrainSection)
     Args:
         state: Before the epoch.
         val_loss: The total validation loss after it; None when the epoch was not validated.
-        section: Thresholds and patiences. At a plateau at most one thing happens, the first that can: one
-            more step, the class term, the objectness term, the end.
+        section: Thresholds and patiences. At a plateau, the first possible of these changes is made, and no other:
+            one more decoder step, the class term, the objectness term, the end of the training.
 
     Returns:
-        The next state. When the objective changes, by time or by plateau, `best_loss` starts anew, since
-        losses before and after are of different things.
+        The next state. When the objective changes, at its epoch or at a plateau, `best_loss` is reset, since losses
+        of different objectives cannot be compared.
     """
     after = state
     if val_loss is not None:
@@ -70,19 +70,22 @@ def advance(state: ScheduleState, val_loss: float | None, section: TrainSection)
     after = _by_epoch(replace(after, epoch=state.epoch + 1), section)
     if _objective(after) != _objective(state):
         after = replace(after, best_loss=math.inf, best_epoch=-1, stale=0)
-    return replace(after, finished=after.finished or after.epoch >= section.epochs)
+    over = section.epochs is not None and after.epoch >= section.epochs
+    return replace(after, finished=after.finished or over)
 
 
 def is_validated(epoch: int, section: TrainSection) -> bool:
-    """Say whether an epoch, counted from 0, ends with a validation; the last one always does."""
+    """Say whether an epoch, counted from 0, ends with a validation; the last of `section.epochs` always does."""
     return (epoch + 1) % section.validate_every == 0 or epoch + 1 == section.epochs
 
 
 def out_of_reach(section: TrainSection) -> list[str]:
-    """Say what a training asks for and cannot come to in so few epochs, a line each; none of a whole training.
+    """List what is configured but cannot happen within `section.epochs`, a line each; empty for a full training.
 
-    A plateau comes at the soonest when no validation after the first one is better, so that is what is gone through.
+    The schedule is run with a validation loss that never improves: plateaus then come as early as possible.
     """
+    if section.epochs is None:
+        return []
     state = first_state(section)
     for epoch in range(section.epochs - 1):
         state = advance(state, 1.0 if is_validated(epoch, section) else None, section)
@@ -120,7 +123,7 @@ def _on_plateau(state: ScheduleState, section: TrainSection) -> ScheduleState:
 
 
 def _by_epoch(state: ScheduleState, section: TrainSection) -> ScheduleState:
-    """Apply what depends on the coming epoch's number alone."""
+    """Apply the changes that depend only on the number of the next epoch."""
     objective, growth = section.objective, section.curriculum
     steps = state.num_steps
     if growth and growth.every is not None:

@@ -1,7 +1,7 @@
-"""What a cluster says to a job before it ends it, and a user by Ctrl-C to a training that has several processes.
+"""Stop a training on a signal: from a cluster before it ends the job, or from Ctrl-C in a distributed training.
 
-SIGUSR1 announces the time limit, SIGTERM a preemption or a cancellation. The training ends after the step it is
-at; what it had reached at the end of its last epoch is on disk, and the same command goes on from there.
+SIGUSR1 announces the time limit, SIGTERM a preemption or a cancellation. The training ends after the current
+step. The checkpoint of its last finished epoch is on disk, and the same command resumes from it.
 """
 
 import signal
@@ -15,31 +15,35 @@ import torch
 from rsis.errors import StoppedError
 from rsis.train.module import TrainingModule
 
-# those of them that there are: Windows has no SIGUSR1
+# Windows has no SIGUSR1
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGTERM") if hasattr(signal, name))
 
 
 class StopRequests:
-    """While entered, remembers the first signal that asks this process to stop, in place of dying by it."""
+    """Context manager that records the first stop signal, which would otherwise end the process.
+
+    Attributes:
+        name: Name of the first signal that was received; None before that.
+    """
 
     def __init__(self) -> None:
         self.name: str | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        """Begin to listen; only the main thread of a process can."""
+        """Install the signal handlers; outside the main thread this is impossible, and nothing is installed."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.getsignal(number) for number in SIGNALS}
         self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the signals back to whoever had them."""
+        """Restore the previous signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def listen(self) -> None:
-        """Be the one who hears the signals, whoever has taken them since."""
+        """Install the handlers again, in case other code has replaced them."""
         for number in self._before:
             signal.signal(number, self._remember)
 
@@ -48,11 +52,11 @@ class StopRequests:
 
 
 class StopOnRequest(pl.Callback):
-    """Ends the training after the step at which any of its processes was asked to stop.
+    """Ends the training after the step at which any of its processes has received a stop signal.
 
     Args:
         run: Name of the run, for the message.
-        requests: Of this process.
+        requests: The signals received by this process.
     """
 
     def __init__(self, run: str, requests: StopRequests) -> None:
@@ -60,11 +64,11 @@ class StopOnRequest(pl.Callback):
         self.requests = requests
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take SIGTERM back from Lightning, whose own handler talks to the other processes in the middle of a step."""
+        """Replace Lightning's handler of SIGTERM, which would communicate with other processes during a step."""
         self.requests.listen()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Stop if any process was asked to: a signal need not reach all at the same step, or at all."""
+        """Stop if any process has received a signal: it need not reach all at the same step, or all of them."""
         asked = self.requests.name is not None
         if trainer.world_size > 1:
             flag = torch.tensor(float(asked), device=pl_module.device)
@@ -73,7 +77,7 @@ class StopOnRequest(pl.Callback):
             self._stop(pl_module)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Stop if this process was asked to; several of them have no common step here and wait for the next one."""
+        """Stop if a single process has received a signal; in validation, more processes have no step in common."""
         if trainer.world_size == 1 and self.requests.name is not None:
             self._stop(pl_module)
 
@@ -83,7 +87,7 @@ class StopOnRequest(pl.Callback):
 
 
 def stopped(run: str, requests: StopRequests, epochs: int) -> StoppedError:
-    """Return the error that says by what a run was stopped, and after how many epochs."""
+    """Return the error that reports which signal stopped a run, and after how many epochs."""
     done = f"{epochs} epoch{'s' if epochs != 1 else ''} done" if epochs else "before its first epoch was done"
     by = requests.name or "a signal to another process"
     return StoppedError(f"{run}: stopped by {by}, {done}; run the same command again to go on")

@@ -1,4 +1,4 @@
-"""The machinery around the measurements; how long anything takes is asserted nowhere."""
+"""The code around the measurements; no test depends on a measured time."""
 
 import io
 import json
@@ -38,7 +38,7 @@ TINY = Shape(paper_model("resnet18", (4, 4, 4, 4, 2)), (64, 64), 2, 2)
 
 @pytest.fixture(autouse=True)
 def torch_as_before() -> Iterator[None]:
-    """The command sets these for the whole process."""
+    """Restore the settings of torch, which the command changes for the whole process."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -103,7 +103,7 @@ def test_every_subject_has_cases_with_names_of_their_own(quick: Settings) -> Non
         cases = all_cases(settings)
         names = [(case.subject, case.name) for case in cases]
         assert len(set(names)) == len(names)
-        assert {case.subject for case in cases} == set(SUBJECTS) - {"variants"}  # those need a card
+        assert {case.subject for case in cases} == set(SUBJECTS) - {"variants"}  # those need a GPU
     assert {case.subject for case in select(cases, ["scoring", "resnet34"])} > {"scoring", "training"}
     assert [case.name for case in select(cases, ["scoring/coco"])] == ["coco"]
     with pytest.raises(ResultsError, match="'nothing' is in no case"):
@@ -151,7 +151,7 @@ def test_a_frozen_encoder_is_left_alone() -> None:
 
 
 def test_variants_that_do_not_work_say_so(quick: Settings) -> None:
-    variants = ("as it is", "CUDA graphs")  # the latter need a card; compiling takes a test too long
+    variants = ("as it is", "CUDA graphs")  # the latter needs a GPU; compiling takes too long for a test
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="CUDA is not available")
         rows = train_variants(TINY, quick, variants) + predict_variants(TINY, quick, variants)

@@ -1,4 +1,4 @@
-"""The literal implementation gives the numbers of `rsis`, so that a comparison of their speed is honest."""
+"""The literal implementation gives the same numbers as `rsis`, so that their speeds can be compared."""
 
 import random
 from pathlib import Path
@@ -37,7 +37,8 @@ from rsis.data.readers.voc import VocReader
 from rsis.data.synthetic.scenes.dataset import write_scenes
 from rsis.eval.scorers.cvppp import score_pair
 from rsis.loss.criterion import Criterion
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.network import RSISNetwork, mask_probs
+from rsis.model.normalization import normalize
 from rsis.predict.run import predict_batch
 from rsis.train.batches import collate
 

@@ -1,4 +1,4 @@
-"""Exported networks run elsewhere, on any size, and say what they are."""
+"""Exported networks give the network's outputs for any batch and image size, and carry their description."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_p
     written = export(checkpoint, path, kind, steps=4)
     assert (written.path, written.steps) == (path, 4)
     assert written.difference <= 1e-4
-    check_file(path, "export")  # so it may be written again
+    check_file(path, "export")  # the command may replace a file that it wrote itself
     network, _ = load_checkpoint(checkpoint)
     generator = torch.Generator().manual_seed(3)
     for batch, height, width in ((1, 48, 64), (2, 128, 40), (5, 64, 64)):
@@ -55,9 +55,9 @@ def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_p
         assert [array.shape for array in found] == [(batch, 4, height, width), (batch, 4, 2), (batch, 4)]
         for ours, theirs in zip(expected, found, strict=True):
             assert np.abs(ours - theirs).max() < 1e-4
-    said = metadata(path)
-    assert json.loads(said["rsis.class_names"]) == list(CLASSES)
-    assert said["rsis.num_steps"] == "4"
+    description = metadata(path)
+    assert json.loads(description["rsis.class_names"]) == list(CLASSES)
+    assert description["rsis.num_steps"] == "4"
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
@@ -86,7 +86,7 @@ def test_the_command_says_how_well_they_agree(
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
-    said = capfd.readouterr()
-    assert said.err == ""
-    assert "3 steps, outputs agree to " in said.out
+    output = capfd.readouterr()
+    assert output.err == ""
+    assert "3 steps, outputs agree to " in output.out
     assert target.is_file()

@@ -1,4 +1,4 @@
-"""Data and results travel between machines through a DVC remote: here a real SSH server on this machine."""
+"""Data and results are exchanged between two machines through a DVC remote: here a real SSH server on localhost."""
 
 import getpass
 import os
@@ -19,7 +19,7 @@ SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 @dataclass(frozen=True)
 class Server:
-    """An SSH server: where it listens, and the key of the one user it knows."""
+    """An SSH server: its port, and the key of its only user."""
 
     port: int
     key: Path
@@ -46,7 +46,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         "Subsystem": "sftp internal-sftp",
     }
     (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in options.items()))
-    Path("/run/sshd").mkdir(exist_ok=True)  # where the server wants to lock up its own processes
+    Path("/run/sshd").mkdir(exist_ok=True)  # the server confines its unprivileged processes there
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 20

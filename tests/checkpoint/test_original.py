@@ -1,4 +1,4 @@
-"""Released checkpoints become ours with the original's own outputs, and hostile ones run nothing."""
+"""Imported released checkpoints give the original's outputs; malicious files run no code."""
 
 import argparse
 import collections
@@ -34,7 +34,7 @@ ARGS: dict[str, Any] = {
 
 
 def args_of_python_2(values: dict[str, Any]) -> bytes:
-    """The pickle that Python 2's protocol 0 makes of a Namespace: text, with names of modules that are gone."""
+    """A Namespace as Python 2 pickles it with protocol 0: text, with module names that Python 3 no longer has."""
     lines = ["ccopy_reg", "_reconstructor", "p0", "(cargparse", "Namespace", "p1", "c__builtin__", "object", "p2"]
     text = "\n".join([*lines, "Ntp3", "Rp4", "(dp5", ""])
     for number, (key, value) in enumerate(values.items()):
@@ -58,7 +58,7 @@ class _Storage:
 
 
 class _Pickler02(pickle._Pickler):  # type: ignore[name-defined, misc]
-    """Writes tensors and text as PyTorch 0.2 did on Python 2: `_rebuild_tensor`, strings of bytes."""
+    """Pickles tensors and text as PyTorch 0.2 did on Python 2: with `_rebuild_tensor` and byte strings."""
 
     dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
@@ -152,7 +152,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(released: Path, tmp_path: Path) -> Path:
-    """A copy to spoil; what is replaced in it is a link."""
+    """A copy that a test may damage; its files are links, to be replaced and not written to."""
     (tmp_path / "leaves").mkdir()
     for path in released.iterdir():
         (tmp_path / "leaves" / path.name).symlink_to(path)
@@ -172,7 +172,7 @@ def test_leaves_have_the_released_codes_thresholds(folder: Path) -> None:
 
 
 class Evil:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -283,7 +283,7 @@ def test_missing_files_and_keys(folder: Path) -> None:
 
 
 def test_the_pickle_of_the_tests_is_python_2s() -> None:
-    """What the tests write is what Python reads as a namespace."""
+    """Python itself reads the pickle that these tests write as a namespace."""
     found = pickle.load(io.BytesIO(args_of_python_2(ARGS)), encoding="latin-1")
     assert vars(found) == ARGS
     assert np.isfinite(found.lr)

@@ -31,7 +31,7 @@ def everything_in(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with raw data, a folder of notes in it and one beside it, and a link to itself."""
+    """A project with raw data, folders of notes inside and beside it, and a link to the project."""
     folder = tmp_path / "project"
     (folder / "notes").mkdir(parents=True)
     (folder / "params.yaml").write_text(TINY)
@@ -80,7 +80,7 @@ def test_pictures_where_the_stages_write_are_refused_at_once(
     message = capsys.readouterr().err
     assert "and replaces what stands there; move your pictures to a folder of another place or name" in message
     assert everything_in(tmp_path) == before
-    # the remedy helps
+    # following the advice in the message helps
     (tmp_path / folder).rename(tmp_path / "leaves-pictures")
     for command in ("init leaves-pictures", "download leaves_pictures", "prepare leaves_pictures"):
         assert not run(f"rsis {command}", monkeypatch)
@@ -98,7 +98,7 @@ def test_what_a_killed_stage_left_is_swept_at_its_next_start(project: Path, monk
     assert not run("rsis download plants", monkeypatch)
     assert sorted(path.name for path in raw.iterdir()) == [".other.rsis-ab12cd_x", ".plants.notes", "plants"]
     assert everything_in(raw / "plants") == before
-    # killed when the old folder had been put aside and the new one was not there yet
+    # killed after the old folder was moved aside, before the new one was in its place
     (raw / "plants").rename(raw / ".plants.rsis-ab12cd_x.old")
     assert not run("rsis download plants", monkeypatch)
     assert sorted(path.name for path in raw.iterdir()) == [".other.rsis-ab12cd_x", ".plants.notes", "plants"]

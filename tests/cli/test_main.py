@@ -1,4 +1,4 @@
-"""The command line as a user meets it: one line and exit code 2 for what they can put right."""
+"""The command line as a user sees it: one line and exit code 2 for every error that the user can correct."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from rsis.files.atomic import MARK
 
 @contextlib.contextmanager
 def full_disk(limit: int) -> Iterator[None]:
-    """No file of this process may grow beyond so many bytes."""
+    """Limit the size of files that this process writes to so many bytes."""
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -31,7 +31,7 @@ def full_disk(limit: int) -> Iterator[None]:
 
 
 def files(folder: Path) -> set[str]:
-    """All files but the locks, which stay."""
+    """All files except locks, which are never removed."""
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     return {path for path in found if not path.startswith("state/locks/")}
 
@@ -68,7 +68,7 @@ def test_every_stage_without_dvc(trained: Path) -> None:
     for name in ("demo.md", "demo.html", "demo.csv"):
         assert (trained / "reports" / name).stat().st_size > 500
     hidden = {path.name for path in map(Path, files(trained)) if any(part.startswith(".") for part in path.parts)}
-    assert hidden == {MARK}  # nothing that was to be temporary
+    assert hidden == {MARK}  # no temporary files are left
 
 
 @pytest.mark.pipeline
@@ -81,7 +81,7 @@ def test_running_a_stage_again_changes_nothing(project: Path) -> None:
 
 @pytest.mark.pipeline
 def test_another_split_on_the_command_line(project: Path) -> None:
-    for _ in range(2):  # the second time it is a file of ours
+    for _ in range(2):  # the second time, rsis replaces its own file
         assert in_process.rsis(project, "predict", "demo", "--split", "val", "--out", "val.json").returncode == 0
     (project / "val-metrics.json").write_text("notes")
     files = ("--predictions", "val.json", "--metrics", "val-metrics.json", "--details", "val")
@@ -144,7 +144,7 @@ def test_a_missing_input_names_the_command_that_makes_it(
 
 
 def test_truncated_image_and_skip_bad(project: Path) -> None:
-    """A manifest made after the damage, as for a folder of the user's that was copied badly."""
+    """The manifest is made after the damage, as for a user's folder that was copied incompletely."""
     text = TINY.replace(
         "source: {kind: plants, seed: 3, image_size: [48, 48], training: 6, testing: 2, leaves: [4, 5]}",
         "source: {kind: folder, path: mine}",

@@ -1,4 +1,4 @@
-"""Without what only POSIX systems have, as on Windows: help, prediction and training work all the same."""
+"""Help, prediction and training also work without the features that only POSIX systems have, as on Windows."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from PIL import Image
 from support.command_line import TINY
 from support.small_model import write_small_model
 
-# what Python lacks on Windows, taken away before anything of the program is imported
+# removes what Python lacks on Windows, before any module of the program is imported
 WINDOWS = """
 import ctypes, os, signal, sys
 
@@ -28,7 +28,7 @@ main()
 """
 
 
-# Lightning does without the signal where it sees that the system is Windows, and asks which signals there are
+# on Windows, Lightning does not use the signal, and asks for the list of valid signals
 LIGHTNING = """
 import signal
 signal.valid_signals = lambda: {signal.SIGINT, signal.SIGTERM, signal.SIGABRT}

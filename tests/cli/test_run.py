@@ -11,7 +11,7 @@ import pytest
 from support.command_line import TINY, refused
 from support.command_line import rsis as command
 
-import rsis.train.run  # noqa: F401 - before matplotlib is said to be missing: Lightning looks for it by its metadata
+import rsis.train.run  # noqa: F401 - before matplotlib is hidden: Lightning looks for its metadata when imported
 from rsis.cli.main import main
 
 STAGES = ["download plants", "prepare plants", "train demo", "predict demo", "score demo", "report demo"]
@@ -61,7 +61,7 @@ def test_interrupted_and_started_again_it_goes_on(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def listen() -> None:
-        # a shell's background jobs ignore it, and tests that are one with them
+        # a shell's background job ignores SIGINT, and so would this test if it runs in one
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     with subprocess.Popen(

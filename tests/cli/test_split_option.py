@@ -1,4 +1,4 @@
-"""`--split`: another split than the run's own has files of its own, and no file is taken for another."""
+"""`--split`: results of another split than the run's own have separate files, and files are never confused."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from rsis.data.prepared.file import PreparedSplit
 from rsis.model.network import RSISNetwork
 from rsis.prediction_file import read_predictions
 
-# the gain makes masks of random weights
+# with this gain a network with random weights predicts masks
 ONE_RUN = TINY.replace("hidden_widths: [8, 4]", "hidden_widths: [8, 4], mask_gain: 8.0, stride: 8")
 OTHER = ONE_RUN.partition("default:")[0].partition("runs:\n")[2].replace("demo:", "other:")
 TWO_RUNS = ONE_RUN.replace("default:", f"{OTHER}default:")
@@ -30,7 +30,7 @@ def rsis(command: str, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """What the stages after training wrote."""
+    """The files that the stages after training wrote."""
     stages = ("predictions", "metrics", "scores", "analysis", "submissions")
     files = [path for stage in stages for path in (folder / stage).rglob("*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
@@ -63,7 +63,7 @@ def test_another_split_leaves_the_runs_own_results_alone(
 
     for command in ("predict demo --split val", "score demo --split val", "analyze demo --split val"):
         assert not rsis(command, monkeypatch), capsys.readouterr().err
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     new = {name: content for name, content in written(project).items() if name not in own}
 
     assert {name: written(project)[name] for name in own} == own
@@ -73,7 +73,7 @@ def test_another_split_leaves_the_runs_own_results_alone(
     assert read_predictions(project / "predictions/demo-val.json").split == "val"
     assert json.loads(new["scores/demo-val/protocol.json"])["split"] == "val"
     figures = json.loads(new["scores/demo-val.json"])
-    assert f"demo, split val cvppp/sbd {figures['cvppp/sbd']:.4f}" in said
+    assert f"demo, split val cvppp/sbd {figures['cvppp/sbd']:.4f}" in output
 
 
 def test_the_runs_own_split_by_name_is_the_default(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

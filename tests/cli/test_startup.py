@@ -1,4 +1,4 @@
-"""What the command line and the package wait for before it is known what is asked; how long, `benchmarks` measures."""
+"""The command line and the package import nothing large before they need it; `benchmarks` measures the time."""
 
 import subprocess
 import sys

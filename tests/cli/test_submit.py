@@ -1,4 +1,4 @@
-"""The command as a user meets it."""
+"""The command `rsis submit` as a user sees it."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ default: {datasets: [], runs: {}}
 
 
 def rsis(folder: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the installed command; with `file_limit` no file may grow beyond so many bytes, as on a full disk."""
+    """Run the installed command; `file_limit` limits the size of its files in bytes, which simulates a full disk."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -72,7 +72,24 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ("runs.demo.train.lr_kernels", None, "lr_kernels and optimizer muon go together; give both or neither"),
         ("runs.demo.train.curriculum", {"start": 2}, "one of every, patience must be a number"),
         ("datasets.plants.size", [96], "datasets.plants.size.1: missing; add it"),
-        ("datasets.plants.source.kind", "url", "datasets.plants.source"),
+        (
+            "datasets.plants.source.kind",
+            "url",
+            "plants.source.kind: found 'url'; expected one of 'plants', 'scenes'",
+        ),
+        ("datasets.plants.source.kind", ..., "datasets.plants.source.kind: missing; add it"),
+        (
+            "datasets.plants.format",
+            "cvpp",
+            "datasets.plants.format: found 'cvpp'; expected one of 'cvppp', 'coco', 'voc'",
+        ),
+        ("datasets.plants", 5, "datasets.plants: found 5; input should be a mapping"),
+        (
+            "datasets.plants.splits.train.take",
+            [0, 1, 2],
+            "take: found [0, 1, 2]; list should have at most 2 items, not 3",
+        ),
+        ("datasets.plants.splits.train.take", 5, "splits.train.take: found 5; input should be a valid list"),
         ("default.runs", {"demo": "nuclei"}, "default.runs.demo: no run of that name on data set 'nuclei'"),
         ("default.datasets", ["nuclei"], "default.datasets: plants is missing"),
         ("runs.demo.train.devices", 3, "batch_size 8 cannot be shared evenly by 3 devices on 1 nodes"),
@@ -111,7 +128,7 @@ def test_a_file_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not valid YAML"):
         load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("just words")
-    with pytest.raises(UserError, match=r"params\.yaml"):
+    with pytest.raises(UserError, match=r"params\.yaml: the file: found 'just words'; input should be a mapping"):
         load_params(tmp_path / "params.yaml")
 
 

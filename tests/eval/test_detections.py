@@ -1,4 +1,4 @@
-"""The rules between masks and detections."""
+"""Tests of the rules that turn masks into detections and instance maps."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Every kind of right and wrong mask, on drawn examples."""
+"""Tests of the error analysis: one drawn example or more for each kind of mask."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def predicted(*masks: tuple[np.ndarray, int, float], said: tuple[float, ...] = (
 
 
 class WithCrowd(MemoryTruth):
-    """The last object is a crowd region."""
+    """A ground truth whose last object is a crowd region."""
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         *first, last = super().annotations(image_id)
@@ -44,7 +44,7 @@ TRUTH = MemoryTruth({"one": [(box(0, 10), 1), (box(20, 30), 2)]}, CLASSES, (4, 4
     [
         ([(box(0, 10), 1, 0.9), (box(20, 30), 2, 0.9)], ["correct", "correct"]),
         ([(box(0, 10), 1, 0.9), (box(0, 9), 1, 0.8)], ["correct", "duplicate"]),
-        # the surer one is the one that counts, whichever came first
+        # the mask with the higher score is the correct one, whichever was predicted first
         ([(box(0, 9), 1, 0.8), (box(0, 10), 1, 0.9)], ["duplicate", "correct"]),
         ([(box(0, 10), 2, 0.9)], ["classification"]),
         ([(box(7, 17), 1, 0.9), (box(27, 37), 1, 0.9)], ["localisation", "localisation"]),

@@ -1,4 +1,4 @@
-"""From a prediction file and raw annotations to all figures."""
+"""Tests of the stage `score`: from a prediction file and raw annotations to all metrics."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def plants(skip_bad: bool = False) -> CvpppDataset:
 
 @pytest.fixture
 def case(tmp_path: Path) -> tuple[Path, PredictionFile]:
-    """Two plants of three leaves each, with 12 x 16 pixels, and a prediction file that is right."""
+    """Two plants of three leaves each, 12 x 16 pixels, and a perfect prediction file."""
     (tmp_path / "A1").mkdir()
     images = []
     for name in ("plant001", "plant002"):

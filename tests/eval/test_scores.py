@@ -1,4 +1,4 @@
-"""The files of scores round trip, and spoilt ones are named."""
+"""Tests of the files of scores: exact round trips, and the errors for damaged files."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Atomic writing: the old file or the new one."""
+"""Tests of atomic writing: a file or folder is the old one or the new one, never a part."""
 
 import json
 import os
@@ -160,7 +160,7 @@ def current_umask() -> int:
 
 
 def leave(path: Path, end: str = "") -> Path:
-    """Make what a killed process leaves beside an output."""
+    """Return the path of the leftover of a killed process beside the output `path`."""
     return path.with_name(f".{path.stem}.rsis-ab12_xyz{path.suffix}{end}")
 
 

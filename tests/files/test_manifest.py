@@ -1,4 +1,4 @@
-"""Manifests: what they record, and what they notice."""
+"""Tests of the manifest: the files it records and the changes it detects."""
 
 import hashlib
 import json
@@ -114,7 +114,7 @@ def test_readmes_and_what_file_managers_leave_are_no_data(tmp_path: Path) -> Non
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / name).write_text(name)
     manifest = write_manifest(tmp_path / "raw", "mine", tmp_path / "data")
-    assert set(manifest.files) == {"a.png", "README.png", "readme_label.png"}  # a picture may be called so
+    assert set(manifest.files) == {"a.png", "README.png", "readme_label.png"}  # images, in spite of their names
     (tmp_path / "data" / "README.md").write_text("corrected")
     verify(manifest)
 

@@ -1,4 +1,4 @@
-"""The criterion against its definition, and what must not change it."""
+"""The criterion against its definition, and its invariance to order and padding of the targets."""
 
 import math
 from dataclasses import replace
@@ -95,7 +95,7 @@ def test_steps_after_the_objects_get_no_gradient_from_masks_and_classes() -> Non
 
 
 def test_objectness_by_hand() -> None:
-    """Two objects, four steps: steps 1 and 2 say yes, step 3 says no, step 4 does not count."""
+    """Two objects, four steps: the target is 1 at steps 1 and 2, 0 at step 3; step 4 is not counted."""
     output, probs, batch = problem(0, [2])
     logits = torch.tensor([[2.0, -1.0, 0.5, 9.0]], dtype=torch.float64)
     found = losses_of(RSISOutput(output.mask_logits, output.class_logits, logits), probs, batch).stop
@@ -117,7 +117,7 @@ def test_terms_out_of_force_are_reported_but_not_added() -> None:
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 4), min_size=1, max_size=3), st.sampled_from([0.3, 2.0, 40.0]))
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_mask_weight_is_in_the_total_and_in_the_costs(seed: int, counts: list[int], weight: float) -> None:
-    """The reported term is without it; the matching is the best of all, tried one by one, of the weighted costs."""
+    """The reported term is unweighted; the matching is optimal for the weighted costs, checked by trying all."""
     output, probs, batch = problem(seed, counts, steps=3)
     weighted = replace(CRITERION, mask_weight=weight)
     losses, assigned = weighted(output, probs, batch, use_class=True, use_stop=True)

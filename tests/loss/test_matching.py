@@ -11,7 +11,7 @@ from rsis.loss.matching import hungarian_match
 
 
 def cheapest(costs: torch.Tensor) -> float:
-    """Least total over every way to give the rows different columns, or the columns different rows."""
+    """The least total cost over all one-to-one assignments of rows to columns, found by trying them all."""
     rows, columns = costs.shape
     if rows > columns:
         return cheapest(costs.T)
@@ -36,12 +36,12 @@ def test_is_optimal_and_one_to_one(seed: int, steps: int, counts: list[int]) -> 
 
 
 def test_surplus_steps_cannot_take_an_object() -> None:
-    """Step 3 would be the cheapest for the only object, but it comes after the last object."""
+    """Step 3 has the least cost for the only object, but only the first N steps may have one."""
     costs = torch.tensor([[[0.9], [0.8], [0.1]]])
     assert hungarian_match(costs, torch.tensor([1])).tolist() == [[0, -1, -1]]
 
 
 def test_nan_does_not_stop_the_matching() -> None:
-    """A diverged network is reported by the loss, with its breakdown, not by the matcher."""
+    """When a network diverges, the error comes from the loss, with all its terms, and not from the matching."""
     costs = torch.full((1, 2, 2), float("nan"))
     assert sorted(hungarian_match(costs, torch.tensor([2]))[0].tolist()) == [0, 1]

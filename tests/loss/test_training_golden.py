@@ -13,12 +13,13 @@ from rsis.structures import Batch, Losses, RSISOutput
 from rsis.train.batches import collate
 
 CASES = find_cases("train")
-# The original's own float32 differed from its float64 by 1.8e-4 of a loss of iteration 1 (relative) and by 1e-6 of a
-# score (tests/golden/README.md). Twice that for the losses, since rounding also depends on the machine (2.7e-4 seen
-# with AVX-512).
+# Tolerances. Between the original's own float32 and float64, the losses of iteration 1 differed by 1.8e-4 (relative)
+# and the scores by 1e-6 (tests/golden/README.md). For the losses twice that is allowed, since rounding also depends on
+# the machine (2.7e-4 seen with AVX-512).
 FLOAT32_LOSSES = 3.6e-4
 FLOAT32_SCORES = 1e-6
-# The same page: these steps went through an old Adam or a duplicated parameter list and are no exact target.
+# From the same page: the original made these steps with an old Adam or with a duplicated parameter list, so they
+# cannot be reproduced exactly.
 LATER_LOSSES = {"sgd": 1e-9, "adam": 2e-3}
 
 
@@ -36,7 +37,7 @@ def batch_of(case: Case, dtype: torch.dtype = torch.float64) -> Batch:
 
 
 def steps_of(case: Case, batch: Batch) -> int:
-    """Steps run, as `TrainingModule` decides them."""
+    """The number of decoder steps that `TrainingModule` would run for the batch."""
     limit = case["limit_seqlen_to"] if case["curriculum_learning"] else case["maxseqlen"]
     return min(case["maxseqlen"], limit, int(batch.num_instances.max()) + 1)
 
@@ -58,7 +59,7 @@ def as_row(losses: Losses) -> np.ndarray:
 @pytest.mark.golden
 @pytest.mark.parametrize("case", CASES)
 def test_targets_are_the_originals(case: Case) -> None:
-    """From instance and class map to targets; where the original lost an object we keep it."""
+    """Targets made from the instance map and the class map; an object that the original lost is kept here."""
     arrays, expected = case.arrays, batch_of(case)
     samples = []
     for instances, classes in zip(arrays["ins"].astype(np.int32), arrays["seg"], strict=True):
@@ -78,7 +79,7 @@ def test_targets_are_the_originals(case: Case) -> None:
     ours = collate(samples, case["gt_maxseqlen"])
     for b, covered in enumerate((arrays["ins"] > 0).all(axis=(1, 2))):
         kept, theirs = int(ours.num_instances[b]), int(expected.num_instances[b])
-        if covered:  # the original drops the smallest id even when it is an object: a slip, not repeated
+        if covered:  # without background the original drops the smallest id, an object: a bug that we do not copy
             assert kept == theirs + 1
             continue
         assert kept == theirs
@@ -113,11 +114,11 @@ def check_gradients(network: RSISNetwork, arrays: np.lib.npyio.NpzFile) -> None:
     compared = 0
     for ours, parameter in network.named_parameters():
         name = original_name(ours)
-        if parameter.grad is None or np.isnan(norms[name]):  # heads whose term is off
+        if parameter.grad is None or np.isnan(norms[name]):  # heads whose loss term is not counted
             assert (parameter.grad is None) == bool(np.isnan(norms[name])), name
             continue
         gradient = parameter.grad.numpy()
-        # biases before a BatchNorm have no gradient but rounding, hence the common scale
+        # the gradient of a bias before a BatchNorm is only rounding error, so all errors have one common scale
         assert abs(np.linalg.norm(gradient) - norms[name]) <= 1e-8 * largest, name
         assert abs(gradient.sum() - sums[name]) <= 1e-8 * largest * np.sqrt(gradient.size), name
         if f"grad/{name}_f64" in arrays.files:
@@ -146,7 +147,7 @@ def test_cost_matrix_and_losses_in_float32(case: Case) -> None:
     costs = case["iou_weight"] * (1 - overlaps)
     real = arrays["sw_mask"] > 0  # [B, N]
     eligible = real[:, :, None] & real[:, None, : arrays["scores_f64"].shape[2]]  # [B, N, T]
-    assert (arrays["scores_f64"][~eligible] == 10).all()  # what may not be matched
+    assert (arrays["scores_f64"][~eligible] == 10).all()  # the cost of forbidden pairs
     run_steps = np.arange(eligible.shape[2]) < case["steps_run"]
     ours = np.ones(eligible.shape)
     ours[:, : costs.shape[2], : costs.shape[1]] = costs.transpose(1, 2).numpy()

@@ -1,12 +1,12 @@
-"""Whether memory that a tensor has left stays with the process."""
+"""Test that a process keeps the memory of freed tensors and uses it again."""
 
 import subprocess
 import sys
 
 import pytest
 
-# The fewest page faults of any of ten tensors of 64 MiB, in a process that keeps its memory and in one that does not.
-# The fewest: now and then a small block lies in the way, and one tensor is given new memory.
+# Prints the lowest number of page faults among the last ten of twenty tensors of 64 MiB.
+# The lowest, since a small block in the way may force one tensor into new memory.
 _FAULTS = """
 import resource, sys
 import torch

@@ -1,4 +1,4 @@
-"""How many cores there are to use."""
+"""Test of the number of cores that a process may use."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""What an installation without extras can do, and the one line that names the extra for the rest.
+"""Tests of an installation without extras: what works, and the error line that names the missing extra.
 
-`.ci/wheel` goes the whole way in such an installation; here Python is told that a package is missing.
+`.ci/wheel` tests a real installation without extras; here the missing packages are simulated.
 """
 
 import ast
@@ -53,7 +53,7 @@ def test_the_extras_are_those_of_the_package() -> None:
     for package, extra in EXTRA_OF.items():
         assert package in names(extras[extra])
         assert package not in core
-    # every package that the code imports comes with the core, or is asked for before it is imported
+    # every package that the code imports is a core dependency, or is checked with `require` before its import
     owners = packages_distributions()
     for path in MODULES:
         for module in imports_of(path):
@@ -65,7 +65,7 @@ def test_the_extras_are_those_of_the_package() -> None:
 
 
 def test_what_the_core_is_for_imports_nothing_else() -> None:
-    """Followed through the imports that stand outside functions."""
+    """Follows the imports at module level, not those inside functions."""
     seen, ahead = set(), [f"rsis.{module}" for module in CORE]
     assert all((REPOSITORY / f"{module.replace('.', '/')}.py").is_file() for module in ahead)
     while ahead:
@@ -162,7 +162,7 @@ def test_a_failing_import_of_ours_is_not_taken_for_a_missing_package(
 def test_every_package_that_is_asked_for_is_known() -> None:
     with pytest.raises(AssertionError):
         require("something", "numpy")
-    require("all of it", *EXTRA_OF)  # in the environment of the tests all are there
+    require("all of it", *EXTRA_OF)  # the tests' environment has all extras
     asked = [
         argument.value
         for path in MODULES

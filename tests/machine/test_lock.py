@@ -1,4 +1,4 @@
-"""One process at a time, whatever ends the one before."""
+"""Tests of the file locks: one holder at a time, freed however the holder ends."""
 
 import json
 import os
@@ -24,7 +24,7 @@ with locked(Path(sys.argv[1]), "the child"):
 
 @pytest.fixture
 def other(tmp_path: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lock."""
+    """A second process, which holds the lock."""
     command = [sys.executable, "-c", HOLD, str(tmp_path / "a.lock")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""The bar never mixes with results."""
+"""Tests of the progress bar, which is on standard error, and only on a terminal."""
 
 import io
 import sys

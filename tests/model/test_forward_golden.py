@@ -7,8 +7,9 @@ from support.golden_cases import Case, find_cases, relative
 
 from rsis.model.convlstm.decoder import upsample
 
-# float64: the agreement we promise. float32: twice what the original itself differed by between float32 and
-# float64 (tests/golden/README.md: 1.5e-5), since rounding also depends on the machine (1.52e-5 seen after 20 steps).
+# Tolerances. float64: the agreement we promise. float32: twice the difference between the original's own float32 and
+# float64 outputs (tests/golden/README.md: 1.5e-5), since rounding also depends on the machine (1.52e-5 seen after 20
+# steps).
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 3e-5}
 
 

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.model.convlstm.decoder import join_steps, upsample
-from rsis.model.encoder import _coordinates
-from rsis.model.network import RSISNetwork, mask_probs, normalize
+from rsis.model.encoder import coordinate_channels
+from rsis.model.network import RSISNetwork, mask_probs
+from rsis.model.normalization import normalize
 
 
 def build(**changes: Any) -> RSISNetwork:
@@ -92,7 +93,7 @@ def test_checkpointing_over_time_changes_no_output_and_no_gradient(checkpoint_st
     kept = network(images, 5)
     parts = network(images, 5, checkpoint_steps)
     torch.testing.assert_close(parts.mask_logits, kept.mask_logits, rtol=1e-10, atol=1e-12)
-    # dropout draws anew in each part, so that only a part as long as the whole has the whole's masks
+    # dropout draws new masks for each segment, so only a segment of all steps has the masks of an undivided run
     (total, gradients), (again, same) = run(checkpoint_steps), run(None if checkpoint_steps == 5 else checkpoint_steps)
     torch.testing.assert_close(total, again, rtol=1e-12, atol=0)
     assert gradients.keys() == same.keys()
@@ -106,7 +107,7 @@ def test_dropouts_act_in_training_only() -> None:
     network.eval()
     assert torch.equal(network(images, 2).class_logits, network(images, 2).class_logits)
     network.train()
-    for module in network.modules():  # BatchNorm alone must not make the difference
+    for module in network.modules():  # the difference must not come from BatchNorm
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
     first, second = network(images, 2), network(images, 2)
@@ -119,14 +120,14 @@ def test_coordinates_break_the_symmetry_of_a_flat_image(kind: str) -> None:
     images = torch.zeros(1, 3, 64, 64)
 
     def spread(network: RSISNetwork) -> float:
-        skip = network.eval().encoder(images)[2]  # 8 x 8: its middle is out of reach of the padding
+        skip = network.eval().encoder(images)[2]  # 8 x 8: the padding does not affect its middle
         return float(skip[..., 3:5, 3:5].std(dim=(2, 3)).max().detach())
 
     assert spread(build(coordinates=kind)) > 10 * spread(build())
 
 
 def test_polar_coordinates_by_hand() -> None:
-    row, column, radius, sine, cosine = _coordinates(torch.zeros(2, 7, 9, 9, dtype=torch.float64), "polar")[0]
+    row, column, radius, sine, cosine = coordinate_channels(torch.zeros(2, 7, 9, 9, dtype=torch.float64), "polar")[0]
     assert [float(row[0, 4]), float(column[0, 4]), float(radius[0, 4])] == [-1.0, 0.0, 1.0]
     assert float(sine[8, 4]) == pytest.approx(1 / 1.1)
     assert float(cosine[4, 0]) == pytest.approx(-1 / 1.1)
@@ -140,7 +141,7 @@ def test_coordinates_stand_behind_the_features(kernel_size: int) -> None:
     features = encoder.backbone(images)
     for level, project, skip in zip(encoder.levels, encoder.skips, encoder(images), strict=True):
         feature = features[level]
-        grid = _coordinates(feature, "polar").expand(2, -1, -1, -1)
+        grid = coordinate_channels(feature, "polar").expand(2, -1, -1, -1)
         torch.testing.assert_close(project(torch.cat([feature, grid], dim=1)), skip, rtol=1e-10, atol=1e-12)
 
 

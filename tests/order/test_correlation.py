@@ -1,4 +1,4 @@
-"""Kendall's tau against scipy's and by hand, pairs by hand."""
+"""Kendall's tau against scipy and against values computed by hand; pairs against values computed by hand."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_tau_by_hand() -> None:
     assert kendall_tau(np.array([3.0, 2.0, 1.0])) == 1
     assert kendall_tau(np.array([1.0, 2.0, 3.0])) == -1
     assert kendall_tau(np.array([2.0, 2.0, 2.0])) == 0
-    assert kendall_tau(np.array([3.0, 1.0, 1.0])) == pytest.approx(2 / 3)  # ties are neither
+    assert kendall_tau(np.array([3.0, 1.0, 1.0])) == pytest.approx(2 / 3)  # a tie neither decreases nor increases
     assert np.isnan(kendall_tau(np.array([1.0])))
 
 

@@ -1,4 +1,4 @@
-"""The analysis of a small network on a few prepared images, written and beside the paper's."""
+"""The order analysis of a small network on a few prepared images: its files, and the comparison with the paper."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from rsis.data.prepared.file import PreparedSplit
 from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.errors import UserError
 from rsis.files.atomic import MARK
-from rsis.model.network import RSISNetwork, normalize
+from rsis.model.network import RSISNetwork
+from rsis.model.normalization import normalize
 from rsis.order.activations import activation_maps, observe, untrained
 from rsis.order.run import analyze, beside_paper
 from rsis.report.tables.published import load_published
@@ -30,7 +31,7 @@ RUN = RunSection(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with test.h5 of five images, and a network as a training would leave it."""
+    """A folder with test.h5 of five images, and a checkpoint like that of a training."""
     folder = tmp_path_factory.mktemp("analysis")
     write_split(FakeReader(5), folder / "test.h5", (32, 48), SplitOrigin("drawn", "test", "0"))
     split = PreparedSplit(folder / "test.h5")
@@ -73,7 +74,7 @@ def test_everything_is_written_and_agrees(project: Path, tmp_path: Path) -> None
 
 
 def test_activations_are_the_blocks_inside_the_masks(project: Path) -> None:
-    """Against a slow twin: hooks on the backbone, one image, one mask at a time."""
+    """Against a slow twin: hooks on the backbone, one image and one mask at a time."""
     split = PreparedSplit(project / "test.h5")
     network = untrained(RUN, len(split.class_names) + 1)
     seen = list(observe({"before": network, "after": network}, split, RUN))

@@ -1,4 +1,4 @@
-"""Instance maps and masks are read the same by the training's reader and by the scorers' truth, and as drawn."""
+"""The training's reader and the scorers' ground truth read instance maps and masks alike, and as they were drawn."""
 
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def test_overlapping_masks_stay_whole_for_the_scorers(tmp_path: Path) -> None:
     small[:2] = 255
     Image.fromarray(large).save(tmp_path / "a/masks/1.png")
     Image.fromarray(small).convert("P").save(tmp_path / "a/masks/2.png")
-    Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "a/masks/3.png")  # of no object
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "a/masks/3.png")  # an empty mask, no object
     section = dataset("masks")
     sample, truth = open_split(section, tmp_path, "train").read("a"), load_ground_truth(section, tmp_path, "train")
     assert np.bincount(sample.instance_map.ravel()).tolist() == [0, 32, 16]
@@ -135,7 +135,7 @@ def test_broken_files_are_named(folder: Path) -> None:
 
 
 def test_real_nuclei_in_the_layout_they_were_distributed_in(tmp_path: Path) -> None:
-    """Of four pictures of the Data Science Bowl 2018: a mask for each nucleus holds what the COCO file says."""
+    """Four pictures of the Data Science Bowl 2018: the masks of the nuclei have the same pixels as in the COCO file."""
     coco = CocoReader(NUCLEI / "test/instances.json", NUCLEI / "test/images")
     ids = coco.image_ids[:4]
     for image_id in ids:

@@ -1,4 +1,4 @@
-"""`rsis init` says what follows from the data, and leaves params.yaml whole."""
+"""`rsis init` suggests parameters from the data, and changes nothing else in params.yaml."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ def findings(counts: list[int], side: float = 20.0, size: tuple[int, int] = (256
 
 def test_numbers_follow_from_the_data() -> None:
     found = suggest(findings([3, 7, 5]))
-    assert found.size == (64, 96)  # 6 of 20 pixels are left of an object
+    assert found.size == (64, 96)  # an object of 20 pixels a side keeps 6
     assert found.num_steps == 8
     assert found.notes == ()
     assert suggest(findings([3, 7, 5], side=6)).size == (256, 320)
@@ -69,12 +69,12 @@ def test_the_file_stays_as_it_was_but_for_two_entries(
 
     assert rsis(monkeypatch, "init", "My cells!", "--class-name", "nucleus") == 0
 
-    said = capsys.readouterr().out
-    assert "a folder for each picture, with a mask for each object" in said
-    assert "rsis train my_cells" in said
+    output = capsys.readouterr().out
+    assert "a folder for each picture, with a mask for each object" in output
+    assert "rsis train my_cells" in output
     after = (tmp_path / "params.yaml").read_text()
     kept = iter(after.splitlines())
-    assert all(line in kept for line in before.splitlines())  # in their order, with entries between them
+    assert all(line in kept for line in before.splitlines())  # all old lines, in their order, around the new entries
     params = load_params(tmp_path / "params.yaml")
     assert params.dataset("my_cells").format == "masks"
     run = params.run("my_cells")
@@ -141,9 +141,9 @@ def test_what_is_refused_leaves_the_file_alone(
     write_maps(tmp_path / "cells", NAMES[:3])
     before = TINY + "comparisons: {both: [demo]}\n"
     (tmp_path / "params.yaml").write_text(before)
-    for name, said in (("demo", "runs has demo already"), ("both", "comparisons has both already")):
+    for name, message in (("demo", "runs has demo already"), ("both", "comparisons has both already")):
         assert rsis(monkeypatch, "init", "cells", "--name", name) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert rsis(monkeypatch, "init", "cells", "--class-name", "") == 2
     assert "--class-name: found ''" in capsys.readouterr().err
     inline = before.replace("datasets:\n  plants:", "datasets:\n  plants: &it", 1).replace(
@@ -163,9 +163,9 @@ def test_a_picture_without_a_map_is_named_and_left_out_from_then_on(
     write_maps(tmp_path / "cells", NAMES[:8])
     (tmp_path / "cells/labels/p03.png").unlink()
     assert rsis(monkeypatch, "init", "cells", "--class-name", "cell") == 0
-    said = capsys.readouterr().err
-    assert "p03.png: has no instance map of that name" in said
-    assert "images left out since they cannot be used: 1" in said
+    output = capsys.readouterr().err
+    assert "p03.png: has no instance map of that name" in output
+    assert "images left out since they cannot be used: 1" in output
     assert rsis(monkeypatch, "download", "cells") == 0
     assert rsis(monkeypatch, "prepare", "cells", "--workers", 1) == 0
     captured = capsys.readouterr()
@@ -183,7 +183,7 @@ def test_a_picture_without_a_map_is_named_and_left_out_from_then_on(
 
 @pytest.mark.pipeline
 def test_from_a_folder_to_a_report_and_new_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk-through of the documentation, on twenty pictures and with one epoch."""
+    """The walk-through in the documentation, with twenty pictures and one epoch."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(TINY)
     write_maps(tmp_path / "cells", NAMES)

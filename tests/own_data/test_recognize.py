@@ -1,4 +1,4 @@
-"""`rsis init` recognises the three forms by names and folders alone, and says what is odd about the annotations."""
+"""`rsis init` recognises the three layouts by file and folder names, and lists oddities of the annotations."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ NAMES = [f"p{number:02d}" for number in range(20)]
 
 
 def split_names(folder: Path) -> dict[str, str]:
-    """Format, and of each split its files and share, in one line each."""
+    """Return the format, and for each split its files and its share as text."""
     found = recognize(folder)
     return {"format": found.format} | {
         split: " ".join(str(value) for value in section.values()) for split, section in found.splits.items()
@@ -156,7 +156,7 @@ def test_of_any_number_each_split_has_one_at_least(tmp_path: Path, number: int) 
 
 
 def test_coco_as_coco_itself_is_distributed(tmp_path: Path) -> None:
-    """Other annotations beside the instances, and pictures of equal names in the splits' folders."""
+    """There are other annotation files beside the instances, and pictures with equal names in the splits' folders."""
     for split, names in (("train", NAMES[:4]), ("val", NAMES[:2])):
         for kind in ("instances", "person_keypoints"):
             write_coco(tmp_path / f"annotations/{kind}_{split}2017.json", tmp_path / f"{split}2017", names)
@@ -185,7 +185,7 @@ def maps_dataset(root: Path, splits: dict[str, MapsSplit]) -> AnyDataset:
     return MapsDataset.model_validate({"format": "maps", "source": source, "size": (32, 32), "splits": splits})
 
 
-def said_of(dataset: AnyDataset, root: Path) -> str:
+def oddities_of(dataset: AnyDataset, root: Path) -> str:
     found = inspect(dataset, root)
     return "\n".join((*found.problems, *found.oddities))
 
@@ -202,13 +202,13 @@ def test_odd_maps_are_noticed(tmp_path: Path) -> None:
     labels[3].unlink()
     dataset = maps_dataset(tmp_path, {"train": MapsSplit(images="images", maps="labels")})
     assert inspect(dataset, tmp_path).bad == 2
-    said = said_of(dataset, tmp_path)
-    assert "p00.png: not a readable image" in said
-    assert "p02.png: has no instance map" in said
-    assert "1 of 18 images have no object" in said
-    assert "of 19 maps hold 0 and 255 alone: a mask of a class" in said
-    assert "1 of 19 maps are JPEG" in said
-    assert "p03.jpg" in said
+    found = oddities_of(dataset, tmp_path)
+    assert "p00.png: not a readable image" in found
+    assert "p02.png: has no instance map" in found
+    assert "1 of 18 images have no object" in found
+    assert "of 19 maps hold 0 and 255 alone: a mask of a class" in found
+    assert "1 of 19 maps are JPEG" in found
+    assert "p03.jpg" in found
     for path in (tmp_path / "labels").iterdir():
         Image.new("RGB", (64, 48), (200, 30, 30)).save(path.with_suffix(".png"))
         if path.suffix != ".png":
@@ -228,11 +228,11 @@ def test_odd_masks_and_dark_pictures_are_noticed(tmp_path: Path) -> None:
         Image.fromarray(16 * grey).save(path)
     source = FolderSource(kind="folder", path=str(tmp_path))
     dataset = MasksDataset(format="masks", source=source, size=(32, 32), splits={"train": MasksSplit()})
-    said = said_of(dataset, tmp_path)
+    found = oddities_of(dataset, tmp_path)
     assert (
         f"1 of 16 masks have more than two values: every pixel above 0 counts as the object's (the first: {first})"
-        in said
+        in found
     )
-    assert f"masks have no pixel of 0 and so cover the whole picture (the first: {second})" in said
-    assert f"masks are empty and stand for no object (the first: {third})" in said
-    assert "of 255 (of 16 bits the upper 8 are kept): scale them" in said
+    assert f"masks have no pixel of 0 and so cover the whole picture (the first: {second})" in found
+    assert f"masks are empty and stand for no object (the first: {third})" in found
+    assert "of 255 (of 16 bits the upper 8 are kept): scale them" in found

@@ -1,4 +1,4 @@
-"""The paper's benchmarks: who is one, how a run differs from the paper's, and the ablation table."""
+"""The paper's benchmarks: which data sets are one, differences to the paper's run, and the ablation table."""
 
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def test_the_papers_own_protocol_has_no_differences() -> None:
         "Class-agnostic average ",
         "COCO scorer",
     )
-    assert voc.rows[-1].remark == "same data, split and scorer; input 256 \u00d7 256"  # test of ours is VOC's val
+    assert voc.rows[-1].remark == "same data, split and scorer; input 256 \u00d7 256"  # our test split is VOC's val
     assert voc.notes[0] == "Run mine: same data, split and scorer; input 256 \u00d7 256."
     assert not any(row.ours for row in recall.rows[:-1])
     cells = {
@@ -97,7 +97,7 @@ def test_the_papers_own_protocol_has_no_differences() -> None:
     }
     assert voc.rows[-1].reference == "RSIS R101 (v1)"
     assert "RSIS VGG16 (v1)" in {row.method for row in voc.rows}
-    assert "Mask R-CNN R101" in {row.method for row in voc.rows}  # where the field stands
+    assert "Mask R-CNN R101" in {row.method for row in voc.rows}  # results of other methods
 
 
 def test_every_published_method_is_there() -> None:
@@ -129,7 +129,7 @@ def test_generated_data_are_never_the_benchmark(dataset: str) -> None:
         "streets": ("Cityscapes", "cityscapes/AP"),
     }[dataset]
     official = {"tiny": "cvppp", "scenes": "pascal", "streets": "cityscapes"}[dataset]
-    for name in (dataset, official):  # not even when they go by the benchmark's name
+    for name in (dataset, official):  # not even if the data set has the benchmark's name
         row = last(scored("mine", name, config, {key: 0.5}))
         assert row.remark.startswith(f"generated {name}, not {benchmark}: shown for form, not comparable")
         assert row.group.startswith(f"This project, generated {name}, ")
@@ -202,7 +202,7 @@ def test_ablation_sets_runs_beside_their_rows() -> None:
     runs = [
         scored("full"),
         scored("vgg", model=model("vgg16", "concat", 5)),
-        scored("one", model=model("resnet101", "none", 1)),  # of one layer the skip mode plays no part
+        scored("one", model=model("resnet101", "none", 1)),  # with one layer the skip mode has no effect
         scored("other", model=model("resnet34", "sum", 3)),
     ]
     (table,) = ablations(runs, load_published())

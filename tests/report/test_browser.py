@@ -1,4 +1,4 @@
-"""The HTML page in a real browser: it loads in silence, shows all it has, and fits a phone."""
+"""The HTML page in a real browser: it loads without messages, shows all its content, and fits a phone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,11 +54,11 @@ def test_the_page_loads_without_a_word_and_all_is_there(tab: Browser, page: Path
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_nothing_is_wider_than_the_window(tab: Browser, page: Path, width: int) -> None:
     tab.open(page, width)
-    assert tab.evaluate("innerWidth") == width  # a page that is too wide makes a phone zoom out
+    assert tab.evaluate("innerWidth") == width  # a phone would zoom out of a page that is too wide
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     assert tab.evaluate(WIDE) == []
     scrolled = "[...document.querySelectorAll('.box')].filter(box => box.scrollWidth > box.clientWidth).length"
-    assert tab.evaluate(scrolled) > 0  # wide tables scroll within themselves
+    assert tab.evaluate(scrolled) > 0  # wide tables scroll, not the page
 
 
 @pytest.mark.parametrize("width", [320, 390, 1200])

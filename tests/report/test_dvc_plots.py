@@ -1,4 +1,4 @@
-"""The plots that dvc.yaml defines over a run's scores, by DVC itself."""
+"""The plots that dvc.yaml defines for a run's scores, rendered by DVC itself."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def definitions() -> dict[str, dict[str, Any]]:
     """The plots of dvc.yaml that show scores, by title."""
     plots = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["plots"]
     titled = {title: plot for item in plots for title, plot in item.items()}
-    # those without y are of folders: every file in them is a plot
+    # entries without y are folders: each file in them is a plot
     return {t: plot for t, plot in titled.items() if "y" in plot and next(iter(plot["y"])).startswith("scores/")}
 
 
@@ -37,7 +37,7 @@ def dvc(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What `dvc plots show` hands to the browser for each plot, by title."""
+    """The Vega specification that `dvc plots show` writes for each plot, by title."""
     folder = tmp_path_factory.mktemp("dvc") / "project"
     params = load_params(REPOSITORY / "params.yaml")
     for plot in definitions().values():

@@ -1,4 +1,4 @@
-"""How a run was made: the commit, the time and the machine."""
+"""Provenance of a run: the commit, the training time and the machine."""
 
 import subprocess
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_commit_says_whether_the_tree_is_clean(tmp_path: Path) -> None:
     git("commit", "-qm", "first")
     head = git("rev-parse", "HEAD")
     assert commit(tmp_path) == head
-    (tmp_path / "reports/first.md").write_text("2")  # what the report itself writes does not count
+    (tmp_path / "reports/first.md").write_text("2")  # a change of the report's own files does not count
     assert commit(tmp_path) == head
     (tmp_path / "code.py").write_text("2")
     assert commit(tmp_path) == f"{head}, with uncommitted changes"

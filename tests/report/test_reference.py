@@ -1,4 +1,4 @@
-"""Reference results: what is kept of runs, and how the reader's figures stand beside it."""
+"""Reference results: the stored values of runs, and the comparison of the user's metrics with them."""
 
 import json
 from dataclasses import replace
@@ -127,10 +127,10 @@ def test_a_page_gets_the_table_between_its_marks_and_nothing_else(tmp_path: Path
 def test_runs_are_kept_with_their_seeds_report_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     inputs = {name: make_run(tmp_path, name) for name in ("mine", "mine_seeds-seed0", "mine_seeds-seed1")}
-    inputs["mine_seeds-seed1"].predictions_path.unlink()  # its figures came with git
+    inputs["mine_seeds-seed1"].predictions_path.unlink()  # as if its metrics came from the repository
     (tmp_path / "README.md").write_text(PAGE)
     folder = tmp_path / "reports/reference"
-    for _ in range(2):  # the second takes the place of the first
+    for _ in range(2):  # the second one replaces the first
         reference = keep.keep_as_reference(params(), "all", [inputs["mine"]], inputs.__getitem__, folder)
     assert [item.run for item in reference.runs["mine"]] == ["mine", "mine_seeds-seed0"]
     assert read_reference(folder) == reference

@@ -20,8 +20,8 @@ from rsis.report.run import write_report
 from rsis.report.tables.experiments import Experiment
 from rsis.report.tables.quantities import MINUS
 
-TOGETHER = 7  # of all runs in one figure
-PICTURES = TOGETHER + 4 + 2 + 3 * 10  # and of one run: learning curves, counts, gallery
+TOGETHER = 7  # figures that show all runs
+PICTURES = TOGETHER + 4 + 2 + 3 * 10  # and those of one run: learning curves, counts, gallery
 
 
 class Page(HTMLParser):
@@ -111,14 +111,14 @@ def test_numbers_are_the_metrics(inputs: RunInputs, folder: Path) -> None:
     row = table[table["ours"] & (table["metric"] == "cvppp/sbd")].iloc[0]
     assert row["value"] == pytest.approx(100 * metrics["cvppp/sbd"], abs=1e-4)
     assert row["spread"] == pytest.approx(100 * metrics["cvppp/sbd_std"], abs=1e-4)
-    assert row[["reference_method", "reference", "difference"]].isna().all()  # the paper's leaves are others
+    assert row[["reference_method", "reference", "difference"]].isna().all()  # the paper's images are others
     markdown = (folder / "first.md").read_text(encoding="utf-8")
     assert f"| SBD | {100 * metrics['cvppp/sbd']:.1f} % |" in markdown
     assert f"| AP (COCO) | {100 * metrics['coco/AP']:.1f} % |" in markdown
 
 
 def test_the_difference_to_the_paper_stands_in_every_form(inputs: RunInputs, folder: Path, tmp_path: Path) -> None:
-    """Of the same figures under the name of the paper's own data; of generated data there is none."""
+    """For the same scores under the name of the paper's own data; for generated data there is no difference."""
     data = inputs.dataset_config.model_copy(update={"source": FolderSource(kind="folder", path="x")})
     run = inputs.run_config.model_copy(update={"dataset": "cvppp"})
     paths = write_report("same", [replace(inputs, dataset_config=data, run_config=run)], tmp_path)
@@ -160,7 +160,7 @@ def test_markdown_links_the_pictures_there_are(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_equal_inputs_give_equal_bytes(inputs: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # the commit of a repository worked on could change between the two
+    monkeypatch.chdir(tmp_path)  # in a repository, the commit could change between the two reports
     for name in ("one", "two"):
         write_report("first", [inputs], tmp_path / name)
     one, two = (
@@ -171,7 +171,7 @@ def test_equal_inputs_give_equal_bytes(inputs: RunInputs, tmp_path: Path, monkey
         }
         for name in ("one", "two")
     )
-    assert len(one) == 3 + PICTURES + 1  # and the mark of the folder of pictures
+    assert len(one) == 3 + PICTURES + 1  # the last is the file that marks the folder of pictures
     assert one == two
 
 
@@ -233,7 +233,7 @@ def test_the_three_benchmarks_in_one_report(tmp_path: Path) -> None:
         assert row.value == pytest.approx(100 * metrics[metric], abs=1e-4)
         assert f"generated {dataset}, not {benchmark}: shown for form, not comparable" in row.protocol
         assert pd.isna(row.difference)
-    # the columns of one class come from the table of the classes
+    # columns of a single class come from the table by class
     for metric, dataset in (("voc/person_APr50", "scenes"), ("cityscapes/car_AP50", "streets")):
         scorer, _, rest = metric.partition("/")
         name, _, figure = rest.partition("_")

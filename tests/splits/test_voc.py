@@ -1,4 +1,4 @@
-"""Which images a split of VOC and sbdataset has: union, exclusion and share."""
+"""Tests of the images of a split of VOC and sbdataset: union, exclusion and share."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ def _write(root: Path, voc: Iterable[str], sbdataset: Iterable[str], held: Itera
 
 
 def _shares(root: Path, shares: dict[tuple[float, float], int], seed: int) -> list[tuple[str, ...]]:
-    """The images of each share, which must be so many; a share without any is refused."""
+    """Return the images of each share, after a check of their number; an empty share must be refused."""
     found = []
     for share, count in shares.items():
         if count:
@@ -66,7 +66,7 @@ def test_shares_divide_the_images_whatever_the_order_of_the_lists(
 
 @pytest.mark.parametrize("seed", FIRST_FIFTH)
 def test_shuffle_is_the_same_for_ever(tmp_path: Path, seed: int) -> None:
-    """A validation set that moved with numpy's version would be in a trained model's training set."""
+    """If a numpy release changed the shuffle, images that a model was trained on could get into its validation set."""
     tree.write_set(tmp_path, "train", [f"2007_{i:06}" for i in range(20)])
     found = _ids(tmp_path, image_sets=("train",), share=(0.0, 0.2), seed=seed)
     assert tuple(int(image_id[-2:]) for image_id in found) == FIRST_FIFTH[seed]

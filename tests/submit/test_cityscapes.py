@@ -1,4 +1,4 @@
-"""A submission as the official code reads it."""
+"""Tests of the Cityscapes submission, read with the official code."""
 
 from pathlib import Path
 
@@ -23,7 +23,10 @@ SIZE = (60, 90)
 
 
 def noisy_predictions(root: Path) -> PredictionFile:
-    """Write a truth of three images; predict its objects a little displaced, and some boxes; the last has none."""
+    """Write the annotations of three images; return predictions of shifted objects and random boxes.
+
+    The last image has no predictions.
+    """
     rng = np.random.default_rng(3)
     images = []
     for image_id in IMAGES:

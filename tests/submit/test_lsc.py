@@ -1,4 +1,4 @@
-"""The challenge's submission file, read back as an array and as the organisers' own truth is read."""
+"""Tests of the submission file of the challenge, read as arrays and with the reader of the organisers' files."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_equal_maps_give_equal_bytes(tmp_path: Path) -> None:
         assert (first / name).read_bytes() == (second / name).read_bytes()
     with h5py.File(first / "submission.h5") as file:
         for name in ("A1", "A1/plant003", "A1/plant003/label", "A1/plant003/label_filename"):
-            assert h5py.h5g.get_objinfo(file.id, name.encode()).mtime == 0  # it would differ from second to second
+            assert h5py.h5g.get_objinfo(file.id, name.encode()).mtime == 0  # a time stamp would make the bytes differ
 
 
 def test_more_than_255_leaves_take_16_bits(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Submissions, judged by the scorers' own figures and by pycocotools as a user of the files runs it."""
+"""Tests of `rsis submit`: the files give the metrics of our scorers, and those of pycocotools run on them."""
 
 import contextlib
 import io
@@ -68,7 +68,7 @@ def test_the_overlap_rule_decides_and_the_first_leaf_is_not_background(tmp_path:
 
 
 def test_plants_without_labels(tmp_path: Path) -> None:
-    """The challenge's testing folder has pictures alone."""
+    """The testing folder of the challenge contains only pictures."""
     raw, path = plants(tmp_path)
     for label in (raw / "testing/A1").glob("*_label.png"):
         label.unlink()
@@ -155,7 +155,7 @@ def test_cityscapes_is_its_own_writers_folder(tmp_path: Path) -> None:
     submit("mine", run, dataset, tmp_path, tmp_path / "mine.json", tmp_path / "sent")
     write_cityscapes_submission(predictions, tmp_path / "expected", run.score)
     assert contents(tmp_path / "sent") == contents(tmp_path / "expected")
-    assert len(contents(tmp_path / "sent")) == 3 + 1  # and the mark of the folder
+    assert len(contents(tmp_path / "sent")) == 3 + 1  # and the folder's mark
 
 
 @pytest.mark.parametrize("write", [coco, voc])

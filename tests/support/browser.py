@@ -1,4 +1,4 @@
-"""Headless Chromium, driven by its own DevTools protocol over a pipe: no driver, no port, no package."""
+"""Headless Chromium, controlled through its DevTools protocol over a pipe, without a driver, a port or a package."""
 
 import base64
 import contextlib
@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Chromium takes commands from descriptor 3 and answers on 4.
+# Chromium reads commands from file descriptor 3 and writes answers to 4.
 LAUNCH = "import os, sys; [os.dup2(int(sys.argv[n]), n + 2) for n in (1, 2)]; os.execv(sys.argv[3], sys.argv[3:])"
-SECONDS = 60  # what the browser may take for an answer
+SECONDS = 60  # longest wait for an answer of the browser
 
 
 def find_browser() -> str | None:
-    """The browser's path; None where there is none."""
+    """Return the path of the browser; None if none is installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """One tab. Commands and events are JSON, each ended by a zero byte."""
+    """One tab of the browser; commands and events are JSON, each terminated by a zero byte."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands, self._answers = commands, answers
@@ -38,7 +38,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command and return its result; events that come before it are kept."""
+        """Send a command and return its result; events that arrive before it are kept in `events`."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters} | self._session
         os.write(self._commands, json.dumps(message).encode() + b"\0")
@@ -49,7 +49,7 @@ class Browser:
         return result
 
     def open(self, page: Path | str, width: int, height: int = 844) -> None:
-        """Load a page from disk, or at an address, in a window of that size, and wait until all of it is there."""
+        """Load a page from disk or from an address, in a window of that size, and wait until it is loaded."""
         self.events.clear()
         phone = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **phone)
@@ -60,13 +60,13 @@ class Browser:
             self.events.append(self._receive())
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression in the page, promises awaited."""
+        """Return the value of a JavaScript expression in the page; promises are awaited."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, what: str) -> Any:
-        """Return the value of a JavaScript expression as soon as it is true."""
+        """Evaluate a JavaScript expression until its value is true, and return the value."""
         until = time.monotonic() + SECONDS
         while not (value := self.evaluate(expression)):
             assert time.monotonic() < until, f"{what}: not within {SECONDS} s"
@@ -74,13 +74,13 @@ class Browser:
         return value
 
     def upload(self, selector: str, path: Path) -> None:
-        """Put a file into the page's file input."""
+        """Select a file in a file input of the page."""
         document = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
 
     def complaints(self) -> list[str]:
-        """What the page threw, what the console says in red, what failed to load or was asked of the network."""
+        """Return all exceptions, console errors and warnings, failed loads and network requests of the page."""
         found = []
         for event in self.events:
             method, about = event.get("method"), event.get("params", {})
@@ -97,7 +97,7 @@ class Browser:
         return found
 
     def screenshot(self, path: Path) -> None:
-        """Write the whole page as PNG."""
+        """Write a picture of the whole page as PNG."""
         picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(picture["data"]))
 
@@ -116,14 +116,14 @@ class Browser:
 
 @contextlib.contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """Start Chromium with a fresh profile and end it afterwards."""
+    """Start Chromium with a new profile, and end it afterwards."""
     program = find_browser()
     assert program is not None
     (their_in, our_out), (our_in, their_out) = os.pipe(), os.pipe()
     command = [
         *(sys.executable, "-c", LAUNCH, str(their_in), str(their_out), program),
         *("--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--hide-scrollbars"),
-        # the sandbox needs rights that a container lacks, and so does much shared memory; the pages are our own
+        # containers lack the rights for the sandbox and the shared memory; no sandbox is needed for our own pages
         *("--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", f"--user-data-dir={profile}"),
     ]
     with (profile.parent / f"{profile.name}.log").open("wb") as log:
@@ -133,7 +133,7 @@ def browser(profile: Path) -> Iterator[Browser]:
     try:
         yield Browser(our_out, our_in)
     finally:
-        os.close(our_out)  # Chromium ends when its commands do
+        os.close(our_out)  # Chromium ends when its pipe of commands is closed
         os.close(our_in)
         try:
             process.wait(10)

@@ -1,4 +1,4 @@
-"""A small Cityscapes on disk, and the official scorer as it stands, for tests of ours."""
+"""A small data set in the layout of Cityscapes, and the unchanged official scorer, for comparison with ours."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ NUMBERS = (0, 1, 3, 7, 9, 23, 24, 26, 29, 33, 24000, 24001, 25000, 26000, 26001,
 
 
 def random_ids(rng: np.random.Generator, size: tuple[int, int], shapes: int = 12) -> np.ndarray:
-    """Annotation int32 [H, W]: road under rectangles of objects, groups, void and what is left out."""
+    """Return an annotation, int32 [H, W]: road under rectangles of objects, groups, void and labels not evaluated."""
     ids = np.full(size, 7, np.int32)
     for number in rng.choice(NUMBERS, shapes):
         ids[random_box(rng, size)] = number
@@ -37,7 +37,7 @@ def picture_path(root: Path, folder: str, image_id: str) -> Path:
 
 
 def write_ids(root: Path, folder: str, image_id: str, ids: np.ndarray) -> None:
-    """Write an annotation as the benchmark does, 16-bit grey."""
+    """Write an annotation in the benchmark's format, 16-bit grey."""
     path = truth_path(root, folder, image_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(ids.astype(np.uint16)).save(path)
@@ -45,7 +45,7 @@ def write_ids(root: Path, folder: str, image_id: str, ids: np.ndarray) -> None:
 
 
 def write_image(root: Path, folder: str, image_id: str, ids: np.ndarray) -> np.ndarray:
-    """Write an annotation and a picture of noise; return the picture [H, W, 3]."""
+    """Write an annotation and a picture of noise; return the picture, uint8 [H, W, 3]."""
     write_ids(root, folder, image_id, ids)
     path = picture_path(root, folder, image_id)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write_image(root: Path, folder: str, image_id: str, ids: np.ndarray) -> np.n
 
 
 def write_disparity(root: Path, folder: str, image_id: str, stored: np.ndarray, fx: float, baseline: float) -> None:
-    """Write a disparity image of these stored numbers, and its camera."""
+    """Write a disparity image with these stored values, and its camera file."""
     city = image_id.split("_")[0]
     for kind in ("disparity", "camera"):
         (root / kind / folder / city).mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def write_disparity(root: Path, folder: str, image_id: str, stored: np.ndarray, 
 
 
 def stock_module() -> Any:
-    """A copy of the official module of its own, given the numpy name that it needs and numpy has dropped."""
+    """Return a separate copy of the official module, with the function that current numpy no longer has."""
     spec = importlib.util.spec_from_file_location("stock_cityscapes", official.__file__)
     assert spec is not None
     assert spec.loader is not None
@@ -80,7 +80,7 @@ def stock_module() -> Any:
 
 
 def stock_averages(truths: list[Path], submission: Path) -> dict[str, Any]:
-    """Averages of the official scorer, run over files by its own functions from its reader on."""
+    """Return the averages of the official scorer, by its own functions from reading the files to averaging."""
     stock = stock_module()
     args = stock.args
     args.predictionPath = str(submission.resolve())

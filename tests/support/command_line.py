@@ -1,4 +1,4 @@
-"""The installed `rsis` command, a configuration that runs in seconds, and what a refusal looks like."""
+"""The installed `rsis` command, a configuration that runs in seconds, and a check of error messages."""
 
 import os
 import subprocess
@@ -38,14 +38,14 @@ default:
 
 
 def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed command."""
+    """Run the installed command in a folder, in one thread; it may fail."""
     command = [str(Path(sys.executable).with_name("rsis")), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def refused(result: subprocess.CompletedProcess[str], *parts: str) -> str:
-    """The one line of a refusal; fails on a traceback or another exit code."""
+    """Return the error line of a refused command; fail on a traceback, on another exit code, or without `parts`."""
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith("rsis: ")]

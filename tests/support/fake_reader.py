@@ -1,4 +1,4 @@
-"""A reader that makes its images up, for tests of what comes after readers."""
+"""A reader of random images, for tests of the code that uses readers."""
 
 import os
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class FakeReader:
     """Images of random rectangles; the same id always gives the same image.
 
     Args:
-        count: Number of images, called "image-ü0", "image-ü1", ...
+        count: Number of images, named "image-ü0", "image-ü1", ...
         raw_size: (H, W) of every image.
         bad: Positions of images whose files are broken.
-        objects: Rectangles drawn; later ones may cover earlier ones.
+        objects: Number of rectangles drawn; later ones may cover earlier ones.
     """
 
     count: int
@@ -54,7 +54,7 @@ class FakeReader:
 
 @dataclass(frozen=True)
 class KillingReader(FakeReader):
-    """A reader that takes its process with it, as the kernel does when memory runs out."""
+    """A reader that ends its process, as the kernel does when memory runs out."""
 
     def read(self, image_id: str) -> RawSample:
         os._exit(1)

@@ -1,7 +1,7 @@
-"""The original implementation's numbers, and our network filled with its deterministic weights.
+"""Golden numbers of the original implementation, and our network with the same deterministic weights.
 
-Cases are found through every manifest.json of `reference_data`. How the numbers were made is told in
-tests/golden/README.md.
+The cases are listed in the files manifest.json of `reference_data`. tests/golden/README.md describes how the numbers
+were made.
 """
 
 import json
@@ -31,14 +31,14 @@ _GAINS = (
 
 @dataclass(frozen=True)
 class Case:
-    """One case: its parameters by attribute access through `[]`, its arrays by `arrays`."""
+    """One case; `case[key]` is a parameter, and `arrays` has its arrays."""
 
     name: str
     parameters: dict[str, Any]
     path: Path
 
     def __getitem__(self, key: str) -> Any:
-        """A parameter of the manifest."""
+        """Return a parameter from the manifest."""
         return self.parameters[key]
 
     @property
@@ -46,11 +46,11 @@ class Case:
         return np.load(self.path)
 
     def images(self, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-        """The case's input [B, 3, H, W]."""
+        """Return the input of the case, [B, 3, H, W]."""
         return torch.from_numpy(make_images(self["seed"], self["B"], self["H"], self["W"])).to(dtype)
 
     def network(self, dtype: torch.dtype = torch.float64) -> RSISNetwork:
-        """Our network with the original's widths and weights; float32 values, whatever the dtype."""
+        """Return our network with the original's widths and weights, which have float32 values in any dtype."""
         section = original_architecture(self["base_model"], self["hidden_size"], self["kernel_size"], self["skip_mode"])
         network = RSISNetwork(section, self["num_classes"])
         network.load_state_dict({k: _weights(original_name(k), v.shape) for k, v in network.state_dict().items()})
@@ -58,7 +58,7 @@ class Case:
 
 
 def find_cases(kind: str) -> list[Any]:
-    """Every case of a kind as pytest parameters."""
+    """Return all cases of a kind as pytest parameters."""
     cases = []
     for manifest in golden_files("manifest.json"):
         for name, parameters in json.loads(manifest.read_text())["cases"].items():
@@ -74,8 +74,8 @@ def find_cases(kind: str) -> list[Any]:
 
 
 def make_images(seed: int, batch: int, height: int, width: int) -> np.ndarray:
-    """float32 [B, 3, H, W]: coarse blocks of 16 pixels plus noise, from a seeded generator."""
-    random = np.random.RandomState(seed)  # the numbers were made with this generator
+    """Return float32 [B, 3, H, W]: coarse blocks of 16 pixels plus noise, from a seeded generator."""
+    random = np.random.RandomState(seed)  # the generator that the golden numbers were made with
     low = random.standard_normal((batch, 3, -(-height // 16), -(-width // 16)))
     noise = random.standard_normal((batch, 3, height, width))
     blocks = low.repeat(16, axis=2).repeat(16, axis=3)[:, :, :height, :width]
@@ -83,7 +83,7 @@ def make_images(seed: int, batch: int, height: int, width: int) -> np.ndarray:
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference, relative to the largest expected magnitude."""
+    """Return the largest absolute difference, relative to the largest expected magnitude."""
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-300))
 
 

@@ -1,4 +1,4 @@
-"""What the modules of the package import."""
+"""The imports of the package's modules."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.p
 
 
 def imports_of(path: Path, *, inside_functions: bool = True) -> set[str]:
-    """Every module that a file imports, those for type checking alone left out."""
+    """Return the modules that a file imports, without imports that are only for type checking."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":

@@ -1,4 +1,4 @@
-"""The `rsis` command without a process of its own, which takes seconds to start."""
+"""The `rsis` command, run in the tests' own process, since a new process takes seconds to start."""
 
 import contextlib
 import io
@@ -14,11 +14,11 @@ from rsis.cli.main import main
 
 
 def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What the installed command does in a folder, in one thread: its exit code and what it prints."""
+    """Run the command in a folder, in one thread; return its exit code and its output."""
     output, errors = io.StringIO(), io.StringIO()
     root = logging.getLogger()
     handlers, level, threads = root.handlers, root.level, torch.get_num_threads()
-    root.handlers = []  # pytest's would keep the command from setting up its own
+    root.handlers = []  # with pytest's handlers the command would not set up its own
     torch.set_num_threads(1)
     try:
         with (
@@ -38,7 +38,7 @@ def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """What the command ends with, in this folder; what it prints is left to pytest."""
+    """Run the command in the working directory; return its exit code. Pytest captures the output."""
     monkeypatch.setattr(sys, "argv", ["rsis", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()

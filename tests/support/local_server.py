@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine, with the faults that servers on the web have."""
+"""An HTTP server on this machine that simulates the faults of web servers."""
 
 import re
 import threading
@@ -11,18 +11,19 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Page:
-    """What stands at one address.
+    """The answers at one address.
 
     Attributes:
         content: The body.
         kind: Content-Type.
-        headers: Sent besides.
-        ranges: Whether parts can be asked for.
+        headers: Further headers.
+        ranges: Whether requests for a range of bytes are answered with that range.
         announce: Whether Content-Length is sent.
-        statuses: Answered first, one a request, in place of the page.
-        drops: Bytes of the body after which the connection is cut, one a request; then no more cuts.
-        corrupt: How many requests get a body with its first byte changed.
-        cookie: Must come with the request; else the answer is 403.
+        statuses: Status codes of the first requests, one per request, in place of the page.
+        drops: Number of bytes of the body after which the connection is interrupted, one per request; later requests
+            are not interrupted.
+        corrupt: Number of requests that get a body whose first byte is changed.
+        cookie: Cookie that a request must have; otherwise the answer is 403.
     """
 
     content: bytes
@@ -38,14 +39,14 @@ class Page:
 
 @dataclass
 class Site:
-    """Pages by path with query, and what was asked for.
+    """The pages of the server and a record of its requests.
 
     Attributes:
         url: Address without a slash at the end.
-        pages: The pages.
-        logins: Accepted user names with their passwords, for POST /login.
-        requests: "GET /path", or "GET /path bytes=5-" when a part was asked for.
-        forms: What was sent to /login.
+        pages: Pages by path with query.
+        logins: Accepted passwords by user name, for POST /login.
+        requests: "GET /path", or "GET /path bytes=5-" for a range of bytes.
+        forms: Forms that were sent to /login.
     """
 
     url: str = ""
@@ -57,7 +58,7 @@ class Site:
 
 @contextmanager
 def serve() -> Iterator[Site]:
-    """Run a site until the block ends."""
+    """Run a server until the block ends."""
     site = Site()
 
     class Handler(_Handler):
@@ -79,7 +80,7 @@ def serve() -> Iterator[Site]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, *_: object) -> None:  # clients may hang up
+    def handle_error(self, *_: object) -> None:  # clients may close the connection
         pass
 
 
@@ -87,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     site: Site
 
-    def log_message(self, *_: object) -> None:  # the tests look at Site.requests
+    def log_message(self, *_: object) -> None:  # the tests check Site.requests
         pass
 
     def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""Small made-up runs on the three benchmarks' formats, with all their files, written by the project's own writers."""
+"""Small fictitious runs in the formats of three benchmarks, with all files, written by the project's own writers."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ DIGEST = "ab" * 32
 
 
 def run_section(dataset: str, model: ModelSection | None = None, seed: int = 0) -> RunSection:
-    """A run on one of `DATA`."""
+    """Return the section of a run on a data set of `DATA`."""
     return RunSection(
         dataset=dataset,
         model=model or ModelSection(backbone="resnet18", hidden_widths=(8, 8)),
@@ -65,7 +65,7 @@ def run_section(dataset: str, model: ModelSection | None = None, seed: int = 0) 
 
 
 def draw_plants(root: Path) -> None:
-    """Twelve plants of two round leaves, in the CVPPP layout."""
+    """Write twelve plants of two round leaves in the CVPPP layout."""
     folder = root / "testing" / "A1"
     folder.mkdir(parents=True)
     for number in range(1, 13):
@@ -81,7 +81,7 @@ def draw_plants(root: Path) -> None:
 
 
 def draw_scenes(root: Path) -> None:
-    """Twelve images of two objects in the layout of VOC: five classes in turn, and always a person."""
+    """Write twelve images of two objects in the layout of VOC: one of five classes in turn, and a person."""
     names = [f"2007_{number:06d}" for number in range(12)]
     for number, name in enumerate(names):
         objects = two_discs(number)
@@ -90,14 +90,14 @@ def draw_scenes(root: Path) -> None:
 
 
 def draw_streets(root: Path) -> None:
-    """Twelve images of a car and a person in the layout of Cityscapes."""
+    """Write twelve images of a car and a person in the layout of Cityscapes."""
     for number in range(12):
         ids = np.array([7, 26000, 24000])[two_discs(number)]
         write_image(root, "val", f"town_{number:06d}_000019", ids.astype(np.int32))
 
 
 def two_discs(number: int) -> np.ndarray:
-    """Instance map of two objects that differ a little from number to number."""
+    """Return an instance map of two discs, int32 [H, W], whose sizes depend on `number`."""
     image = Image.new("L", SIZE)
     draw = ImageDraw.Draw(image)
     draw.ellipse((2, 2, 12 + number % 3, 14), fill=1)
@@ -113,7 +113,7 @@ def make_run(
     model: ModelSection | None = None,
     seed: int = 0,
 ) -> RunInputs:
-    """Write a run's files: its masks are the true ones, shifted; every third image misses an object."""
+    """Write the files of a run whose masks are the true ones, shifted; every third image lacks an object."""
     raw, data, run = root / "raw" / dataset, DATA[dataset], run_section(dataset, model, seed)
     if not raw.exists():
         {"tiny": draw_plants, "scenes": draw_scenes, "streets": draw_streets}[dataset](raw)
@@ -128,8 +128,8 @@ def make_run(
             probs[item.class_id - 1] = 0.9
             mask = encode_rle(np.roll(decode_rle(item.rle), shift, axis=1))
             found.append(InstancePrediction(mask, tuple(probs.tolist()), 0.8 - step / 10, step))
-        said = (*(item.objectness for item in found), 0.3)
-        images.append(ImagePrediction(image_id, SIZE, tuple(found), said))
+        objectness = (*(item.objectness for item in found), 0.3)
+        images.append(ImagePrediction(image_id, SIZE, tuple(found), objectness))
     rules = run.predict.model_dump(mode="json")
     file = PredictionFile(dataset, name, split, DIGEST, tuple(truth.class_names), rules, tuple(images))
     predictions, metrics = root / "predictions" / f"{name}.json", root / "metrics" / f"{name}.json"

@@ -1,4 +1,4 @@
-"""A ground truth in memory, for scorers."""
+"""A ground truth in memory, for tests of the scorers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,14 @@ from rsis.masks import encode_rle
 
 
 class MemoryTruth(GroundTruth):
-    """Objects given as (mask, class id) by image id, all images of one size; pixels ignored by image id."""
+    """A ground truth of given objects.
+
+    Args:
+        objects: (mask, class id) of the objects of each image, by image id.
+        class_names: Names of classes 1..K-1.
+        shape: (H, W) of all images.
+        ignored: Ignore mask, bool [H, W], by image id; an image without one has no ignored pixels.
+    """
 
     def __init__(
         self,
@@ -40,5 +47,5 @@ class MemoryTruth(GroundTruth):
         return self.ignored.get(image_id, np.zeros(self.shape, bool))
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        found = self.objects[image_id]
-        return tuple(TrueObject(encode_rle(mask), k, float(mask.sum()), iscrowd=False) for mask, k in found)
+        objects = self.objects[image_id]
+        return tuple(TrueObject(encode_rle(mask), k, float(mask.sum()), iscrowd=False) for mask, k in objects)

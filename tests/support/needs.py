@@ -1,8 +1,8 @@
-"""What some tests need and not every machine has.
+"""System requirements of some tests, which not every machine meets.
 
-A test names it with `@pytest.mark.needs("ssh")`; the markers `browser` and `slurm` say it as well. Where it is missing
-the test is deselected, and one line at the end says how many, what is missing and how to get it. With
-RSIS_REQUIRE_ALL=1 a missing thing is an error instead.
+A test names a requirement with `@pytest.mark.needs("ssh")`; the markers `browser` and `slurm` are requirements too. If
+a requirement is missing, its tests are deselected. A line at the end of the output then gives the number of these
+tests, the requirement and the way to get it. With RSIS_REQUIRE_ALL=1 a missing requirement is an error instead.
 """
 
 import os
@@ -20,7 +20,7 @@ from support.slurm_cluster import is_available as has_slurm
 
 @dataclass(frozen=True)
 class Need:
-    """A thing that tests need: what it is, whether it is here, and how to get it."""
+    """A requirement: its name for messages, a check that this machine meets it, and the way to get it."""
 
     what: str
     is_here: Callable[[], bool]
@@ -45,7 +45,7 @@ NEEDS = {
 
 
 def needs_of(item: pytest.Item) -> set[str]:
-    """The names of what a test needs."""
+    """Return the names of a test's requirements."""
     named = {name for mark in item.iter_markers("needs") for name in mark.args}
     unknown = named - NEEDS.keys()
     if unknown:
@@ -54,7 +54,7 @@ def needs_of(item: pytest.Item) -> set[str]:
 
 
 def missing_for(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
-    """Tests by what they need and this machine lacks; one that lacks two things stands under both."""
+    """Return the tests by missing requirement; a test that lacks two requirements is in both lists."""
     found: dict[str, list[pytest.Item]] = {}
     for item in items:
         for name in needs_of(item):
@@ -63,6 +63,6 @@ def missing_for(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
 
 
 def line_of(name: str, count: int) -> str:
-    """What is said of a missing thing."""
+    """Return the output line about a missing requirement."""
     need = NEEDS[name]
     return f"{count} {'test needs' if count == 1 else 'tests need'} {need.what}, which is not here ({need.obtain})"

@@ -1,4 +1,4 @@
-"""Somebody's own annotated pictures in the forms that `rsis init` takes: bright discs on a dark ground."""
+"""A user's annotated pictures in the layouts that `rsis init` accepts: bright discs on a dark background."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from rsis.masks import encode_rle
 
 
 def discs(number: int, size: tuple[int, int] = (48, 64), objects: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """A picture uint8 [H, W, 3] and its instance map int32 [H, W], the labels with a gap."""
+    """Return a picture, uint8 [H, W, 3], and its instance map, int32 [H, W], whose labels have gaps."""
     random = np.random.default_rng(number)
     rows, columns = np.indices(size)
     labels = np.zeros(size, np.int32)
@@ -22,7 +22,7 @@ def discs(number: int, size: tuple[int, int] = (48, 64), objects: int = 4) -> tu
 
 
 def write_maps(folder: Path, names: list[str], images: str = "images", maps: str = "labels", suffix: str = "") -> None:
-    """Pictures and 16-bit instance maps."""
+    """Write pictures and 16-bit instance maps."""
     for number, name in enumerate(names):
         image, labels = discs(number)
         for part, array, stem in ((images, image, name), (maps, labels.astype(np.uint16), name + suffix)):
@@ -31,7 +31,7 @@ def write_maps(folder: Path, names: list[str], images: str = "images", maps: str
 
 
 def write_masks(folder: Path, names: list[str]) -> None:
-    """A folder for each picture, with a mask for each object."""
+    """Write a folder for each picture, with a mask for each object."""
     for number, name in enumerate(names):
         image, labels = discs(number)
         for part in ("images", "masks"):
@@ -43,7 +43,7 @@ def write_masks(folder: Path, names: list[str]) -> None:
 
 
 def write_coco(path: Path, pictures: Path, names: list[str]) -> None:
-    """A COCO JSON of two classes in turn, and its pictures."""
+    """Write a COCO JSON, whose objects alternate between two classes, and its pictures."""
     pictures.mkdir(parents=True, exist_ok=True)
     document: dict[str, list] = {"images": [], "annotations": []}
     document["categories"] = [{"id": 3, "name": "round"}, {"id": 8, "name": "flat"}]

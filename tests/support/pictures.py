@@ -1,4 +1,4 @@
-"""What every picture of a report must be."""
+"""A check of the properties that each picture of a report must have."""
 
 import io
 
@@ -14,4 +14,4 @@ def check(picture: ReportImage) -> None:
         image.load()
         assert image.format == "PNG"
         assert (image.height, image.width) == picture.size
-        assert len(image.convert("RGB").getcolors(1 << 20)) > 2  # something is drawn on the ground
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 2  # more than a background and one colour

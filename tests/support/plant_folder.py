@@ -1,4 +1,4 @@
-"""A small generated data set in the CVPPP layout, for tests of what handles whole data sets."""
+"""A small generated data set in the CVPPP layout, for tests of code that handles whole data sets."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def write_plant_folder(folder: Path) -> Path:
-    """Make `folder` and write the plants into it, as a user's own data."""
+    """Make `folder` and write the plants into it, as a user's data set."""
     folder.mkdir()
     source = plant_section(PLANTS).source
     assert source.kind == "plants"

@@ -1,4 +1,4 @@
-"""A folder with the graph of one engine or both, and a configuration that runs in seconds."""
+"""A folder with the workflow graph of one or both engines, and a configuration that runs in seconds."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ SHARED = ("dvc.yaml", ".dvcignore", ".gitignore", "Snakefile")
 
 
 class Project:
-    """A git and DVC repository with our graph and a data set that takes seconds."""
+    """A folder in which commands of git, DVC, Snakemake and rsis run in a clean environment."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ class Project:
         }
 
     def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command that may fail."""
+        """Run a command that may fail; return its exit code and its output."""
         return subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -40,7 +40,7 @@ class Project:
         return result.stdout
 
     def run_without_warning(self, *command: str) -> str:
-        """Run a command that is to say nothing besides its result."""
+        """Run a command that must print nothing to stderr; return its output."""
         result = self.attempt(*command)
         assert (result.returncode, result.stderr) == (0, ""), f"{command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
@@ -54,12 +54,12 @@ class Project:
 
 
 def begin(folder: Path, params: str) -> Project:
-    """A repository with a configuration and nothing made yet."""
+    """Make a git and DVC repository with a configuration and without outputs."""
     folder.mkdir()
     project = Project(folder)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, folder)
-    # the stages depend on the code; what runs is the installed package, the same files
+    # the stages depend on these copies of the code; the code that runs is the installed package, with the same files
     shutil.copytree(REPOSITORY / "rsis", folder / "rsis", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "params.yaml").write_text(params)
     project.run("git", "init", "-q")
@@ -69,12 +69,12 @@ def begin(folder: Path, params: str) -> Project:
 
 
 def project_in(folder: Path, params: str) -> Project:
-    """A folder with both engines' files, the code they depend on, and a configuration."""
+    """Make a folder with the files of both engines, the code that they depend on, and a configuration."""
     folder.mkdir()
     for name in SHARED:
         shutil.copy(REPOSITORY / name, folder)
     shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
-    # the stages depend on the code; what runs is the installed package, the same files
+    # as in `begin`
     shutil.copytree(REPOSITORY / "rsis", folder / "rsis", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "params.yaml").write_text(params)
     return Project(folder)

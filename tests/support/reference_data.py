@@ -1,7 +1,7 @@
-"""Where the tests find files that they do not write themselves: golden numbers and real pictures.
+"""The places of files that the tests do not write themselves: golden numbers and real pictures.
 
-RSIS_GOLDEN names a folder with more golden numbers than those of tests/golden (see the README there). RSIS_SHARED names
-a folder with data that may not be passed on. Neither has a default outside the repository.
+The variable RSIS_GOLDEN names a folder with further golden numbers besides tests/golden (see the README there).
+RSIS_SHARED names a folder with data that may not be passed on. Neither has a default outside the repository.
 """
 
 import os
@@ -16,12 +16,12 @@ GOLDEN_NAMES = ("manifest.json", "extra_*.npz", "cvppp_expected.csv", "cityscape
 
 
 def golden_files(name: str) -> list[Path]:
-    """Every golden file of a name, at any depth of both folders."""
+    """Return all golden files that match a name, at any depth of both folders."""
     return [path for folder in _golden_folders() for path in sorted(folder.rglob(name))]
 
 
 def check_golden_folder() -> None:
-    """Stop the tests if RSIS_GOLDEN is set to a place that holds nothing for them."""
+    """Stop the tests if RSIS_GOLDEN names a folder without golden numbers."""
     named = os.environ.get("RSIS_GOLDEN")
     if named and not any(any(Path(named).rglob(name)) for name in GOLDEN_NAMES):
         raise pytest.UsageError(
@@ -31,7 +31,7 @@ def check_golden_folder() -> None:
 
 
 def voc_sample() -> Path | None:
-    """The folder with 44 images of Pascal VOC 2007, if RSIS_SHARED names a folder that has it."""
+    """Return the folder with 44 images of Pascal VOC 2007; None if RSIS_SHARED names no folder that contains it."""
     shared = os.environ.get("RSIS_SHARED")
     sample = Path(shared, "data", "voc2007_sample") if shared else None
     return sample if sample and (sample / "ImageSets").is_dir() else None

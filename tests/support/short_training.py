@@ -1,4 +1,4 @@
-"""A training of seconds on made-up images, what it leaves, and an end in its middle."""
+"""A training of some seconds on random images, its outputs, and a callback that kills it."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def run_with(**changes: Any) -> RunSection:
 
 
 def write_processed(folder: Path) -> Path:
-    """Write a prepared data set of made-up images; return its folder."""
+    """Write a prepared data set of random images; return its folder."""
     for split, count in (("train", 6), ("val", 3)):
         origin = SplitOrigin("plants", split, "made up")
         write_split(FakeReader(count, objects=4), folder / f"{split}.h5", (32, 32), origin)
@@ -53,17 +53,17 @@ def train_quietly(run: RunSection, paths: TrainPaths) -> None:
 
 
 def outputs(paths: TrainPaths) -> dict[str, bytes]:
-    """Everything a training leaves that must not depend on how often it was interrupted."""
+    """Return the bytes of all outputs of a training that must not depend on interruptions."""
     files = [paths.model, *sorted((paths.history / "plots").rglob("*.tsv")), paths.history / "metrics.json"]
     return {str(path.relative_to(paths.state.parent)): path.read_bytes() for path in files}
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
+    """A stand-in for SIGKILL, which no code catches."""
 
 
 class KillAtEnd(pl.Callback):
-    """Ends the process's work when an epoch begins, after that epoch's first batch."""
+    """A callback that raises `Killed` after the first batch of an epoch."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
@@ -74,7 +74,7 @@ class KillAtEnd(pl.Callback):
 
 
 def train_until(epoch: int, run: RunSection, paths: TrainPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train, and end in the middle of an epoch as if killed."""
+    """Train, and stop in the middle of an epoch as if killed."""
     build = pl.Trainer.__init__
 
     def with_killer(self: pl.Trainer, *args: Any, **kwargs: Any) -> None:

@@ -1,11 +1,12 @@
-"""A SLURM cluster on this machine for as long as a test needs it: real daemons, made-up nodes.
+"""A temporary SLURM cluster on this machine for tests: real daemons, simulated nodes.
 
-Everything lives in one folder but for a link to its configuration, /etc/slurm/slurm.conf: Snakemake takes the variable
-that names it, SLURM_CONF, from its jobs. Debian's packages slurmctld, slurmd, slurm-client and
-munge must be there, and the daemons want root. Partition `main` is the default; `low` gives way to it.
+All files are in one folder, except for a link to the configuration, /etc/slurm/slurm.conf. The link is needed since
+Snakemake removes the variable that names the configuration, SLURM_CONF, from the environment of its jobs. Debian's
+packages slurmctld, slurmd, slurm-client and munge must be installed, and the daemons need root. Partition `main` is
+the default; jobs of partition `low` are preempted by those of `main`.
 
-By hand: `python tests/support/slurm_cluster.py FOLDER` starts one, says how to use it, and stops it at Ctrl-C or
-SIGTERM.
+Manual use: `python tests/support/slurm_cluster.py FOLDER` starts a cluster, prints the command to use it, and stops it
+at Ctrl-C or SIGTERM.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ SYSTEM_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 def is_available() -> bool:
-    """Whether this machine can have a cluster: not where it belongs to one already."""
+    """Return whether a cluster can be started on this machine: not if it is already part of a cluster."""
     in_use = SYSTEM_CONFIGURATION.exists() and not SYSTEM_CONFIGURATION.is_symlink()
     return os.geteuid() == 0 and not in_use and all(shutil.which(program, path=SYSTEM_PATH) for program in PROGRAMS)
 
@@ -36,10 +37,10 @@ class Cluster:
     """The daemons of a cluster.
 
     Args:
-        folder: For configuration, state and logs; a short path, since sockets are in it.
-        nodes: How many, n1, n2, ...
-        cpus: Of each node, whatever this machine has.
-        gpus: Of each node, made up.
+        folder: Folder for configuration, state and logs; its path must be short, since it contains sockets.
+        nodes: Number of nodes, named n1, n2, ...
+        cpus: Number of cores of each node; may exceed this machine's.
+        gpus: Number of simulated GPUs of each node.
     """
 
     def __init__(self, folder: Path, nodes: int = 2, cpus: int = 4, gpus: int = 0) -> None:
@@ -52,7 +53,7 @@ class Cluster:
         self._configure(cpus, gpus)
 
     def start(self) -> None:
-        """Start all daemons and wait until every node takes jobs."""
+        """Start all daemons and wait until all nodes accept jobs."""
         munge = self.folder / "munge"
         options = ["--foreground", "--force", f"--key-file={munge / 'key'}", f"--socket={munge / 'socket'}"]
         options += [f"--{name}-file={munge / name}" for name in ("pid", "log", "seed")]
@@ -65,12 +66,12 @@ class Cluster:
         _wait_for("nodes", self._is_idle)
 
     def start_controller(self) -> None:
-        """Start the controller, from the state the last one left if there was one."""
+        """Start the controller, from the state that an earlier one left, if there is one."""
         self._start("slurmctld", "slurmctld", "-D")
         _wait_for("the controller", lambda: "is UP" in self.run("scontrol", "ping", check=False))
 
     def stop_controller(self) -> None:
-        """Stop the controller alone; jobs go on."""
+        """Stop only the controller; jobs continue."""
         self._stop("slurmctld")
 
     def stop(self) -> None:
@@ -85,14 +86,14 @@ class Cluster:
             SYSTEM_CONFIGURATION.unlink()
 
     def run(self, *command: str, check: bool = True) -> str:
-        """Run a client's command and return what it printed."""
+        """Run a client command of SLURM and return its output."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
         if check and done.returncode:
             raise RuntimeError(f"{command}: {done.stderr}\n{self.logs()}")
         return done.stdout
 
     def logs(self) -> str:
-        """The ends of the daemons' logs."""
+        """Return the last part of each daemon's log."""
         texts = [f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in self.folder.glob("*.log")]
         return "\n".join(texts)
 
@@ -156,7 +157,7 @@ class Cluster:
         (folder / "slurm.conf").write_text("\n".join(lines) + "\n")
 
     def _link(self) -> None:
-        """Take the system's place for the configuration, if no living cluster has it."""
+        """Link the system's configuration path to this cluster's file, unless a running cluster uses the path."""
         place = SYSTEM_CONFIGURATION
         place.parent.mkdir(exist_ok=True)
         if place.is_symlink() or place.exists():
@@ -193,7 +194,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster(nodes: int = 2, cpus: int = 4, gpus: int = 0) -> Iterator[Cluster]:
-    """A running cluster in a temporary folder."""
+    """Run a cluster in a temporary folder until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="slurm"))
     running = Cluster(folder, nodes, cpus, gpus)
     try:
@@ -225,7 +226,7 @@ def _wait_for(what: str, condition: Callable[[], bool], seconds: float = 30, *, 
 
 
 def main() -> None:
-    """Hold a cluster until interrupted."""
+    """Run a cluster until SIGINT or SIGTERM."""
     running = Cluster(Path(sys.argv[1]).resolve(), gpus=1)
     running.start()
     print(f"export SLURM_CONF={running.folder}/slurm.conf", flush=True)  # noqa: T201

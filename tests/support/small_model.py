@@ -1,4 +1,4 @@
-"""A small network with random weights, as a checkpoint: quick to run, and it finds something in every picture."""
+"""A checkpoint of a small network with random weights, which runs fast and finds objects in every picture."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CLASSES = ("disc", "square")
 
 
 def write_small_model(path: Path, steps: int = 3, *, confident: bool = True) -> Path:
-    """Write a checkpoint whose objectness is above one half at every step, or at none."""
+    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none."""
     torch.manual_seed(7)
     section = ModelSection(backbone="resnet18", hidden_widths=(8, 4), stride=8, mask_gain=5.0, coordinates="polar")
     network = RSISNetwork(section, len(CLASSES) + 1)

@@ -1,8 +1,8 @@
-"""Prints the jobs of a Snakefile as JSON: what each runs, reads, writes and depends on in params.yaml.
+"""Print the jobs of a Snakefile as JSON: the command, the inputs, the outputs and the parameters of each job.
 
     python tests/support/snakemake_graph.py FOLDER
 
-A process of its own, since Snakemake changes the working folder and what signals do.
+It runs in a separate process, since Snakemake changes the working folder and the signal handlers.
 """
 
 import contextlib

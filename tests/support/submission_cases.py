@@ -1,4 +1,4 @@
-"""Truths on disk and predictions of them whose masks overlap, one pair for each form of submission."""
+"""Annotations on disk and predictions with overlapping masks, one pair for each format of a submission."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ def with_rules(scorer: str, **rules: str) -> RunSection:
 
 
 def noisy(rng: np.random.Generator, masks: np.ndarray, num_classes: int) -> tuple[InstancePrediction, ...]:
-    """Objects a little displaced and grown, so that they overlap, each with random probabilities."""
+    """Return the masks shifted and enlarged, so that they overlap, each with random probabilities."""
     found = []
     for step, mask in enumerate(masks):
         moved = np.roll(mask, rng.integers(-2, 3, 2), axis=(0, 1)) | np.roll(mask, 3, axis=0)
@@ -41,7 +41,7 @@ def save(path: Path, images: list[ImagePrediction], classes: tuple[str, ...]) ->
 
 
 def plants(root: Path) -> tuple[Path, Path]:
-    """Write plants and predictions whose leaves overlap, one of them on the whole image; return both paths."""
+    """Write plants and predictions with overlapping leaves, and without leaves for one plant; return both paths."""
     rng = np.random.default_rng(5)
     images = []
     draw_plants(root / "raw")
@@ -55,7 +55,7 @@ def plants(root: Path) -> tuple[Path, Path]:
 
 
 def coco(root: Path) -> tuple[CocoDataset, Path]:
-    """Write an annotation file, with ids that are not positions, and predictions; return section and their path."""
+    """Write an annotation file, whose ids are not positions, and predictions; return the section and their path."""
     rng = np.random.default_rng(8)
     pictures, annotations, images = [], [], []
     for number, picture_id in enumerate((40, 7, 11)):
@@ -70,7 +70,7 @@ def coco(root: Path) -> tuple[CocoDataset, Path]:
     categories = [{"id": 9, "name": "nut"}, {"id": 3, "name": "bolt"}]
     document = {"images": pictures, "categories": categories, "annotations": annotations}
     (root / "truth.json").write_text(json.dumps(document))
-    save(root / "mine.json", images, ("bolt", "nut"))  # the classes' order of the reader, not of the file
+    save(root / "mine.json", images, ("bolt", "nut"))  # in the order of the reader, not of the file
     source = {"kind": "folder", "path": "pictures"}
     splits = {"test": {"annotations": "truth.json", "images": "."}}
     section = {"format": "coco", "source": source, "size": (8, 8), "splits": splits}
@@ -78,7 +78,7 @@ def coco(root: Path) -> tuple[CocoDataset, Path]:
 
 
 def voc(root: Path) -> tuple[AnyDataset, Path]:
-    """Write two images of VOC and predictions of all its classes; return section and their path."""
+    """Write two images of VOC and predictions of all its classes; return the section and their path."""
     rng = np.random.default_rng(9)
     truth_map = np.kron(OBJECTS, np.ones((10, 10), int))
     masks = np.stack([truth_map == 1, truth_map == 3])

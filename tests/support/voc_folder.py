@@ -1,4 +1,4 @@
-"""Tiny trees in the layout of VOC 2012 and of sbdataset, and the configuration that reads them."""
+"""Tiny data sets in the layout of VOC 2012 and of sbdataset, and the configuration that reads them."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +21,7 @@ CATEGORIES = (3, 12, 3)
 
 
 def configuration(voc: str = VOC, sbdataset: str | None = SBDATASET, **splits: dict[str, Any]) -> VocDataset:
-    """A data set section with these splits."""
+    """Return a data set section with these splits."""
     content = {"format": "voc", "source": {"kind": "folder", "path": "pictures"}, "size": (8, 8)}
     return VocDataset.model_validate({**content, "voc": voc, "sbdataset": sbdataset, "splits": splits})
 
@@ -36,7 +36,7 @@ def write_picture(path: Path, size: tuple[int, int], grey: int = 90) -> None:
 
 
 def write_indices(path: Path, indices: np.ndarray) -> None:
-    """Write a palette PNG whose colours are not the indices."""
+    """Write a palette PNG whose colours differ from the indices."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(indices.astype(np.uint8))
     image.putpalette([value * 7 % 256 for value in range(768)])
@@ -57,7 +57,7 @@ def write_mat(path: Path, content: dict[str, Any], name: str = "GTinst", compres
 
 
 def instances(segmentation: np.ndarray = SEGMENTATION, categories: Iterable[int] = CATEGORIES) -> dict[str, Any]:
-    """The struct GTinst as sbdataset has it, boundaries included."""
+    """Return the struct GTinst of sbdataset, with its boundaries."""
     column = np.array(list(categories), np.uint8).reshape(-1, 1)
     boundaries = np.empty((len(column), 1), object)
     boundaries[:, 0] = [csc_matrix(segmentation == i + 1) for i in range(len(column))]
@@ -83,9 +83,9 @@ def write_set(root: Path, name: str, ids: Iterable[str]) -> None:
 
 
 def write_tree(root: Path) -> VocDataset:
-    """Write a tree in which VOC and sbdataset overlap; return its data set with all kinds of splits.
+    """Write a data set in which VOC and sbdataset overlap; return its section with all kinds of splits.
 
-    VOC annotates a, b (train) and v, w (val); sbdataset a, s, t (train) and v, u (val). a and v are in both.
+    VOC annotates a, b (train) and v, w (val); sbdataset annotates a, s, t (train) and v, u (val); a and v are in both.
     """
     for image_id in ("img_a", "img_b", "img_v", "img_w"):
         write_voc(root, image_id)
@@ -102,7 +102,7 @@ def write_tree(root: Path) -> VocDataset:
 
 
 def cut(name: str, keep: float) -> Callable[[Path], object]:
-    """What cuts a file of a tree short."""
+    """Return a function that truncates a file of a data set to the fraction `keep`."""
 
     def shorten(root: Path) -> None:
         content = (root / name).read_bytes()
@@ -112,5 +112,5 @@ def cut(name: str, keep: float) -> Callable[[Path], object]:
 
 
 def convert(name: str, mode: str) -> Callable[[Path], object]:
-    """What converts a mask to another mode of Pillow's."""
+    """Return a function that converts a mask of a data set to another mode of Pillow."""
     return lambda root: Image.open(root / name).convert(mode).save(root / name)

@@ -1,4 +1,4 @@
-"""`rsis predict-images` and `rsis info`: pictures in, files out."""
+"""`rsis predict-images` and `rsis info`: the files and the output that they write."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Three pictures of two formats in two folders, a damaged one, and a file that is none."""
+    """Three pictures of two formats in two folders, a damaged picture, and a file that is not a picture."""
     folder = tmp_path / "pictures"
     random = np.random.default_rng(3)
     (folder / "more").mkdir(parents=True)
@@ -47,11 +47,11 @@ def test_a_folder_becomes_overlays_maps_and_tables(
     out = tmp_path / "out"
     command = ["predict-images", pictures, "--checkpoint", checkpoint, "--out", out]
     assert rsis(monkeypatch, *command, "--animate") == 0
-    said = capsys.readouterr()
-    assert "skipped" in said.err
-    assert "c.png: not a readable image" in said.err
-    assert "3 images, " in said.out
-    assert ", 1 skipped" in said.out
+    output = capsys.readouterr()
+    assert "skipped" in output.err
+    assert "c.png: not a readable image" in output.err
+    assert "3 images, " in output.out
+    assert ", 1 skipped" in output.out
 
     model = RSIS.from_checkpoint(checkpoint)
     images, objects = rows(out / "images.csv"), rows(out / "objects.csv")
@@ -67,7 +67,7 @@ def test_a_folder_becomes_overlays_maps_and_tables(
             assert stored.mode == "I;16"
             assert np.array_equal(np.asarray(stored), expected.to_instance_map())
         with Image.open(out / "animations" / f"{row['name']}.gif") as animation:
-            assert animation.n_frames <= len(expected.instances) + 1  # equal frames become one
+            assert animation.n_frames <= len(expected.instances) + 1  # Pillow merges equal frames
         assert (out / "overlays" / f"{row['name']}.png").is_file()
         assert int(row["count"]) == len(expected.instances) == len(coco.getAnnIds(imgIds=number))
         of_image = [item for item in objects if item["image"] == row["image"]]

@@ -1,4 +1,4 @@
-"""From a checkpoint to the objects of a picture, in Python."""
+"""The class `RSIS`: from a checkpoint to the objects of a picture."""
 
 import hashlib
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_batch_equals_its_singles(model: RSIS) -> None:
 
 def test_a_file_is_turned_as_its_camera_says(model: RSIS, picture: np.ndarray, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[274] = 6  # to be turned by 90 degrees
+    exif[274] = 6  # orientation: rotate by 90 degrees
     Image.fromarray(picture).save(tmp_path / "turned.png", exif=exif)
     assert model.predict(tmp_path / "turned.png").image.shape == (90, 75, 3)
 
@@ -135,7 +135,7 @@ def test_tiles_of_the_whole_picture_are_the_picture(model: RSIS, picture: np.nda
 
 
 def test_the_least_area_is_a_share_of_the_picture_also_in_tiles(model: RSIS, picture: np.ndarray) -> None:
-    """Asked of whole objects: what a tile cuts off is a part of one, whose size says nothing."""
+    """It is applied to joined objects, since the size of a part in one tile is not that of the object."""
     tiling = Tiling((25, 30))
     everything = model.predict(picture, tiling=tiling, mask_threshold=0.6, min_area=0.0).instances
     areas = sorted(item.area for item in everything)

@@ -1,4 +1,4 @@
-"""Tiles cover a picture, and objects that were cut by them become whole again."""
+"""Tiles cover a picture, and the parts of objects in different tiles are joined."""
 
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ def test_tiles_cover_every_pixel_and_overlap_enough(
 
 
 def discs() -> np.ndarray:
-    """A hundred discs of 7 to 13 pixels on 200 x 200, apart from each other, as an instance map."""
+    """An instance map of 200 x 200 pixels with a hundred separate discs of 7 to 13 pixels."""
     random = np.random.default_rng(5)
     rows, columns = np.indices((200, 200))
     labels = np.zeros((200, 200), np.int32)
@@ -44,7 +44,7 @@ def discs() -> np.ndarray:
 
 @pytest.mark.parametrize("side", [40, 64, 200])
 def test_a_hundred_objects_are_whole_again(side: int) -> None:
-    """As a network would that finds everything in each tile; objects at tiles' edges are cut off there."""
+    """With the output of a network that finds every object in each tile; objects are cut at the tiles' edges."""
     labels = discs()
     tiles = cut((200, 200), (side, side), 0.25)
     seen = []

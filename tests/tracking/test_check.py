@@ -1,4 +1,4 @@
-"""The figures of `rsis check` against counts made by hand."""
+"""The statistics of `rsis check` against counts made by hand."""
 
 import json
 from pathlib import Path
@@ -219,7 +219,7 @@ def test_incomplete_plants_are_missing_and_no_download_is_an_error(tmp_path: Pat
     download("plants", dataset, tmp_path / "plants")
     found = check("plants", dataset, tmp_path / "plants")
     assert found.is_whole
-    assert found.splits[1].without_objects == 1  # its labels were not read
+    assert found.splits[1].without_objects == 1  # its instance map was not read
     more = dataset.model_copy(update={"plants": {"training/A1": 128}})
     (message,) = check("plants", more, tmp_path / "plants").missing
     assert "training/A1: has 3 plants, expected 128" in message

@@ -1,4 +1,4 @@
-"""Where data sets stand, before and after they are there; real folders, and no server."""
+"""The availability of data sets before and after a download; with real folders and without a server."""
 
 import zipfile
 from pathlib import Path
@@ -20,7 +20,7 @@ from rsis.tracking.sources import look, table_of
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, and nobody's credentials."""
+    """An empty project without credentials."""
     monkeypatch.chdir(tmp_path)
     for name in ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD", "CITYSCAPES_DIR", "CVPPP_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -100,7 +100,7 @@ def test_a_folder_of_the_users(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (here / "mine/b/images/b.png").unlink()
     assert seen(dataset)[0] == "broken"
     write_masks(here / "other", ["d"])
-    monkeypatch.setenv("MINE", str(here / "other"))  # the record is of the other folder
+    monkeypatch.setenv("MINE", str(here / "other"))  # the manifest is that of the first folder
     assert seen(dataset) == ("there", "train 1 images in other")
     (here / "other/d/images/d.png").unlink()
     state, text = seen(dataset)
@@ -179,14 +179,14 @@ def test_the_command_reads_no_picture_and_fails_only_for_what_is_broken(here: Pa
     assert sorted(path.name for path in here.iterdir()) == ["params.yaml"]
     assert rsis(here, "download", "plants").returncode == 0
     picture = min((here / "data/raw/plants/testing/A1").glob("*_rgb.png"))
-    picture.write_bytes(bytes(picture.stat().st_size))  # of the right size, and no picture
+    picture.write_bytes(bytes(picture.stat().st_size))  # of the right size, but not an image
     assert "plants    there" in rsis(here, "check", "--all").stdout
     assert rsis(here, "check", "plants").returncode == 2
     picture.unlink()
     done = rsis(here, "check", "--all")
     assert done.returncode == 2
     assert done.stderr == "rsis: plants: broken, see above; restore what is named there, or download it again\n"
-    assert rsis(here, "check", "--all", "--note", "state/sources.txt").returncode == 0  # the download mends it
+    assert rsis(here, "check", "--all", "--note", "state/sources.txt").returncode == 0  # a download repairs it
     assert rsis(here, "download", "leaves").returncode == 2
     assert not (here / "state/sources.txt").exists()
 

@@ -1,4 +1,4 @@
-"""What `rsis status` says of runs, from nothing to done and out of date again."""
+"""The status of runs: from waiting to done, and stale after changes."""
 
 import contextlib
 import json
@@ -19,20 +19,20 @@ from rsis.tracking.status import RunStatus, status_of, table_of
 STAGES = ("train", "predict", "score", "report")
 
 
-def said(folder: Path) -> RunStatus:
+def status_in(folder: Path) -> RunStatus:
     with contextlib.chdir(folder):
         (status,) = status_of(load_params(), ["demo"])
     return status
 
 
 def states(folder: Path) -> tuple[str, ...]:
-    status = said(folder)
+    status = status_in(folder)
     return tuple(getattr(status, stage) for stage in STAGES)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with everything done; on the way there, what is said of it is checked."""
+    """A project with all stages done; the status is checked after some of the stages."""
     folder = tmp_path_factory.mktemp("status")
     (folder / "params.yaml").write_text(TINY)
     assert states(folder) == ("waiting",) * 4
@@ -90,17 +90,17 @@ def test_annotations_recorded_anew_make_everything_stale(copy: Path) -> None:
     Image.open(label).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(label)
     write_manifest(raw, "plants", raw, read_manifest(raw).source)
     assert states(copy) == ("stale", "stale", "stale", "stale")
-    shutil.rmtree(raw)  # what is prepared suffices, and takes less space
+    shutil.rmtree(raw)  # users may delete it to save space: the prepared data is enough
     assert states(copy) == ("done", "done", "done", "done")
 
 
 @pytest.mark.pipeline
 def test_a_running_stage_and_who_runs_it(copy: Path) -> None:
     with locked(copy / "state/locks/train-demo.lock", "the test"):
-        status = said(copy)
+        status = status_in(copy)
     assert status.train == "running"
     assert f"process {os.getpid()}" in status.holder
-    assert said(copy).train == "done"
+    assert status_in(copy).train == "done"
 
 
 @pytest.mark.pipeline
@@ -117,14 +117,14 @@ def test_an_interrupted_training_and_damaged_files(copy: Path) -> None:
 
 @pytest.mark.pipeline
 def test_a_job_that_slurm_has_not_begun_is_queued(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`squeue` as Snakemake's plugin fills it; a real one is in test_slurm.py."""
+    """A fake `squeue` with the output for a job of Snakemake's plugin; test_slurm.py uses a real one."""
     programs = copy / "bin"
     programs.mkdir()
     (programs / "squeue").write_text(f"#!/bin/sh\necho '7|{copy}|rule_train_distributed_wildcards_demo'\n")
     (programs / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     change(copy, "lr: 1e-3", "lr: 2e-3")
-    status = said(copy)
+    status = status_in(copy)
     assert (status.train, status.holder) == ("queued", "SLURM job 7")
 
 
@@ -139,7 +139,7 @@ def test_the_table_has_a_row_for_each_run() -> None:
     done = RunStatus("a", "done", "done", "stale", "waiting", 3, 4, 0.25, 2, 7260.0, "")
     fresh = RunStatus("long_name", "queued", "waiting", "waiting", "waiting", None, 4, None, None, None, "SLURM job 7")
     heading, rows = table_of([done, fresh])
-    assert heading == ["run", *STAGES, "epoch", "best validation loss", "last sign", ""]
+    assert heading == ["run", *STAGES, "epoch", "best validation loss", "heartbeat", ""]
     assert rows == [
         ["a", "done", "done", "stale", "waiting", "3 of 4", "0.2500 in epoch 2", "2 h ago", ""],
         ["long_name", "queued", "waiting", "waiting", "waiting", "-", "-", "-", "SLURM job 7"],

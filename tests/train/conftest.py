@@ -1,4 +1,4 @@
-"""What most tests of training begin with."""
+"""Fixtures that most tests of training use."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ from support.short_training import write_processed
 
 @pytest.fixture(scope="module")
 def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared data set of made-up images."""
+    """A prepared data set of random images."""
     return write_processed(tmp_path_factory.mktemp("processed"))

@@ -1,4 +1,4 @@
-"""Augmentation moves image and maps together and invents nothing."""
+"""Augmentation moves image and maps together and adds no new values to the maps."""
 
 from typing import Any
 
@@ -19,13 +19,14 @@ _squares = st.integers(1, 9).flatmap(lambda n: npst.arrays(np.int32, (n, n), ele
 
 
 def _coded(instance_map: torch.Tensor) -> torch.Tensor:
-    """An image whose every channel tells the label of its pixel."""
+    """An image that has the instance map's value of each pixel in every channel."""
     return (instance_map * 10).to(torch.uint8).expand(3, *instance_map.shape).contiguous()
 
 
 def _augment(instance_map: torch.Tensor, seed: int = 0, **section: Any) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(seed)
-    return JointAugment(AugmentSection(**section))(_coded(instance_map), instance_map, instance_map == 1)
+    found = JointAugment(AugmentSection(**section))(_coded(instance_map), instance_map, instance_map == 1)
+    return found.image, found.instance_map, found.ignore_mask
 
 
 def _blocks(size: int = 64) -> torch.Tensor:
@@ -61,7 +62,7 @@ def test_the_default_section_changes_nothing_and_draws_nothing(array: np.ndarray
     instance_map = torch.from_numpy(array)
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    image, same, ignore = JointAugment(AugmentSection())(_coded(instance_map), instance_map, instance_map == 1)
+    image, same, ignore = _augment(instance_map)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(image, _coded(instance_map))
     assert torch.equal(same, instance_map)
@@ -74,7 +75,7 @@ def test_image_and_maps_stay_aligned_under_affine(seed: int) -> None:
     image, moved, ignore = _augment(_blocks(), seed, **section)
     assert (moved != _blocks()).float().mean() > 0.05
     labels = moved.numpy()
-    outside = {"mode": "constant", "cval": -1}  # a pixel at the edge of the picture is in no interior
+    outside = {"mode": "constant", "cval": -1}  # pixels at the image's edge do not count as interior
     interior = ndimage.maximum_filter(labels, 5, **outside) == ndimage.minimum_filter(labels, 5, **outside)
     assert interior.mean() > 0.3
     assert torch.equal(image[:, interior], _coded(moved)[:, interior])
@@ -109,7 +110,7 @@ def test_warp_agrees_with_scipy(seed: int) -> None:
 
 
 def test_directions() -> None:
-    """The contract in words: where does a marked pixel go?"""
+    """The directions of the documented parameters: where does a marked pixel go?"""
     marked = torch.zeros(9, 9, dtype=torch.int32)
     marked[1, 4] = 1  # top, middle
     still = {"rotation": 0.0, "shift": (0.0, 0.0), "shear": 0.0, "zoom": (1.0, 1.0)}

@@ -1,4 +1,4 @@
-"""Our affine map gives what the original implementation's gives, pixel for pixel."""
+"""Our affine map against the original implementation's, pixel for pixel."""
 
 import random
 from pathlib import Path

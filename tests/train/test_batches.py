@@ -1,4 +1,4 @@
-"""Batches: the same for a key whatever the process, and objects in their order."""
+"""Batches: a key gives the same sample in every process, and objects are in the configured order."""
 
 import multiprocessing
 import signal
@@ -69,7 +69,7 @@ def test_workers_read_what_one_process_reads(split: PreparedSplit, method: str) 
     loader = _loader(split, workers=2)
     loader.multiprocessing_context = multiprocessing.get_context(method)
     alone = _loader(split)
-    for epoch in (0, 1):  # persistent workers see the second epoch too
+    for epoch in (0, 1):  # persistent workers get the new epoch too
         assert _same(_epoch(loader, epoch), _epoch(alone, epoch))
 
 
@@ -161,7 +161,7 @@ def _sample(instance_map: list[list[int]] | np.ndarray, class_ids: list[int]) ->
 
 
 def test_collate_orders_by_area_and_pads() -> None:
-    first = _sample([[1, 2, 2, 2], [3, 3, 0, 5]], [11, 12, 13, 14, 15])  # label 4 has no pixel
+    first = _sample([[1, 2, 2, 2], [3, 3, 0, 5]], [11, 12, 13, 14, 15])  # object 4 has no pixel
     first = replace(first, ignore_mask=first.instance_map == 1)
     second = _sample([[0, 0, 0, 0], [0, 1, 0, 0]], [9])
     batch = collate([first, second], max_instances=20)
@@ -198,7 +198,7 @@ def test_collate_orders_objects_as_it_is_told() -> None:
     sample = _sample([[3, 3, 3, 2, 2], [3, 1, 0, 0, 2]], [11, 12, 13])
     classes = {order: collate([sample], 20, order).class_ids[0].tolist() for order in ("size", "left_to_right")}
     assert classes == {"size": [13, 12, 11], "left_to_right": [13, 11, 12]}
-    # the largest are kept whatever the order
+    # the largest objects are kept in every order
     assert collate([sample], 2, "left_to_right").class_ids.tolist() == [[13, 12]]
 
 
@@ -229,7 +229,7 @@ def test_collate_agrees_with_its_slow_twin(maps: list[np.ndarray], max_instances
 
 
 def _slow(array: np.ndarray) -> Iterator[tuple[int, int, set[tuple[int, int]]]]:
-    """Objects of a map as (-area, label, pixels), in order."""
+    """The objects of an instance map as (-area, value, pixels), in order."""
     found = []
     for label in range(1, 7):
         pixels = {(r, c) for r in range(array.shape[0]) for c in range(array.shape[1]) if array[r, c] == label}

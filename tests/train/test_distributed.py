@@ -1,4 +1,4 @@
-"""Several processes train as one does."""
+"""Distributed training gives the results of a single process."""
 
 import json
 import re
@@ -13,11 +13,12 @@ from support.command_line import rsis as start
 from support.in_process import rsis
 from support.trained_files import curves
 
-# One batch of all four images an epoch: the figure of an epoch is the loss of a step. By SGD: Adam divides gradients
-# that should be zero by their own size, and makes 1e-4 of any change of rounding, that of the number of threads too.
+# These settings keep the effect of rounding small. One batch of all four images in an epoch: the loss of an epoch is
+# the loss of a step. SGD: Adam divides gradients that should be zero by their own size, so any change of rounding, also
+# by another number of threads, becomes 1e-4.
 STEPS = TINY.replace("epochs: 2", "epochs: 8").replace("batch_size: 2", "batch_size: 4").replace("adamw", "sgd")
-# At 64 x 64: at 32 x 32 the deepest level has one value for each image, whose mean over a batch makes much of little.
-# And slowly: rounding enters by the gradients, of which normalisation over few values makes 1e-3.
+# 64 x 64: at 32 x 32 the deepest level has one value for each image, and normalising so few values amplifies rounding.
+# A low learning rate: rounding enters through the gradients, and normalisation over few values makes it 1e-3.
 STEPS = STEPS.replace("size: [32, 32]", "size: [64, 64]").replace("1e-3", "5e-5")
 STEPS = STEPS.replace("training: 6", "training: 7").replace("take: [4, 6]", "take: [4, 7]")
 
@@ -32,17 +33,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(folder: Path, name: str, **changes: Any) -> tuple[dict[str, list[float]], dict[str, torch.Tensor]]:
-    """Train with some lines of the configuration changed; return every curve and the weights."""
+    """Train with some lines of the configuration changed; return all loss curves and the weights."""
     text = STEPS.replace("\n  demo:\n", f"\n  {name}:\n").replace("{demo:", f"{{{name}:")
     for key, value in changes.items():
         text = re.sub(rf"      {key}: .*\n", "", text)
         text = text.replace("      workers: 0\n", f"      workers: 0\n      {key}: {value}\n")
     (folder / "params.yaml").write_text(text)
-    run = start if "devices" in changes else rsis  # what starts processes must be one of its own
+    run = start if "devices" in changes else rsis  # a training that starts processes must run in a new process
     result = run(folder, "train", name)
     assert result.returncode == 0, result.stderr
     epochs = list(map(int, re.findall(rf"{name}: epoch (\d+) of 8, ", result.stderr)))
-    assert epochs == list(range(1, len(epochs) + 1))  # the first process says it, and no other
+    assert epochs == list(range(1, len(epochs) + 1))  # only rank 0 logs the lines
     assert epochs
     return curves(folder, name), load_file(folder / f"models/{name}.safetensors")
 
@@ -58,8 +59,8 @@ def test_two_processes_have_the_losses_of_one(folder: Path, alone: Any) -> None:
     assert set(found) == set(alone[0])
     assert len(found["train/total"]) == 8
     losses = alone[0]["train/total"]
-    assert abs(losses[-1] - losses[0]) > 1e-4 * losses[0]  # ten times what is allowed between the two
-    for name, values in alone[0].items():  # the class term is not in force: nothing holds its head in place
+    assert abs(losses[-1] - losses[0]) > 1e-4 * losses[0]  # ten times the tolerance between one and two processes
+    for name, values in alone[0].items():  # the class term is off: its head is not trained
         assert found[name] == pytest.approx(values, rel=1e-3 if name.endswith("class") else 1e-5), name
     assert set(weights) == set(alone[1])
     facts = json.loads((folder / "history/two/run.json").read_text())
@@ -68,7 +69,7 @@ def test_two_processes_have_the_losses_of_one(folder: Path, alone: Any) -> None:
 
 @pytest.mark.pipeline
 def test_an_uneven_last_validation_batch_counts_by_its_images(folder: Path) -> None:
-    """Three validation images in batches of two: a process has two of them, the other one, and both stop together."""
+    """Three validation images in batches of two: one process gets two images, the other gets one, and both finish."""
     changes = {"batch_size": 2, "patience": 3, "min_delta": 0.5}
     one, _ = trained(folder, "even", **changes)
     two, _ = trained(folder, "uneven", devices=2, **changes)

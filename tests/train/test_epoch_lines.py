@@ -1,4 +1,4 @@
-"""What a training says of each epoch where there is no terminal to draw a bar on."""
+"""The line that a training logs for each epoch if its output is not a terminal."""
 
 import io
 import logging
@@ -48,8 +48,8 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str | None, ...]]:
-    """Epoch, epochs, steps and the two losses of each line, and forget them."""
+def logged_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str | None, ...]]:
+    """Return epoch, epochs, steps and the two losses of each logged line, and clear the log."""
     lines = [record.getMessage() for record in caplog.records if ": epoch " in record.getMessage()]
     caplog.clear()
     found = [LINE.fullmatch(line) for line in lines]
@@ -62,9 +62,9 @@ def test_a_line_for_each_epoch_and_the_same_result(
 ) -> None:
     caplog.set_level(logging.INFO)
     train("demo", SECTION, paths_in(tmp_path / "silent", processed), progress=False)
-    assert said(caplog) == []
+    assert logged_lines(caplog) == []
     train("demo", SECTION, paths_in(tmp_path / "talking", processed))
-    lines = said(caplog)
+    lines = logged_lines(caplog)
     assert [line[:3] for line in lines] == [("1", "3", "1"), ("2", "3", "2"), ("3", "3", "3")]
     figures = curves(tmp_path / "talking", "demo")
     assert [line[3] for line in lines] == [f"{loss:.4f}" for loss in figures["train/total"]]
@@ -73,11 +73,11 @@ def test_a_line_for_each_epoch_and_the_same_result(
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
+    """Simulates SIGKILL: no code catches it."""
 
 
 class KillInThirdEpoch(pl.Callback):
-    """Ends the process's work after the third epoch's first batch."""
+    """Raises `Killed` after the first batch of the third epoch."""
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.current_epoch == 2:
@@ -96,13 +96,13 @@ def test_a_resumed_training_counts_on(
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(pl.Trainer, "__init__", with_killer)
         train("demo", SECTION, paths)
-    assert [line[:2] for line in said(caplog)] == [("1", "3"), ("2", "3")]
+    assert [line[:2] for line in logged_lines(caplog)] == [("1", "3"), ("2", "3")]
     train("demo", SECTION, paths)
-    assert [line[:2] for line in said(caplog)] == [("3", "3")]
+    assert [line[:2] for line in logged_lines(caplog)] == [("3", "3")]
 
 
 class Terminal(io.StringIO):
-    """A stream that takes itself for a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -116,5 +116,5 @@ def test_a_terminal_has_a_bar_instead(
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", drawn)
     train("demo", SECTION, paths_in(tmp_path, processed))
-    assert said(caplog) == []
+    assert logged_lines(caplog) == []
     assert "Epoch" in drawn.getvalue()

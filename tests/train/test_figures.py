@@ -1,4 +1,4 @@
-"""The files of a training's figures, against those of DVC's own logger."""
+"""The files of a training's metrics against those of DVC's own logger."""
 
 from pathlib import Path
 

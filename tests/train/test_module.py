@@ -1,4 +1,4 @@
-"""What the training module makes of its section."""
+"""How the training module uses its section of params.yaml."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""The optimiser for kernels: against its definition, torch's own, and AdamW."""
+"""Muon against its definition, against torch's Muon, and against AdamW."""
 
 import copy
 from typing import Any
@@ -16,7 +16,7 @@ from rsis.train.muon import Muon, orthogonalize
 
 
 def slowly(matrix: torch.Tensor) -> torch.Tensor:
-    """The iteration as it is defined, step by step on the whole matrix."""
+    """The slow twin: the iteration as defined, step by step on the whole matrix."""
     x = matrix / matrix.norm()
     for _ in range(5):
         gram = x @ x.T
@@ -56,7 +56,7 @@ def test_moves_a_matrix_as_torchs_own_does() -> None:
         ours.grad, theirs.grad = gradient.clone(), gradient.clone()
         own.step()
         reference.step()
-    # torch's works in bfloat16, of three significant digits; an update moves weights by 0.02 * 24^-0.5
+    # torch's Muon works in bfloat16, with three significant digits; one update changes weights by 0.02 * 24^-0.5
     torch.testing.assert_close(ours, theirs, rtol=0, atol=5e-4)
     assert (ours - 0.1).abs().max() > 5e-3
 

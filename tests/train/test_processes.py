@@ -1,4 +1,4 @@
-"""How a training's processes find each other in SLURM's tasks, and what is said when they cannot."""
+"""The processes of a training connect to each other in a SLURM step; the errors when they cannot."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ STEP = {
 
 
 def in_step(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
-    """Let this process be a task of a SLURM step, its environment its own."""
+    """Give this process the environment variables of a task in a SLURM step."""
     monkeypatch.setattr(os, "environ", {**os.environ, **STEP, **changes})
 
 

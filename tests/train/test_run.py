@@ -1,4 +1,4 @@
-"""Training runs: resuming, finishing, learning, and what stops them."""
+"""Training runs: resuming, finishing, learning, and errors."""
 
 import json
 import logging
@@ -60,7 +60,7 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(
     before = torch.load(next(broken.state.rglob("last.ckpt")), weights_only=False)["callbacks"]["History"]["seconds"]
     train_quietly(run, broken)
     assert outputs(broken) == outputs(whole)
-    # the time of the earlier processes counts, up to their last finished epoch
+    # the training time includes that of the killed processes, up to their last finished epoch
     assert json.loads((broken.history / "run.json").read_text())["seconds"] >= round(before, 1) > 0
 
 
@@ -91,13 +91,13 @@ def test_finished_twice_does_nothing(uninterrupted: TrainPaths, monkeypatch: pyt
     monkeypatch.setattr(pl.Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
     train_quietly(run_with(), uninterrupted)
     assert outputs(uninterrupted) == before
-    uninterrupted.model.unlink()  # as DVC does before it runs a stage
+    uninterrupted.model.unlink()  # DVC does this before it runs a stage
     train_quietly(run_with(), uninterrupted)
     assert outputs(uninterrupted) == before
 
 
 def with_model(paths: TrainPaths, folder: Path, content: bytes) -> TrainPaths:
-    """A copy of a finished training whose checkpoint is another file."""
+    """A copy of a finished training with `content` in place of its checkpoint."""
     shutil.copytree(paths.state.parent, folder)
     copied = TrainPaths(paths.processed, *(folder / path.relative_to(paths.state.parent) for path in places(paths)))
     copied.model.write_bytes(content)
@@ -141,7 +141,7 @@ def test_a_file_of_the_users_is_not_replaced(
     with pytest.raises(UserError, match=r"demo\.safetensors: rsis did not write this, .* move it away, then train"):
         train("demo", run_with(), paths, progress=False, fresh=fresh)
     assert {path: path.read_bytes() for path in kept} == before
-    shutil.rmtree(paths.history)  # nor is one with no history beside it
+    shutil.rmtree(paths.history)  # the file is not replaced without a history beside it either
     with pytest.raises(UserError, match=r"rsis did not write this"):
         train("demo", run_with(), paths, progress=False, fresh=fresh)
     assert paths.model.read_bytes() == content
@@ -180,7 +180,7 @@ def test_epochs_without_validation_have_no_validation_figures(tmp_path: Path, pr
 def test_the_last_epoch_is_always_validated(
     tmp_path: Path, processed: Path, uninterrupted: TrainPaths, every: int, validated: list[int]
 ) -> None:
-    """So a training can be shortened by `epochs` alone, and has weights to keep."""
+    """A training can therefore be shortened by `epochs` alone, and still has best weights to keep."""
     run, paths = run_with(validate_every=every, objective={"stop_from_epoch": 0}), paths_in(tmp_path, processed)
     train_quietly(run, paths)
     rows = (paths.history / "plots/metrics/val/total.tsv").read_text().splitlines()[1:]
@@ -191,7 +191,7 @@ def test_the_last_epoch_is_always_validated(
 
 
 def test_a_validation_of_the_last_epoch_does_not_change_the_training(tmp_path: Path, processed: Path) -> None:
-    """Only the last epoch's differs, and with keep: last the weights do not."""
+    """Only the last epoch's metrics differ; with keep: last the weights are the same."""
     often, rarely = paths_in(tmp_path / "often", processed), paths_in(tmp_path / "rarely", processed)
     plain = {"objective": {"stop_from_epoch": 0}, "keep": "last"}
     train_quietly(run_with(**plain), often)
@@ -204,7 +204,7 @@ def test_a_validation_of_the_last_epoch_does_not_change_the_training(tmp_path: P
 def test_a_short_training_has_a_learning_rate(
     tmp_path: Path, processed: Path, epochs: int, batch_size: int, batches: int
 ) -> None:
-    """One cycle over ten batches has a warm-up of one batch, over one batch none."""
+    """One cycle has a warm-up of one batch for ten batches, and none for one batch."""
     paths = paths_in(tmp_path, processed)
     train_quietly(run_with(epochs=epochs, batch_size=batch_size), paths)
     (last,) = paths.state.rglob("last.ckpt")
@@ -221,8 +221,8 @@ def test_what_a_short_training_cannot_reach_is_said(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         train_quietly(run_with(epochs=1, encoder_from_epoch=1), paths_in(tmp_path, processed))
-    said = [message for message in caplog.messages if message.startswith("demo: ends after 1 epochs and ")]
-    assert [re.sub(r".* epochs and (\w+( \w+){3}).*", r"\1", message) for message in said] == [
+    warnings = [message for message in caplog.messages if message.startswith("demo: ends after 1 epochs and ")]
+    assert [re.sub(r".* epochs and (\w+( \w+){3}).*", r"\1", message) for message in warnings] == [
         "runs 2 of 4",
         "never trains the classes",
         "never trains the objectness",
@@ -258,7 +258,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_breakdown(
 def test_a_validation_loss_that_is_never_finite(
     tmp_path: Path, processed: Path, monkeypatch: pytest.MonkeyPatch, keep: str
 ) -> None:
-    """There are no best weights to keep; the last ones are there, and said to be wanted."""
+    """There are no best weights to keep; the error suggests to keep the last ones."""
     losses = TrainingModule.losses
 
     def poisoned(self: TrainingModule, batch: Any) -> Losses:
@@ -271,7 +271,7 @@ def test_a_validation_loss_that_is_never_finite(
         train_quietly(run, paths)
         assert paths.model.is_file()
         return
-    for _ in range(2):  # once more: the training has ended, its cause has not
+    for _ in range(2):  # starting the finished training again gives the same error
         with pytest.raises(UserError, match=r"demo: no validation loss was finite .* total nan, .*mask \d.*keep: last"):
             train_quietly(run, paths)
         assert not paths.model.exists()
@@ -311,7 +311,7 @@ def test_bf16_trains_and_leaves_float32_weights(tmp_path: Path, processed: Path)
 
 @dataclass(frozen=True)
 class TwoPlants:
-    """Two generated plants of four leaves, as often as an epoch shall have steps."""
+    """Two generated plants of four leaves, repeated so that an epoch has the wanted number of steps."""
 
     image_ids: tuple[str, ...]
     class_names: tuple[str, ...] = ("leaf",)
@@ -322,9 +322,9 @@ class TwoPlants:
 
 @pytest.mark.learning
 def test_overfits_one_batch(tmp_path: Path) -> None:
-    """Two plants by heart: every leaf at its own step, and silence after the last.
+    """The network memorises two plants: each leaf at a step of its own, and low objectness after the last leaf.
 
-    A few long epochs: after each the whole state of the training is written, which takes longer than a step.
+    The epochs are few and long, because the whole training state is written after each, which takes longer than a step.
     """
     processed = tmp_path / "processed"
     for split, steps in (("train", 40), ("val", 1)):
@@ -341,7 +341,8 @@ def test_overfits_one_batch(tmp_path: Path) -> None:
         keep="last",
         objective={"stop_from_epoch": 0},
     )
-    # grey masks that all steps share are where some machines' rounding leaves it for long: it starts from sharper ones
+    # with the rounding of some machines, training stays for long at masks near 0.5 that all steps share; larger initial
+    # mask logits avoid this
     larger = {
         "stride": 16,
         "hidden_widths": (32, 16, 16, 8),

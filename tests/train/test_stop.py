@@ -1,4 +1,4 @@
-"""What a cluster does to a training, and that it costs no more than the running epoch."""
+"""Signals and damage as on a cluster cost a training no more than its current epoch."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(prepared: Path) -> dict[str, bytes]:
-    """What an uninterrupted training leaves."""
+    """The output files of an uninterrupted training."""
     folder = copy_of(prepared, prepared.parent / "whole")
     assert rsis(folder, "train", "demo").returncode == 0
     return outputs(folder)
@@ -59,7 +59,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 
 def has_passed(folder: Path, epoch: int) -> bool:
-    """Whether a training has finished an epoch, counted from 0, and its checkpoint is there."""
+    """Whether a training has finished an epoch, counted from 0, and written its checkpoint."""
     found = list(folder.glob("state/demo/*/alive.json"))
     return bool(list(folder.glob("state/demo/*/last.ckpt"))) and json.loads(found[0].read_text())["epoch"] > epoch
 
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_named_and_the_training_goes_on(
 
 
 @pytest.mark.pipeline
-def test_the_sign_of_life_says_where_a_training_is(prepared: Path, whole: dict[str, bytes]) -> None:
+def test_the_heartbeat_has_the_progress_of_a_training(prepared: Path, whole: dict[str, bytes]) -> None:
     (path,) = (prepared.parent / "whole").glob("state/demo/*/alive.json")
     progress = json.loads(path.read_text())
     assert (progress["epoch"], progress["epochs"], progress["batch"], progress["batches"]) == (6, 6, 0, 2)

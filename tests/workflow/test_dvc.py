@@ -1,4 +1,4 @@
-"""The DVC graph: what runs, what does not run again, and what a DVC user expects to work."""
+"""The DVC graph: the stages that run, those that do not run again, and DVC's own commands."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def with_another_run(params: str) -> str:
-    """The configuration with a run `late` beside `demo`, of another seed."""
+    """The configuration with a second run, `late`, that differs from `demo` in its seed."""
     content = YAML(typ="safe").load(params)
     content["runs"]["late"] = content["runs"]["demo"] | {"train": content["runs"]["demo"]["train"] | {"seed": 1}}
     content["default"]["runs"]["late"] = content["runs"]["late"]["dataset"]
@@ -34,7 +34,7 @@ def with_another_run(params: str) -> str:
 
 @pytest.mark.pipeline
 def test_scores_of_a_clone_stand_beside_those_that_were_committed(project: Project, tmp_path: Path) -> None:
-    """Also while runs of `default` have not been made: DVC complains of nothing."""
+    """This works without warnings, even if some runs of `default` have no results yet."""
     tracked = project.run("git", "ls-files", "metrics", "dvc.lock").split()
     assert tracked == ["dvc.lock", "metrics/demo.json"]
     copy = Project(tmp_path / "copy")
@@ -56,14 +56,14 @@ def test_scores_of_a_clone_stand_beside_those_that_were_committed(project: Proje
     params.write_text(params.read_text().replace("objectness_threshold: 0.0", "objectness_threshold: 1.0"))
     copy.run("dvc", "repro", "score@demo")
     diff = json.loads(copy.run_without_warning("dvc", "metrics", "diff", "--json"))
-    assert set(diff) == {"metrics/demo.json"}  # that of the other run stays as it was committed
+    assert set(diff) == {"metrics/demo.json"}  # the metrics of the other run are unchanged
     assert diff["metrics/demo.json"]["cvppp/dic"].keys() >= {"old", "new", "diff"}
     assert "metrics/late.json:cvppp/sbd" in copy.run_without_warning("dvc", "exp", "show", "--csv")
 
 
 @pytest.mark.pipeline
 def test_a_bare_repro_begins_with_what_is_missing_and_goes_on_with_the_rest(tmp_path: Path) -> None:
-    """Neither the form of CVPPP nor the account of Cityscapes: everything else is made, and the end names them."""
+    """Without CVPPP's data and a Cityscapes account, all else is built, and the error at the end names the two."""
     content = YAML(typ="safe").load(TINY)
     real = YAML(typ="safe").load(REPOSITORY / "params.yaml")["datasets"]
     content["datasets"] = {"cvppp": real["cvppp"], "cityscapes": real["cityscapes"], **content["datasets"]}
@@ -95,7 +95,7 @@ def test_a_bare_repro_begins_with_what_is_missing_and_goes_on_with_the_rest(tmp_
     assert "'download@cvppp'" in end
     assert "'download@cityscapes'" in end
     for line in ("data/cvppp: no such folder; fill in and sign", "Cityscapes: no credentials; register at https://"):
-        assert len([said for said in done.stderr.splitlines() if line in said]) == 1
+        assert len([text for text in done.stderr.splitlines() if line in text]) == 1
     assert (project.folder / "metrics/demo.json").is_file()
 
     again = project.attempt("dvc", "repro", "--keep-going")
@@ -124,7 +124,7 @@ def test_metrics_and_plots_show(project: Project) -> None:
     html = Path(page).read_text()
     assert "demo: total loss" in html
     assert "plots/metrics/train/mask.tsv" in html
-    for target in (("demo:",), ("history/demo/plots", "-x", "step")):  # and no word of plots of other runs
+    for target in (("demo:",), ("history/demo/plots", "-x", "step")):  # and no message about plots of other runs
         project.run_without_warning("dvc", "plots", "show", "--out", "plots", *target)
     shutil.rmtree(project.folder / "plots")
 
@@ -148,7 +148,7 @@ def test_an_experiment_changes_one_parameter_and_runs_what_depends_on_it(project
 
 @pytest.mark.pipeline
 def test_an_experiment_of_fewer_epochs_needs_no_other_change(project: Project) -> None:
-    """Validations farther apart than the training is long: its last epoch is validated all the same."""
+    """Its last epoch is validated even if `validate_every` is larger than the number of epochs."""
     changes = ("-S", "runs.demo.train.epochs=1", "-S", "+runs.demo.train.validate_every=13")
     assert "train@demo" in project.ran(project.run("dvc", "exp", "run", "-n", "short", *changes))
     rows = (project.folder / "history/demo/plots/metrics/val/total.tsv").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""What `make demo` says before it begins, and that it can do what it says."""
+"""The plan that `make demo` prints before it starts, and that it agrees with the configuration."""
 
 import json
 import re
@@ -15,13 +15,13 @@ DEMO_RUNS = re.search(r"^DEMO_RUNS = (.*)$", (REPOSITORY / "Makefile").read_text
 
 
 def plan(root: Path, *runs: str) -> list[str]:
-    """Its lines; run without any package, as before the installation."""
+    """Return the lines of the plan; it runs without any package, as before the installation."""
     command = [sys.executable, "-I", "-S", str(root / "workflow/plan.py"), *runs]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def copy_of_plan(folder: Path, seconds: dict[str, float]) -> Path:
-    """A project with the script and reference results of so many seconds of training."""
+    """A project with the script and with reference results that have these training times."""
     (folder / "workflow").mkdir()
     shutil.copy(REPOSITORY / "workflow/plan.py", folder / "workflow")
     runs = {
@@ -53,5 +53,5 @@ def test_the_demo_is_what_the_comparison_and_dvc_know() -> None:
     assert DEMO_RUNS is not None
     runs = tuple(DEMO_RUNS[1].split())
     params = load_params(REPOSITORY / "params.yaml")
-    assert params.comparisons["demos"] == runs  # whose report the last line writes
+    assert params.comparisons["demos"] == runs  # `make demo` writes this report at the end
     assert set(runs) <= set(params.default.runs)

@@ -1,4 +1,4 @@
-"""The workflow on a real SLURM: what a cluster does to jobs costs no more than the running epoch."""
+"""The workflow on a real SLURM: an interrupted job loses no more than the current epoch."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from support.trained_files import curves, outputs
 from rsis.machine.lock import Holder, holder_of
 
 pytestmark = [pytest.mark.slurm, pytest.mark.pipeline]
-# asks for the state of jobs at once and often; the profile's patience is for clusters that others use as well
+# asks for the state of jobs at once and often; the longer intervals of the profile are for shared clusters
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
 PROFILE = ("snakemake", "--profile", "workflow/profiles/slurm", "--latency-wait", "10", *IMPATIENT)
 LONG = TINY.replace("epochs: 2", "epochs: 40")
@@ -27,14 +27,14 @@ LONG = TINY.replace("epochs: 2", "epochs: 40")
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[Cluster]:
-    """Two nodes of four cores and two made-up GPUs each; the default partition, and one that gives way to it."""
+    """Two nodes with four cores and two fake GPUs each; the default partition, and one that it may preempt."""
     with cluster(nodes=2, cpus=4, gpus=2) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with its data."""
+    """A project with prepared data."""
     project = project_in(tmp_path_factory.mktemp("slurm") / "project", LONG)
     project.run("snakemake", "--cores", "1", "data/processed/plants")
     return project
@@ -47,7 +47,7 @@ def copy_of(project: Project, folder: Path) -> Project:
 
 @contextlib.contextmanager
 def running(project: Project, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that runs meanwhile; its output is in output.txt."""
+    """Run a command in the background during the block; its output is in output.txt."""
     with (project.folder / "output.txt").open("ab") as output:
         process = subprocess.Popen(command, cwd=project.folder, env=project.environment, stdout=output, stderr=output)
         try:
@@ -67,7 +67,7 @@ def wait_for(project: Project, what: str, condition: Callable[[], bool], seconds
 
 
 def trainer(project: Project) -> Holder | None:
-    """Who trains the demo now."""
+    """The process that trains the demo now."""
     return holder_of(project.folder / "state/locks/train-demo.lock")
 
 
@@ -90,7 +90,7 @@ def events(project: Project) -> str:
 def test_a_training_ends_the_same_whatever_happens_to_its_jobs(
     slurm: Cluster, prepared: Project, tmp_path: Path
 ) -> None:
-    """Preempted, warned of its time limit, cancelled, and killed without warning, one after the other."""
+    """It is preempted, warned of its time limit, cancelled, and killed without warning, in turn."""
     whole, broken = copy_of(prepared, tmp_path / "whole"), copy_of(prepared, tmp_path / "broken")
     whole.run("rsis", "train", "demo")
     job = ""
@@ -127,16 +127,16 @@ def test_a_training_ends_the_same_whatever_happens_to_its_jobs(
             assert events(broken).count("goes on") == number
         assert process.wait(timeout=240) == 0
     assert outputs(broken.folder) == outputs(whole.folder)
-    told = events(broken)
-    assert told.count("begins") == 1
-    assert told.count("goes on") == 4
-    assert told.count("stopped by SIGTERM") == 2
-    assert told.count("stopped by SIGUSR1") == 1
-    assert told.count("done after 40 epochs") == 1
+    recorded = events(broken)
+    assert recorded.count("begins") == 1
+    assert recorded.count("goes on") == 4
+    assert recorded.count("stopped by SIGTERM") == 2
+    assert recorded.count("stopped by SIGUSR1") == 1
+    assert recorded.count("done after 40 epochs") == 1
 
 
 def asked_of(slurm: Cluster, comment: str) -> str:
-    """What a running job has asked of the cluster, "" before it runs."""
+    """The resources that a running job has requested; "" before it runs."""
     for line in slurm.run("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines():
         job, found = line.split()
         if found == comment:
@@ -147,7 +147,7 @@ def asked_of(slurm: Cluster, comment: str) -> str:
 def test_two_nodes_train_as_one_process_and_a_table_is_one_target(
     slurm: Cluster, prepared: Project, tmp_path: Path
 ) -> None:
-    """Every stage of two runs as jobs; one of the runs is trained by two processes on each of two nodes."""
+    """All stages of two runs are jobs; one of the runs is trained by two processes on each of two nodes."""
     project = copy_of(prepared, tmp_path / "project")
     step = LONG.replace("epochs: 40", "epochs: 20").replace("batch_size: 2", "batch_size: 4")
     step = step.replace("adamw", "sgd").replace("size: [32, 32]", "size: [64, 64]")
@@ -171,13 +171,13 @@ def test_two_nodes_train_as_one_process_and_a_table_is_one_target(
     assert "run demo" in page
     assert "run two" in page
     logs = [path.parent.parent.name for path in (project.folder / ".snakemake/slurm_logs").glob("*/*/*.log")]
-    assert not logs  # the plugin keeps the logs of jobs that failed
+    assert not logs  # the plugin keeps only the logs of failed jobs
 
 
 def test_the_workflow_survives_its_own_death_and_the_controllers(
     slurm: Cluster, prepared: Project, tmp_path: Path
 ) -> None:
-    """Snakemake killed and started again: the job it had submitted is waited for, and nothing is trained twice."""
+    """Snakemake, killed and started again, waits for the job that it had submitted, and nothing is trained twice."""
     project = copy_of(prepared, tmp_path / "project")
     (project.folder / "params.yaml").write_text(LONG.replace("epochs: 40", "epochs: 120"))
     target, log = "models/demo.safetensors", project.folder / "logs/train/demo.log"
@@ -195,6 +195,6 @@ def test_the_workflow_survives_its_own_death_and_the_controllers(
         slurm.start_controller()
         assert trainer(project) == holder
         assert second.wait(timeout=240) == 0
-    told = events(project)
-    assert (told.count("begins"), told.count("goes on"), told.count("done")) == (1, 0, 1)
+    recorded = events(project)
+    assert (recorded.count("begins"), recorded.count("goes on"), recorded.count("done")) == (1, 0, 1)
     assert "Nothing to be done" in project.run("snakemake", "-n", target)

@@ -1,4 +1,4 @@
-"""The graph for the second engine: the same as DVC's, built by it, and handed from one to the other."""
+"""Snakemake's graph: equal to DVC's, built by Snakemake, and results exchanged between the two engines."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def attempt(project: Project, *command: str) -> subprocess.CompletedProcess[str]
 
 
 def expanded(folder: Path, paths: list[str]) -> set[str]:
-    """The files of the package that paths stand for; other paths as they are."""
+    """Replace folders of the package by their Python files; leave other paths as they are."""
     found: set[str] = set()
     for path in paths:
         whole = folder / path
@@ -37,11 +37,11 @@ def expanded(folder: Path, paths: list[str]) -> set[str]:
 
 
 def stages_of_dvc(folder: Path) -> dict[str, dict[str, Any]]:
-    """Command, inputs, outputs and parameters of every stage that makes something, by the command."""
+    """Inputs, outputs and parameters of every stage that produces results, by its command."""
     found = {}
     with Repo(str(folder)) as repo:
         for stage in repo.index.stages:
-            if stage.name == "sources":  # Snakemake says where the data stands when it starts
+            if stage.name == "sources":  # Snakemake prints the status of the data when it starts, without a job
                 continue
             params = [name for dep in stage.deps if hasattr(dep, "params") for name in dep.params]
             inputs = [dep.def_path for dep in stage.deps if not hasattr(dep, "params")]
@@ -54,7 +54,7 @@ def stages_of_dvc(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def jobs_of_snakemake(project: Project) -> dict[str, dict[str, Any]]:
-    """The same of every job, by the command without what Snakemake adds to it."""
+    """The same for every job, by its command without Snakemake's additions."""
     printed = project.run(sys.executable, str(REPOSITORY / "tests/support/snakemake_graph.py"), str(project.folder))
     found = {}
     for job in json.loads(printed):
@@ -67,7 +67,7 @@ def jobs_of_snakemake(project: Project) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.slow
 def test_both_engines_have_one_graph(tmp_path: Path) -> None:
-    """The repository's own parameters, with one run on two machines: all stages, and everything of each."""
+    """With the repository's own parameters and one run on two machines: all stages are equal in all properties."""
     params = (REPOSITORY / "params.yaml").read_text().replace("batch_size: 28 ", "nodes: 2\n      batch_size: 28 ")
     project = project_in(tmp_path / "project", params)
     project.run("dvc", "init", "-q", "--no-scm")
@@ -80,7 +80,7 @@ def test_both_engines_have_one_graph(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose demo Snakemake has built and DVC has recorded."""
+    """A project whose demo was built by Snakemake and recorded in DVC."""
     project = project_in(tmp_path_factory.mktemp("snakemake") / "project", TINY)
     project.run("git", "init", "-q")
     project.run("dvc", "init", "-q")
@@ -106,7 +106,7 @@ def is_clean(project: Project) -> bool:
 
 
 def results(project: Project) -> dict[str, str]:
-    """Digests that DVC has of what must not depend on who ran a stage, or when."""
+    """DVC's digests of the outputs that must not depend on the engine or the time."""
     lock = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"]
     digests = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
     return {path: md5 for path, md5 in digests.items() if not path.startswith("reports") and "run.json" not in path}
@@ -122,7 +122,7 @@ def test_what_snakemake_built_is_clean_for_both(built: Project) -> None:
 
 @pytest.mark.pipeline
 def test_dvc_makes_the_same_bytes(built: Project, tmp_path: Path) -> None:
-    """Every stage again, by DVC, in a copy without state: data, model, predictions and scores to the last bit."""
+    """DVC runs every stage again in a copy without state; data, model, predictions and scores are equal to the bit."""
     copy = Project(tmp_path / "copy")
     shutil.copytree(built.folder, copy.folder, symlinks=True)
     shutil.rmtree(copy.folder / "state")
@@ -148,7 +148,7 @@ def test_nothing_out_of_date_is_recorded_and_the_way_back_works(built: Project, 
     copy.run("dvc", "repro")
     assert "metrics/demo.json" in copy.run("dvc", "metrics", "diff")
     changed = params.read_text()
-    params.write_text(before)  # Snakemake has its own old record of these parameters, the scores are of others
+    params.write_text(before)  # Snakemake has a record of these parameters, but the scores are of other ones
     lock = (copy.folder / "dvc.lock").read_bytes()
     refused = attempt(copy, "rsis", "commit", "demo")
     assert refused.returncode == 2
@@ -176,7 +176,7 @@ def test_snakemakes_own_report_shows_scores_and_pages(built: Project) -> None:
 
 @pytest.mark.pipeline
 def test_another_executor_runs_the_same_snakefile(tmp_path: Path) -> None:
-    """The profile for any batch system, with bash in the place of its submit command."""
+    """The profile `generic`, with bash as the submit command."""
     project = project_in(tmp_path / "project", TINY)
     profile = project.folder / "workflow/profiles/generic/config.yaml"
     text = re.sub(r"cluster-generic-submit-cmd: >-\n.*\n", "cluster-generic-submit-cmd: bash\n", profile.read_text())
@@ -207,7 +207,7 @@ def test_a_wrong_configuration_is_one_clear_error(
 
 @pytest.mark.slow
 def test_seeds_and_comparisons_are_targets(tmp_path: Path) -> None:
-    """A run with seeds is as many trainings; a report on it waits for all of them."""
+    """A run with seeds has one training for each seed; a report on it needs all of them."""
     params = TINY.replace("    dataset: plants\n", "    dataset: plants\n    seeds: [0, 1, 2]\n")
     params = params.replace("runs: {demo: plants}", "runs: {}") + "comparisons: {ablation: [demo]}\n"
     project = project_in(tmp_path / "project", params)
@@ -221,7 +221,7 @@ def test_seeds_and_comparisons_are_targets(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_rules_are_formatted_and_lint_finds_only_what_is_meant() -> None:
-    """The environment is that of requirements.lock, so no rule names a container or conda environment."""
+    """Lint reports only that rules name no container or conda environment: the environment is requirements.lock."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     lint = subprocess.run(
         ["snakemake", "--lint"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False

@@ -1,7 +1,7 @@
-# A data set's raw files, and what the network reads.
+# A data set's raw files, and its prepared files, which the network reads.
 
 
-# On the machine that runs Snakemake: a cluster's nodes seldom reach the network.
+# Downloads run on the machine that runs Snakemake: the nodes of a cluster rarely have internet access.
 rule download:
     input:
         sources("data/download", "data/synthetic"),

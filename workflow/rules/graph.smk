@@ -1,4 +1,4 @@
-# What all rules share: the checked parameters, and what a stage depends on besides files.
+# Common to all rules: the validated parameters, and what a stage depends on in addition to files.
 
 import os
 import signal
@@ -12,7 +12,8 @@ from rsis.config.params import load_params
 from rsis.errors import UserError
 from rsis.files.paths import raw_folder
 
-# SLURM sends it to all of a job, this Snakemake within it too: whose death would be that of the training it runs.
+# SLURM sends this signal to all processes of a job. If it ended the Snakemake inside the job, the training would be
+# killed.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 try:
@@ -27,7 +28,7 @@ for key in FILE:
             f"--config {key}: the stages read params.yaml, so it would not reach them; change the file"
         )
 
-# What the profile asks of the cluster for each device, see workflow/README.md; "" = no GPUs.
+# The GPU that the profile requests for each device, see workflow/README.md; "" = no GPUs.
 GPU = config.get("gpu", "")
 
 GENERATED = [
@@ -48,12 +49,12 @@ wildcard_constraints:
 
 
 def any_of(names):
-    """A wildcard's constraint: one of these names, which may be none."""
+    """Return a wildcard's constraint that matches one of these names; without names it matches nothing."""
     return "|".join(names) or "(?!)"
 
 
 def sources(*paths):
-    """The Python files of the package under these paths; a folder's own time of change says nothing about them."""
+    """Return the Python files of the package under these paths; a folder's modification time would not be enough."""
     root = Path(workflow.basedir) / "rsis"
     files = [file for path in paths for file in sorted((root / path).rglob("*.py"))]
     files += [root / path for path in paths if (root / path).is_file()]
@@ -61,7 +62,7 @@ def sources(*paths):
 
 
 def tracked(*paths):
-    """The values in params.yaml that a stage depends on, by their paths, as in dvc.yaml."""
+    """Return a function of the wildcards that returns the values in params.yaml at these paths, as in dvc.yaml."""
 
     def values(wildcards):
         found = {}
@@ -81,8 +82,8 @@ def tracked(*paths):
 
 
 def show_sources(dag):
-    """Say where each data set stands that is to be downloaded now, as a bare `dvc repro` does."""
-    # not for the jobs, which read this file too
+    """Print the status of each data set that will be downloaded now, as `dvc repro` does."""
+    # imported here, since jobs read this file too and do not need it
     from rsis.cli.console import print_table
     from rsis.tracking.sources import LOOKED_AT, look, table_of
 
@@ -99,17 +100,17 @@ def show_sources(dag):
 
 
 def dataset_of(run):
-    """The data set of a run."""
+    """Return the data set of a run."""
     return PARAMS.run(run).dataset
 
 
 def processed_of(wildcards):
-    """What a run's network reads."""
+    """Return the folder of the prepared data of a run."""
     return f"data/processed/{dataset_of(wildcards.run)}"
 
 
 def scored(run):
-    """What a report reads of a run."""
+    """Return the files of a run that a report reads."""
     return [
         f"data/raw/{dataset_of(run)}",
         f"history/{run}/plots",
@@ -121,28 +122,28 @@ def scored(run):
 
 
 def gres(devices):
-    """What is asked of the cluster for so many devices on a node."""
+    """Return the SLURM `gres` request for a number of devices on a node."""
     return f"{GPU}:{devices}" if GPU else ""
 
 
 def cpus(wildcards):
-    """Cores for each process of a training: its own, and those of what loads its data."""
+    """Return the number of cores for each process of a training: one for itself, and one for each data worker."""
     return PARAMS.run(wildcards.run).train.workers + 1
 
 
 def memory(wildcards, attempt):
-    """MB on each node of a training."""
+    """Return the memory for each node of a training, in MB."""
     return 16000 * PARAMS.run(wildcards.run).train.devices * attempt
 
 
 def tasks(wildcards):
-    """Tasks of a training altogether, or on each node: the plugin takes one of the two, and the latter from 2."""
+    """Return the tasks in total and on each node; one of them is 0, as the plugin accepts the latter only from 2 on."""
     train = PARAMS.run(wildcards.run).train
     return (0, train.devices) if train.devices > 1 else (train.nodes, 0)
 
 
 def launch(wildcards, threads):
-    """What starts the processes of a run: srun in a SLURM job; elsewhere, on this machine, Lightning does."""
+    """Return the command that starts the processes of a run: srun in a SLURM job; elsewhere Lightning starts them."""
     train = PARAMS.run(wildcards.run).train
     tasks = f"--nodes={train.nodes} --ntasks={train.nodes * train.devices} --ntasks-per-node={train.devices}"
     return f"${{SLURM_JOB_ID:+srun {tasks} --cpus-per-task={threads} --kill-on-bad-exit=1}}"

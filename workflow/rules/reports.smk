@@ -1,4 +1,4 @@
-# Ours beside what was published: a report for each run, and for runs that params.yaml puts side by side.
+# Reports that compare our results with published ones: one for each run, and one for each comparison in params.yaml.
 
 
 rule report:
@@ -21,7 +21,7 @@ rule report:
         "rsis report {wildcards.run} > {log} 2>&1"
 
 
-# Several runs in one report: a comparison of params.yaml, or the seeds of a run with their mean and deviation.
+# One report on more than one run: a comparison in params.yaml, or the seeds of a run with their mean and deviation.
 rule comparison:
     input:
         lambda wildcards: [

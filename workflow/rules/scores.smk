@@ -1,4 +1,4 @@
-# What a network finds, and how good that is.
+# The predictions of a run, and their scores.
 
 
 rule predict:

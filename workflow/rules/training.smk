@@ -1,4 +1,4 @@
-# A run's network. A job that was killed is submitted again by the profile's `retries` and goes on where it was.
+# The training of a run. The profile's `retries` submits a killed job again, which then resumes the training.
 
 
 rule train:
@@ -26,7 +26,7 @@ rule train:
         "{params.launch} rsis train {wildcards.run} > {log} 2>&1"
 
 
-# Outside a SLURM job Lightning starts the processes itself, on this machine.
+# A training in more than one process: srun starts them in a SLURM job; elsewhere Lightning does, on this machine.
 use rule train as train_distributed with:
     wildcard_constraints:
         run=any_of(DISTRIBUTED),

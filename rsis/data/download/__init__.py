@@ -1,1 +1,1 @@
-"""Raw data: generated, fetched from the web, or found in a folder of the user's."""
+"""Raw data: generated, fetched from the web, or used where it lies in a user's folder."""

@@ -1,7 +1,7 @@
-"""The Cityscapes server, asked as the official downloader `csDownload` asks it, but never with a prompt.
+"""A client of the Cityscapes server: the requests of the official downloader `csDownload`, without its prompts.
 
-The official functions have the server's address built in, ask at the terminal when they find no credential
-file, and delete that file when the password is wrong. So its requests are made here instead:
+The functions of the official downloader have a fixed server address, prompt at the terminal when they find no
+credentials file, and delete that file when the password is wrong. So this module makes the same requests itself:
 
     GET  /login                            a cookie
     POST /login  username, password        302 when they are right
@@ -9,7 +9,7 @@ file, and delete that file when the password is wrong. So its requests are made 
     GET  /md5-sum/?packageID=1             "<md5> <name>"
     GET  /file-handling/?packageID=1       the package
 
-User name and password appear in no message, log or file.
+The user name and the password never appear in a message, a log or a file.
 """
 
 import json
@@ -31,22 +31,22 @@ REGISTER = "https://www.cityscapes-dataset.com/register/"
 
 
 def credentials_file() -> Path:
-    """Return where the official downloader keeps its credentials: JSON with "username" and "password"."""
+    """Return the official downloader's credentials file: JSON with "username" and "password"."""
     return Path(downloader.appdirs.user_data_dir("cityscapesscripts", "cityscapes"), "credentials.json")
 
 
 def log_in(server: str) -> requests.Session:
-    """Log in with the environment's credentials, or else those in the credential file.
+    """Log in with the credentials of the environment or, without these, of the credentials file.
 
     Args:
-        server: Address such as "https://www.cityscapes-dataset.com". It must be https, unless it is this
-            machine's own.
+        server: Address such as "https://www.cityscapes-dataset.com". It must use https, except on localhost.
 
     Returns:
-        A session that may fetch packages; close it after use.
+        A session that may download packages; close it after use.
 
     Raises:
-        UserError: There are no credentials or they are wrong, or the server does not answer.
+        UserError: There are no credentials, they are wrong, the address does not use https, or the server does not
+            answer as expected.
     """
     where, credentials = find_credentials()
     address = urlsplit(server)
@@ -70,15 +70,15 @@ def find_packages(session: requests.Session, server: str, names: Sequence[str]) 
     """Look up packages by name.
 
     Args:
-        session: What `log_in` returns.
-        server: The same server.
+        session: A session from `log_in`.
+        server: Address of the same server.
         names: File names such as "gtFine_trainvaltest.zip".
 
     Returns:
-        For each name, in that order, what `rsis.data.download.fetch.fetch` needs, with the server's own checksum.
+        For each name, in that order, the archive for `rsis.data.download.fetch.fetch`, with the server's checksum.
 
     Raises:
-        UserError: The account cannot have a package, or the server answers something else.
+        UserError: The account has no access to a package, or the server does not answer as expected.
     """
     listing = _get(session, f"{server}/downloads/?list")
     try:
@@ -88,7 +88,7 @@ def find_packages(session: requests.Session, server: str, names: Sequence[str]) 
             f"{server}/downloads/?list: answers something other than a list of packages; try again later, or "
             "fetch the packages with a browser"
         ) from error
-    found = {}
+    packages = {}
     for name in names:
         if name not in ids:
             raise UserError(
@@ -100,15 +100,15 @@ def find_packages(session: requests.Session, server: str, names: Sequence[str]) 
         if not checksum or not re.fullmatch("[0-9a-f]{32}", checksum[0]):
             raise UserError(f"{server}/md5-sum: gives no checksum for {name}; try again later")
         url = f"{server}/file-handling/?packageID={number}"
-        found[name] = Archive(urls=(url,), checksum=f"md5:{checksum[0]}")
-    return found
+        packages[name] = Archive(urls=(url,), checksum=f"md5:{checksum[0]}")
+    return packages
 
 
 def find_credentials() -> tuple[str, dict[str, str]]:
-    """Return where the credentials stand, for messages, and the credentials.
+    """Return the place of the credentials, for messages, and the credentials ("username", "password").
 
     Raises:
-        UserError: There are none, or one of the two is missing; says what to do.
+        UserError: There are no credentials, only one of the two variables is set, or the file is malformed.
     """
     username, password = os.environ.get(USERNAME), os.environ.get(PASSWORD)
     if username and password:
@@ -126,7 +126,7 @@ def find_credentials() -> tuple[str, dict[str, str]]:
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror}); make it readable") from error
-    except (ValueError, KeyError, TypeError):  # its text must not reach any message
+    except (ValueError, KeyError, TypeError):  # the file's text must not get into the message
         raise UserError(f"{path}: expected JSON with username and password; correct it or remove it") from None
 
 

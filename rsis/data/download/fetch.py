@@ -1,7 +1,7 @@
-"""Files from the web: taken up again where they broke off, retried, and verified to the last byte.
+"""Downloads over HTTP that continue after an interruption, are repeated after errors, and are verified.
 
-What has arrived of `NAME` lies in `NAME.part` beside it. The name itself appears when size and checksum are
-right, so a file that stands there is whole.
+A download of `NAME` is written to `NAME.part` beside it. It is renamed to `NAME` when its size and its checksum are
+right, so a file with that name is complete.
 """
 
 import contextlib
@@ -24,25 +24,25 @@ from rsis.errors import UserError
 
 BACKOFF = 1.0  # seconds to wait before the second repetition of a request, doubled for each further one
 TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two pieces of data
-_REPETITIONS = 4  # of a request that fails before any data
-_FRUITLESS = 4  # interrupted transfers in a row, none of which brought a byte more
-_PIECE = 1 << 20
+_REPETITIONS = 4  # repetitions of a request that fails before any data
+_FRUITLESS = 4  # interrupted transfers in a row without a new byte, after which the address is given up
+_PIECE = 1 << 20  # bytes to read at a time
 _log = logging.getLogger(__name__)
 
 
 class _UnavailableError(Exception):
-    """This address does not give the file; the message says why."""
+    """The address does not provide the file; the message gives the reason."""
 
 
 class _InterruptedError(Exception):
-    """The transfer broke off; it may be taken up again."""
+    """The transfer was interrupted; it may be continued."""
 
 
 def open_session() -> requests.Session:
-    """Return a session that repeats a request on lost connections and on HTTP 429 and 5xx, waiting in between."""
+    """Return a session that repeats requests, with waits, after lost connections and HTTP 429, 500, 502, 503, 504."""
     repeat = urllib3.Retry(
         total=_REPETITIONS,
-        connect=2,  # each may take the whole timeout, and a mirror is nearer
+        connect=2,  # few, since each may take the whole timeout; a mirror is tried next
         backoff_factor=BACKOFF,
         status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,
@@ -56,20 +56,19 @@ def open_session() -> requests.Session:
 
 
 def fetch(archive: Archive, target: Path, session: requests.Session | None = None, *, remedy: str = "") -> None:
-    """Bring a file to `target`, unless it is there and has the right bytes.
+    """Download a file to `target`, unless a file with the right bytes is already there.
 
-    An interrupted transfer leaves `<name>.part`, and the next call goes on from it, at any of the addresses.
-    A file with wrong bytes is named in the log, removed, and fetched once more, from the next mirror if
-    there is one.
+    An interrupted transfer leaves `<name>.part`; the next call continues it, from any of the addresses.
+    A file with wrong bytes is logged, removed and downloaded again, from the next mirror if there is one.
 
     Args:
-        archive: Addresses, checksum, and size if known.
-        target: Where the file goes; its folder is made.
-        session: Is used when given, for pages that want a login; else a new one.
-        remedy: Ends the message about wrong bytes: what else could be done.
+        archive: Addresses, and checksum and size if known.
+        target: Path of the file; its folder is made.
+        session: Session to use, for servers that need a login; by default a new one.
+        remedy: Further advice at the end of the error message about wrong bytes.
 
     Raises:
-        UserError: No address gives the file, it arrives with wrong bytes each time, or it cannot be written.
+        UserError: No address provides the file, each download has wrong bytes, or the file cannot be written.
     """
     part = target.with_name(f"{target.name}.part")
     try:
@@ -99,30 +98,32 @@ def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target:
             part.replace(target)
             return
         part.unlink()
-        found = f"{target}: corrupt as fetched from {_shown(url)}: {fault}"
+        found = f"{target}: corrupt as fetched from {_without_secrets(url)}: {fault}"
         if attempt < last:
             _log.warning("%s; removed, fetching it again", found)
         urls.remove(url)
         urls.append(url)
-    raise UserError(f"{found}; so {last} times now; removed, {_by_hand(target)}{remedy}")
+    raise UserError(f"{found}; removed after {last} such downloads; {_by_hand(target)}{remedy}")
 
 
 def _receive_from_any(web: requests.Session, urls: list[str], archive: Archive, part: Path, target: Path) -> str:
-    """Complete `part` from the first address that has the file; return that address."""
+    """Download into `part` from the first address that provides the file; return that address."""
     tried = []
     for url in urls:
         try:
             _receive(web, url, archive.size, part)
         except _UnavailableError as error:
-            tried.append(f"{_shown(url)} ({error})")
-            _log.warning("%s: %s gives no file: %s", target.name, _shown(url), error)
+            tried.append(f"{_without_secrets(url)} ({error})")
+            _log.warning("%s: not available from %s: %s", target.name, _without_secrets(url), error)
         else:
             return url
-    raise UserError(f"{target.name}: not to be had from {', '.join(tried)}; run again to go on, or {_by_hand(target)}")
+    raise UserError(
+        f"{target.name}: cannot be fetched from {', '.join(tried)}; run again to go on, or {_by_hand(target)}"
+    )
 
 
 def _receive(web: requests.Session, url: str, size: int | None, part: Path) -> None:
-    """Complete `part` from one address, going on after each interruption while that brings more of it."""
+    """Download the rest of `part` from one address; continue after interruptions while new bytes arrive."""
     fruitless = 0
     while True:
         start = part.stat().st_size if part.exists() else 0
@@ -146,16 +147,16 @@ def _receive(web: requests.Session, url: str, size: int | None, part: Path) -> N
 
 
 def _receive_once(web: requests.Session, url: str, size: int | None, part: Path, start: int) -> None:
-    """Ask for the bytes from `start` on and append them to `part`, or all when the server cannot do that."""
+    """Request the bytes from `start` on and append them to `part`; write all bytes if the server sends all."""
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
     try:
         with web.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             where = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("Content-Range", ""))
             if answer.status_code == 416 and start:
                 if where and where[2] == str(start):
-                    return  # nothing is missing
+                    return  # `part` is complete
                 part.unlink()
-                raise _InterruptedError("had more than the server has, started over")
+                raise _InterruptedError("larger than the server's file, removed")
             total = _check_answer(answer, where, url, start)
             if size is not None and total not in (None, size):
                 raise _UnavailableError(f"offers {total} bytes, expected {size}")
@@ -171,7 +172,7 @@ def _receive_once(web: requests.Session, url: str, size: int | None, part: Path,
 
 
 def _check_answer(answer: requests.Response, where: re.Match[str] | None, url: str, start: int) -> int | None:
-    """Return the size of the whole file if the answer tells; raise _UnavailableError when it is no such file."""
+    """Return the size of the whole file, None if unknown; raise _UnavailableError if the answer is not the file."""
     if answer.status_code not in (200, 206):
         raise _UnavailableError(f"HTTP {answer.status_code}")
     kind = answer.headers.get("Content-Type", "")
@@ -186,7 +187,7 @@ def _check_answer(answer: requests.Response, where: re.Match[str] | None, url: s
 
 
 def _append(answer: requests.Response, part: Path, start: int, total: int | None) -> None:
-    """Write the body to `part` from byte `start` on, with a progress bar where somebody can see it."""
+    """Write the body to `part` from byte `start` on, with a progress bar on a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
@@ -195,7 +196,7 @@ def _append(answer: requests.Response, part: Path, start: int, total: int | None
             file.truncate(start)
         task = progress.add_task(part.name.removesuffix(".part"), total=total, completed=start)
         try:
-            # as it is on the wire: some servers call a .tgz a compressed .tar, which must not be undone
+            # no decoding: some servers declare a .tgz as a .tar with content encoding gzip; it must stay compressed
             for piece in answer.raw.stream(_PIECE, decode_content=False):
                 file.write(piece)
                 start += len(piece)
@@ -207,7 +208,7 @@ def _append(answer: requests.Response, part: Path, start: int, total: int | None
 
 
 def _find_fault(archive: Archive, path: Path) -> str | None:
-    """Say in what a file differs from what it should be; None when it does not."""
+    """Return in which way a file differs from the expected size or checksum; None when it does not."""
     size = path.stat().st_size
     if archive.size is not None and size != archive.size:
         return f"{size} bytes, expected {archive.size}"
@@ -223,7 +224,7 @@ def _by_hand(target: Path) -> str:
     return f"fetch it by other means and put it at {target}"
 
 
-def _shown(url: str) -> str:
-    """Return an address without user, password and query, which may be secrets."""
+def _without_secrets(url: str) -> str:
+    """Return an address for messages, without user, password and query, which may be secret."""
     pieces = urlsplit(url)
     return f"{pieces.scheme}://{pieces.netloc.rpartition('@')[2]}{pieces.path}"

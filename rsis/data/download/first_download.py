@@ -1,12 +1,12 @@
-"""Archives whose makers give no checksum: every later download must have the bytes of the first one.
+"""Checksums of archives without a published checksum: every later download must have the bytes of the first one.
 
-`data/raw/.checksums/NAME.json` keeps what the archives of the data set NAME were when they were first unpacked:
+`data/raw/.checksums/NAME.json` records the checksums of the archives of data set NAME when they were first unpacked:
 
     {"stage1_train.zip": "sha256:6a3b..."}
 
-It stands beside the data sets, where neither DVC, which removes `data/raw/NAME` before it fetches again, nor who
-deletes `data/raw/.archives` to save space touches it. It is this folder's alone: a checksum in params.yaml is what
-every clone compares with, so the log says which.
+The record lies beside the data sets. So it stays when DVC removes `data/raw/NAME` before it fetches again, and when a
+user deletes `data/raw/.archives` to save space. The record is local to this clone; only a checksum in params.yaml
+holds for all clones, so the log shows the checksum to put there.
 """
 
 import logging
@@ -23,11 +23,11 @@ class FirstDownloads:
     """The checksums of a data set's archives at their first download.
 
     Args:
-        path: The file that keeps them; made with the first.
+        path: The file of the record; it need not exist yet.
         dataset: The data set's name in params.yaml.
 
     Raises:
-        UserError: The file is there and is not such a record.
+        UserError: The file exists and is not such a record.
     """
 
     def __init__(self, path: Path, dataset: str) -> None:
@@ -37,19 +37,28 @@ class FirstDownloads:
         self._known = read_json(path, dict[str, str], remedy) if path.exists() else {}
 
     def complete(self, name: str, archive: Archive) -> Archive:
-        """Return the archive with the checksum of its first download, if it has none of its own."""
+        """Return the archive; if it has no checksum, with the checksum of its first download, if there was one."""
         if archive.checksum is not None or name not in self._known:
             return archive
         return archive.model_copy(update={"checksum": self._known[name]})
 
     def remedy(self, name: str, archive: Archive) -> str:
-        """Say what to do when an archive has other bytes than at its first download; "" if it has a checksum."""
+        """Return the advice for an archive whose bytes differ from its first download.
+
+        Returns:
+            The end of an error message; "" when the archive has a checksum of its own or no recorded one.
+        """
         if archive.checksum is not None or name not in self._known:
             return ""
         return f"; if its makers have renewed it, remove {self.path}, where the first download is recorded"
 
     def record(self, source: ArchiveSource, archives: Path) -> None:
-        """Keep the checksums of archives that are seen for the first time; they have been unpacked, so are whole."""
+        """Record the checksums of new archives; call it after they were unpacked, which shows that they are complete.
+
+        Args:
+            source: The source section that lists the archives.
+            archives: Folder of the fetched archives.
+        """
         new = {
             name: f"sha256:{sha256_of(archives / name)}"
             for name, archive in source.files.items()

@@ -1,4 +1,4 @@
-"""The HDF5 files of the Leaf Segmentation Challenge 2017, written out as the CVPPP folder layout.
+"""Conversion of the HDF5 files of the Leaf Segmentation Challenge 2017 to the CVPPP folder layout.
 
     CVPPP2017_training_images.h5   /A1/plant001/rgb    uint8 [H, W, 3 or 4]
                                    /A1/plant001/{rgb_filename, fg, fg_filename, centers}
@@ -6,10 +6,10 @@
                                    /A1/plant001/{label_filename, count}
     CVPPP2017_testing_images.h5    /A1/plant003/rgb    and so on, without labels
 
-A file whose name has "testing" in it goes to `testing/<set>`, every other one to `training/<set>`; pictures
-and labels may be in one file or in two. Of each plant `plantNNN_rgb.png` and `plantNNN_label.png` are
-written, and `<set>.csv` with the counts where there are any. The file names and the other arrays in the
-HDF5 follow from these and are not read.
+A file with "testing" in its name goes to `testing/<set>`, any other file to `training/<set>`. Pictures
+and instance maps may be in one file or in two. For each plant `plantNNN_rgb.png` and `plantNNN_label.png` are
+written, and for each set with counts `<set>.csv`. The file names and the other arrays in the HDF5 files add no
+information and are not read.
 """
 
 import re
@@ -27,25 +27,26 @@ from rsis.errors import UserError
 _UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, TypeError)  # what h5py raises for damaged files
 _KINDS = ("_rgb.png", "_label.png")
 LABEL_PALETTE = [(value * step) % 256 for value in range(256) for step in (97, 151, 211)]
-"""Colours of the labels 0..255, R, G, B in turn; background is black."""
+"""Palette of the instance maps: R, G, B of the indices 0..255; background is black."""
 
 
 def find_lsc_files(folder: Path) -> list[Path]:
-    """Return the HDF5 files (`*.h5`) of a folder, sorted; hidden ones are left out."""
+    """Return the HDF5 files (`*.h5`) of a folder, sorted, without hidden files."""
     return sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
 
 
 def extract_lsc(files: Sequence[Path], wanted: Collection[str], target: Path) -> None:
-    """Write plants of HDF5 files as PNG files, every pixel as it is.
+    """Write the plants of HDF5 files as PNG files; no pixel changes.
 
     Args:
         files: The HDF5 files.
-        wanted: Folders to fill, such as "training/A1" and "testing/A1".
-        target: An empty folder, in which they are made.
+        wanted: Folders to write, such as "training/A1" and "testing/A1"; other sets are skipped.
+        target: An empty folder, in which these folders are made.
 
     Raises:
-        UserError: A file cannot be read or has another layout, a wanted folder has no plant, or a plant has
-            labels and no picture or, under "training", a picture and no labels.
+        UserError: A file cannot be read or has another layout, a wanted folder has no plant, or a plant has an
+            instance map but no picture. Also if a plant has a picture but no instance map, in a folder under
+            "training" or in one where other plants have instance maps.
     """
     counts: dict[str, dict[str, int]] = {name: {} for name in wanted}
     for path in files:
@@ -69,7 +70,7 @@ def extract_lsc(files: Sequence[Path], wanted: Collection[str], target: Path) ->
 
 @dataclass(frozen=True)
 class _Plant:
-    """What one file has of a plant; `folder` is such as "training/A1"."""
+    """The content of one HDF5 file for one plant; an example of `folder` is "training/A1"."""
 
     folder: str
     name: str
@@ -115,10 +116,10 @@ def _group(content: Any) -> h5py.Group:
 
 
 def _check_complete(files: Sequence[Path], folder: Path, name: str) -> None:
-    """Raise UserError when a set has no plants, or a plant lacks its picture or its label."""
+    """Raise UserError when a set has no plants, or a plant lacks its picture or its instance map."""
     names = ", ".join(path.name for path in files)
-    found = {kind: {path.name.removesuffix(kind) for path in folder.glob(f"*{kind}")} for kind in _KINDS}
-    pictures, labels = (found[kind] for kind in _KINDS)
+    plants_of = {kind: {path.name.removesuffix(kind) for path in folder.glob(f"*{kind}")} for kind in _KINDS}
+    pictures, labels = (plants_of[kind] for kind in _KINDS)
     if not pictures:
         raise UserError(f"{files[0].parent}: {names} hold no pictures for {name}; add the file of images that does")
     lacking = (labels - pictures) if labels else set()

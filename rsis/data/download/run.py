@@ -1,7 +1,7 @@
-"""Bringing raw data to its place: made there, fetched from the web, or noted where the user has it.
+"""The stage `download`: raw data is generated, fetched from the web, or used where the user has it.
 
-What was fetched stays in `data/raw/.archives/NAME`, so that a data set whose folder was removed (DVC does
-so before it runs a stage again) is unpacked from there and not fetched a second time. That folder may be
+Fetched archives stay in `data/raw/.archives/NAME`. So when the folder of a data set was removed (DVC does so before it
+runs a stage again), its archives are unpacked again and not fetched a second time. The folder of the archives may be
 deleted at any time to save space.
 """
 
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from rsis.config.datasets import AnyDataset, CvpppDataset
 from rsis.config.sources import ArchiveSource, CityscapesSource, FolderSource, PlantSource, SceneSource, StreetSource
@@ -32,23 +32,23 @@ _log = logging.getLogger(__name__)
 
 
 def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
-    """Make, fetch or check the raw data of a data set, and record its files in `folder/MANIFEST.json`.
+    """Generate, fetch or check the raw data of a data set, and record its files in `folder/MANIFEST.json`.
 
-    Data that is there and unchanged, from the same source, is left alone. New data is complete and every
-    split opens before it takes its place.
+    Nothing is done when unchanged data from the same source is already there. New data replaces the old data when it
+    is complete and all its splits can be opened.
 
     Args:
         name: The data set's name in params.yaml.
-        dataset: Its section.
-        folder: `data/raw/NAME`; replaced as a whole, after the new one is complete.
+        dataset: The data set's section of params.yaml.
+        folder: `data/raw/NAME`; replaced as a whole.
 
     Returns:
-        The manifest, whose `root` is where the data lies.
+        The manifest; its `root` is the folder of the data.
 
     Raises:
-        UserError: The user's folder or a split's files are missing or not what they should be, a file cannot
-            be fetched or unpacked, the format's package is not installed, the source and format do not fit, or
-            `folder` holds files that rsis did not write.
+        UserError: The user's folder or a file of a split is missing or faulty, a file cannot be fetched or
+            unpacked, the package that reads the format is not installed, the source does not fit the format, or
+            `folder` contains files that rsis did not write.
     """
     folder = folder.resolve()
     source = dataset.source
@@ -59,28 +59,33 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         )
     if dataset.format == "cityscapes":
         require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
-    if isinstance(source, FolderSource):
-        return _use_folder(name, dataset, source, folder)
-    if isinstance(source, CityscapesSource):
-        there = source.resolve()
-        if there is not None:
-            if not there.is_dir():
-                raise UserError(explain_missing_folder(name, source, there))
-            return _adopt(name, dataset, there.resolve(), folder)
-        # who mentions which server or folder must not matter: the packages are the same
-        record: dict[str, Any] = {"kind": source.kind, "packages": list(source.packages)}
-        return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
-    if isinstance(source, ArchiveSource):
-        record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
-        fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
-        return _make(name, dataset, folder, record, fill)
-    generate, version = _generator(source)
-    record = {**source.model_dump(mode="json"), "generator": version}
-    return _make(name, dataset, folder, record, generate)
+    record: dict[str, Any]
+    match source:
+        case FolderSource():
+            return _use_folder(name, dataset, source, folder)
+        case CityscapesSource():
+            there = source.resolve()
+            if there is not None:
+                if not there.is_dir():
+                    raise UserError(explain_missing_folder(name, source, there))
+                return _adopt(name, dataset, there.resolve(), folder)
+            # who mentions which server or folder must not matter: the packages are the same
+            record = {"kind": source.kind, "packages": list(source.packages)}
+            return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
+        case ArchiveSource():
+            record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
+            fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
+            return _make(name, dataset, folder, record, fill)
+        case PlantSource() | SceneSource() | StreetSource():
+            generate, version = _generator(source)
+            record = {**source.model_dump(mode="json"), "generator": version}
+            return _make(name, dataset, folder, record, generate)
+        case _:
+            assert_never(source)
 
 
 def explain_missing_folder(name: str, source: FolderSource | CityscapesSource, folder: Path) -> str:
-    """Say in one line that a folder of the user's is not there, and what to do about it."""
+    """Return an error message of one line about a missing user's folder, with the remedy."""
     key = f"datasets.{name}.source.path"
     if isinstance(source, CityscapesSource):
         variable = f" or the environment variable {source.env}" if source.env else ""
@@ -91,13 +96,13 @@ def explain_missing_folder(name: str, source: FolderSource | CityscapesSource, f
 
 
 def check_complete(dataset: AnyDataset, root: Path) -> None:
-    """Check that every split opens and, of the CVPPP layout, that the folders are whole (`plants`).
+    """Check that each split can be opened and, in the CVPPP layout, that the folders are complete (key `plants`).
 
     Raises:
-        UserError: Names what is missing or not as it should be.
+        UserError: A file or folder is missing or faulty; the message names it.
     """
     for split in dataset.splits:
-        # an image that lacks a file is named when it is left out: by the preparation
+        # images that lack a file are not reported here: the preparation reports those that it leaves out
         open_split(dataset, root, split, on_lost(dataset, lambda *_: None, skip_bad=dataset.skip_bad))
     if isinstance(dataset, CvpppDataset):
         for folder, plants in (dataset.plants or {}).items():
@@ -107,23 +112,27 @@ def check_complete(dataset: AnyDataset, root: Path) -> None:
 
 def _generator(source: PlantSource | SceneSource | StreetSource) -> tuple[Callable[[Path], None], int]:
     """Return what writes the source's files into a folder, and the version of it."""
-    if isinstance(source, PlantSource):
-        from rsis.data.synthetic.plants import dataset as synthetic
+    match source:
+        case PlantSource():
+            from rsis.data.synthetic.plants import dataset as plants
 
-        return partial(synthetic.write_plants, source=source), synthetic.GENERATOR_VERSION
-    if isinstance(source, SceneSource):
-        from rsis.data.synthetic.scenes import dataset as scenes
+            return partial(plants.write_plants, source=source), plants.GENERATOR_VERSION
+        case SceneSource():
+            from rsis.data.synthetic.scenes import dataset as scenes
 
-        return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
-    from rsis.data.synthetic.streets import dataset as streets
+            return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
+        case StreetSource():
+            from rsis.data.synthetic.streets import dataset as streets
 
-    return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+            return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+        case _:
+            assert_never(source)
 
 
 def _make(
     name: str, dataset: AnyDataset, folder: Path, record: dict[str, Any], fill: Callable[[Path], None]
 ) -> Manifest:
-    """Let `fill` write the data into `folder`, unless data of the same record is there."""
+    """Call `fill` to write the data into `folder`, unless unchanged data with the same record is there."""
     kept = _unchanged(folder, folder, record)
     if kept is not None:
         return kept
@@ -137,7 +146,7 @@ def _make(
 
 
 def _use_folder(name: str, dataset: AnyDataset, source: FolderSource, folder: Path) -> Manifest:
-    """Take the user's folder as it is, or write out the HDF5 files that it holds."""
+    """Record the user's folder, or convert the HDF5 files of the LSC that it contains."""
     root = source.resolve().resolve()
     if not root.is_dir():
         raise UserError(explain_missing_folder(name, source, root))
@@ -155,7 +164,7 @@ def _use_folder(name: str, dataset: AnyDataset, source: FolderSource, folder: Pa
 
 
 def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest:
-    """Check the user's folder and record its files; they are read where they lie."""
+    """Check the user's folder and record its files, without a copy."""
     if root.is_relative_to(folder) or paths.output_beside(root) is not None:  # an environment variable may name it
         raise UserError(
             f"{root}: your data lies where rsis writes, and would be replaced; move it elsewhere and correct "
@@ -186,7 +195,7 @@ def _fetch_archives(dataset: str, source: ArchiveSource, archives: Path, checksu
 
 
 def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) -> None:
-    """Fetch the packages that are not there; those put there by hand are checked as they are unpacked."""
+    """Fetch the missing packages, then unpack all; packages that the user put there are checked by the unpacking."""
     from rsis.data.download.cityscapes_account import find_packages, log_in
 
     missing = [name for name in source.packages if not (archives / name).is_file()]
@@ -200,7 +209,7 @@ def _fetch_cityscapes(source: CityscapesSource, archives: Path, target: Path) ->
 
 
 def archives_of(folder: Path) -> Path:
-    """Return where the archives of the data set in `folder` are kept once they are fetched."""
+    """Return the folder that keeps the fetched archives of the data set in `folder`."""
     return folder.parent / ".archives" / folder.name
 
 
@@ -209,12 +218,12 @@ def _checksums(folder: Path) -> Path:
 
 
 def _unchanged(folder: Path, root: Path, record: dict[str, Any]) -> Manifest | None:
-    """Return the manifest in `folder` when it is of this source and its files are as they were."""
+    """Return the manifest in `folder` if it has this source and its files are unchanged, otherwise None."""
     try:
         manifest = read_manifest(folder)
         if manifest.root != root or manifest.source != record:
             return None
         verify(manifest)
-    except UserError:  # whatever is wrong with it, it is made anew
+    except UserError:  # whatever is wrong, the data is made again
         return None
     return manifest

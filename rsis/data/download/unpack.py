@@ -1,9 +1,10 @@
-"""Unpacking of tar and zip archives that others made, so that nothing outside the target folder is touched.
+"""Safe unpacking of untrusted tar and zip archives: nothing outside the target folder is written.
 
-A member is refused when its name is absolute or holds "..", when it lies behind a link, or when it is
-neither file, folder nor link. A link is refused unless it stays within the folder by its text alone: any
-".." come first, and no more of them than there are folders above the link. Since nothing is written
-through a link, such a link stays inside whatever the archive holds besides.
+A member is refused when its name is absolute or contains "..", when its path goes through a link, or when it is
+not a file, a folder or a link. A symbolic link is refused unless the text of its target alone shows that it stays in
+the target folder: each ".." is at the start, and there are not more of them than folders above the link. Since nothing
+is written through a link, no other member of the archive can make such a link point outside. A zip archive must not
+contain links.
 """
 
 import lzma
@@ -19,12 +20,16 @@ _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMA
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive of any compression, or a zip archive, into a folder that exists.
+    """Unpack a tar archive of any compression, or a zip archive, into an existing folder.
 
-    It stops at the first fault and leaves what it has written: let it work in a temporary folder.
+    It stops at the first fault and does not remove the files written before; so use a temporary folder.
+
+    Args:
+        archive: The archive.
+        folder: The target folder.
 
     Raises:
-        UserError: The file is no archive, is damaged or encrypted, has a member that is refused, or the
+        UserError: The file is not an archive, is damaged or encrypted, has a member that is refused, or the
             folder cannot be written.
     """
     try:
@@ -37,7 +42,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except _DAMAGE as error:
         raise _damaged(archive, error) from error
     except OSError as error:
-        if error.errno is None:  # of the decompressors
+        if error.errno is None:  # raised by a decompressor, not by the system
             raise _damaged(archive, error) from error
         raise UserError(
             f"{folder}: cannot unpack {archive.name} ({error.strerror}); free the space or fix the permission, "
@@ -51,7 +56,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             fault = _fault_of_tar_member(member, folder)
             if fault is not None:
                 raise _refused(archive, member.name, fault)
-            if hasattr(tarfile, "data_filter"):  # the same rules by the library, from Python 3.11.4 on
+            if hasattr(tarfile, "data_filter"):  # the library checks the same rules again, from Python 3.11.4 on
                 file.extract(member, folder, filter="data")
             else:
                 file.extract(member, folder, set_attrs=False)
@@ -85,7 +90,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 
 def _fault_of_name(name: str, folder: Path, *, may_be_link: bool = False) -> str | None:
-    """Say why nothing may be written at `folder / name`, if so."""
+    """Return why nothing may be written at `folder / name`; None if it may."""
     pure = PurePosixPath(name)
     if "\0" in name:
         return "has a name with a zero byte"

@@ -1,1 +1,1 @@
-"""Prepared data: one HDF5 file for each split, at the network's size."""
+"""Prepared data: one HDF5 file per split, with images and maps at the network's input size."""

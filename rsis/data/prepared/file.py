@@ -1,4 +1,4 @@
-"""Prepared files as a torch data set; `rsis.data.prepared.writer` documents the format and writes it."""
+"""Prepared files as a torch data set; `rsis.data.prepared.writer` documents and writes the format."""
 
 import json
 import os
@@ -22,9 +22,9 @@ class PreparedSample:
 
     Attributes:
         image: uint8 [3, H, W], RGB.
-        instance_map: int32 [H, W], 0 = background, labels 1..N; all N present unless augmentation removed some.
-        ignore_mask: bool [H, W], true where the annotation says nothing.
-        class_ids: int64 [N], 1..K-1, class of labels 1..N.
+        instance_map: int32 [H, W], 0 = background, 1..N = objects; all N occur unless augmentation removed some.
+        ignore_mask: bool [H, W], true on pixels without annotation.
+        class_ids: int64 [N], 1..K-1, class of objects 1..N.
         image_id: Name of the image, unique in its split.
         original_size: (H, W) of the raw image.
     """
@@ -38,22 +38,21 @@ class PreparedSample:
 
 
 class PreparedSplit(Dataset[PreparedSample]):
-    """A prepared file as a data set.
+    """A prepared file as a torch data set.
 
-    Safe with DataLoader workers, forked or spawned: each process opens the file for itself, at its first
-    read.
+    It works with DataLoader workers, forked or spawned: each process opens the file for itself at its first read.
 
     Args:
-        path: A file of `write_split`.
+        path: A file that `write_split` wrote.
 
     Attributes:
         path: The file.
         class_names: Names of classes 1..K-1.
-        image_ids: One per image, in file order.
+        image_ids: Name of each image, in file order.
         original_sizes: (H, W) of each raw image.
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
-        digest: Digest of what the content was made from: source, split, size, images, schema version.
+        digest: Digest of all attributes of the file and its image ids; it identifies the content.
 
     Raises:
         UserError: The file is missing, damaged, or of another schema version.
@@ -93,14 +92,14 @@ class PreparedSplit(Dataset[PreparedSample]):
         return self.read(index)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the open file behind: it is of no use to another process."""
+        """Return the state for pickling without the open file, which another process cannot use."""
         return self.__dict__ | {"_open": None}
 
     def read(self, index: int) -> PreparedSample:
-        """Return image `index`, 0 <= index < len(self).
+        """Read image `index`, 0 <= index < len(self).
 
         Raises:
-            UserError: The file has been damaged or removed since it was opened.
+            UserError: The file was damaged or removed after it was opened.
         """
         try:
             images, instance_maps, ignore_masks = self._datasets()
@@ -121,13 +120,13 @@ class PreparedSplit(Dataset[PreparedSample]):
         )
 
     def _datasets(self) -> tuple[h5py.Dataset, ...]:
-        """Return images, instance_maps and ignore_masks of this process's open file; finding them takes a while."""
+        """Return images, instance_maps and ignore_masks of the file, which stays open in this process to save time."""
         if self._open is None or self._open[0] != os.getpid():
             if self._open is not None:
-                # A forked copy shares the parent's file offset. HDF5 hands out an open file again when
-                # asked for the same one, so the copy is closed before the file is opened anew.
+                # A forked process shares the file offset with its parent. HDF5 returns a file that is already open
+                # when the same file is opened again, so the inherited one is closed first.
                 self._open[1].close()
-            # The file never changes once it has its name, and locks fail on some cluster file systems.
+            # No lock: a finished file never changes, and locks fail on some cluster file systems.
             file = h5py.File(self.path, "r", locking=False)
             self._open = os.getpid(), file, tuple(file[name] for name in ("images", "instance_maps", "ignore_masks"))
         return self._open[2]

@@ -1,9 +1,9 @@
-"""Raw samples brought to the network's size and packed for the file, by several processes, in the reader's order.
+"""Resizing and compression of raw samples in worker processes, in the order of the reader.
 
-What is resized is compressed where it was read: the one process that writes would otherwise set the pace of
-all, and arrays that compress to hundredths would travel between processes in full.
+Each worker process compresses the samples that it has read and resized. Otherwise the single process that writes the
+file would limit the speed, and maps would be sent between processes uncompressed, at a hundred times the size.
 
-No torch here: the worker processes import this module, and torch would take them seconds.
+This module does not import torch: the worker processes import it, and torch would add seconds to their start.
 """
 
 import zlib
@@ -20,7 +20,7 @@ from rsis.masks import resize_map
 from rsis.structures import RawSample
 
 MAX_LABEL = int(np.iinfo(np.uint16).max)
-COMPRESSION = 1  # level of gzip: higher ones take several times as long and save little
+COMPRESSION = 1  # level of gzip; higher levels take several times as long and save little
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ResizedSample:
     Attributes:
         image: uint8 [H, W, 3], RGB.
         instance_map: uint16 [H, W], 0 = background, 1..N consecutive.
-        ignore_mask: bool [H, W], true where the annotation says nothing.
+        ignore_mask: bool [H, W], true on pixels without annotation.
         class_ids: int64 [N], 1..K-1, class of objects 1..N.
         image_id: Name of the image, unique in its split.
         original_size: (H, W) before resizing.
@@ -46,10 +46,10 @@ class ResizedSample:
 
 @dataclass(frozen=True)
 class PackedSample:
-    """One image as it goes into the prepared file.
+    """One image in the form in which the prepared file stores it.
 
     Attributes:
-        image, instance_map, ignore_mask: The chunk of each data set, as HDF5 stores it (`pack_sample`).
+        image, instance_map, ignore_mask: The image's chunk of each HDF5 data set (see `pack_sample`).
         class_ids: Class of objects 1..N.
         image_id: Name of the image, unique in its split.
         original_size: (H, W) before resizing.
@@ -77,14 +77,14 @@ class BadSample:
 
 
 def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
-    """Bring a sample to `size`.
+    """Resize a sample to `size`.
 
     The image is resized bilinearly with antialiasing, the maps by nearest neighbour (`resize_map`). Objects
-    that lose all their pixels are dropped and the others renumbered 1..N in their old order. A sample that
-    has the size already keeps every value.
+    that lose all their pixels are dropped and the others are renumbered 1..N in their old order. A sample that
+    has the size already keeps all values.
 
     Args:
-        sample: What a reader gives.
+        sample: A sample of a reader.
         size: (H, W) of the network's input.
 
     Raises:
@@ -93,7 +93,7 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
     resized = resize_map(sample.instance_map, size)
     present = np.bincount(resized.ravel()) > 0
     present[0] = False
-    labels = np.flatnonzero(present)  # of 1..N, those that are left
+    labels = np.flatnonzero(present)  # the objects that have pixels left
     if len(labels) > MAX_LABEL:
         found = f"{sample.image_id}: found {len(labels)} objects"
         raise BadSampleError(f"{found}, expected at most {MAX_LABEL}; correct its annotation")
@@ -109,7 +109,7 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
 
 
 def pack_sample(sample: ResizedSample) -> PackedSample:
-    """Turn a sample into chunks: the image's plain bytes, the maps' through HDF5's filters shuffle and gzip."""
+    """Return the sample's chunks: the plain bytes of the image, the maps after HDF5's filters shuffle and gzip."""
     return PackedSample(
         image=sample.image.tobytes(),
         instance_map=_shuffle_and_compress(sample.instance_map.astype("<u2")),
@@ -121,21 +121,21 @@ def pack_sample(sample: ResizedSample) -> PackedSample:
 
 
 def _shuffle_and_compress(values: np.ndarray) -> bytes:
-    """Return all first bytes of the values, then all second ones, ..., in the format of zlib."""
+    """Return the first bytes of all values, then all second bytes, ..., compressed in the zlib format."""
     planes = values.reshape(-1).view(np.uint8).reshape(-1, values.itemsize).T
     return zlib.compress(planes.tobytes(), COMPRESSION)
 
 
 def packed_samples(reader: SampleReader, size: tuple[int, int], workers: int) -> Generator[PackedSample | BadSample]:
-    """Yield every sample of a reader at `size`, packed, in the order of `reader.image_ids`.
+    """Yield each sample of a reader, resized to `size` and packed, in the order of `reader.image_ids`.
 
-    Few samples are in memory at a time, however slow the consumer. Close the generator (`contextlib.closing`)
+    Few samples are in memory at a time, even with a slow consumer. Close the generator (`contextlib.closing`)
     to stop the processes early.
 
     Args:
         reader: Must be picklable when `workers` is above 1.
         size: (H, W) of the network's input.
-        workers: Processes to read and resize with; 1 or less works in this process.
+        workers: Number of processes that read and resize; 1 or less works in this process.
 
     Raises:
         UserError: A worker process was killed.

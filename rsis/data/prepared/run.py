@@ -1,4 +1,4 @@
-"""From a verified raw tree to prepared files, all splits of a data set or none."""
+"""The stage `prepare`: from verified raw data to the prepared files of all splits."""
 
 import logging
 from pathlib import Path
@@ -21,40 +21,40 @@ def prepare(
     skip_bad: bool,
     workers: int,
 ) -> dict[str, SplitSummary]:
-    """Check a raw tree against its manifest and write `<split>.h5` for each split.
+    """Check raw data against its manifest and write `<split>.h5` for each split.
 
-    What stood at `processed_folder` is replaced when all splits are complete, and stays otherwise.
+    An old `processed_folder` is replaced when all splits are complete; after an error it is unchanged.
 
     Args:
         name: The data set's name in params.yaml.
-        dataset: Its format, splits and image size.
+        dataset: The data set's section of params.yaml.
         raw_folder: Folder of the manifest.
-        processed_folder: Where the files go.
-        skip_bad: Leave out images whose files are broken instead of stopping; of somebody's own data those that lack a
-            file as well (`rsis.data.readers.open.on_lost`).
-        workers: Processes that read and resize.
+        processed_folder: Folder that the files are written into.
+        skip_bad: Leave out images whose files are broken, instead of raising. In a user's data set, images that lack a
+            file are left out too (see `rsis.data.readers.open.on_lost`).
+        workers: Number of processes that read and resize.
 
     Returns:
-        What each split holds.
+        The numbers of images and objects of each split.
 
     Raises:
-        UserError: The raw tree differs from its manifest, a split has no readable image, an image is broken or lacks
+        UserError: The raw data differs from its manifest, a split has no readable image, an image is broken or lacks
             a file and is not left out, or the files cannot be written.
     """
     check_replaceable(processed_folder)  # before minutes of reading
     manifest = read_manifest(raw_folder)
     verify(manifest)
     summaries: dict[str, SplitSummary] = {}
-    lost: dict[str, None] = {}  # once each: splits that share a folder all meet the same files
+    missing: dict[str, None] = {}  # messages without repetition: splits that share a folder lack the same files
     with atomic_folder(processed_folder) as folder:
         for split in dataset.splits:
-            note = on_lost(dataset, lambda _, message: lost.update({message: None}), skip_bad=skip_bad)
-            reader = open_split(dataset, manifest.root, split, note)
+            note_missing = on_lost(dataset, lambda _, message: missing.update({message: None}), skip_bad=skip_bad)
+            reader = open_split(dataset, manifest.root, split, note_missing)
             origin = SplitOrigin(name, split, manifest.digest)
             path = folder / f"{split}.h5"
             summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
             _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
             summaries[split] = summary
-    for message in lost:
+    for message in missing:
         _log.warning("left out: %s", message)
     return summaries

@@ -1,7 +1,7 @@
 r"""The prepared file: one HDF5 per split, images and maps at the network's size.
 
-Written in one go by `write_split`, read by `rsis.data.prepared.file.PreparedSplit`. The same input gives the same
-bytes, with any number of processes. Schema version 1, for n images of H x W with M objects in all:
+`write_split` writes the file as a whole; `rsis.data.prepared.file.PreparedSplit` reads it. Equal input gives equal
+bytes, with any number of processes. Schema version 1, for n images of H x W with M objects in total:
 
     attribute       type          meaning
     schema_version  int           1
@@ -14,14 +14,15 @@ bytes, with any number of processes. Schema version 1, for n images of H x W wit
     data set        type          shape         meaning
     images          uint8         [n, H, W, 3]  RGB; one chunk per image, not compressed
     instance_maps   uint16        [n, H, W]     0 = background, 1..N consecutive; one gzip chunk per image
-    ignore_masks    uint8         [n, H, W]     1 where the annotation says nothing; one gzip chunk per image
+    ignore_masks    uint8         [n, H, W]     1 on pixels without annotation; one gzip chunk per image
     num_instances   int32         [n]           N of each image
-    class_ids       int32         [M]           1..K-1; the N of image 0 first, then those of image 1, ...
+    class_ids       int32         [M]           1..K-1; first those of image 0, then those of image 1, ...
     image_ids       UTF-8         [n]
     original_sizes  int32         [n, 2]        H, W of the raw image
 
-Image i has `class_ids[s : s + num_instances[i]]` with s the sum of `num_instances[:i]`; entry j is the class
-of label j + 1. Two plants of 3 and 2 leaves, raw 500 x 530, at 400 x 400 (as h5dump shows them, shortened):
+Image i has `class_ids[s : s + num_instances[i]]`, where s is the sum of `num_instances[:i]`; entry j of these is the
+class of object j + 1. Example: two plants with 3 and 2 leaves, raw size 500 x 530, prepared at 400 x 400 (output of
+h5dump, shortened):
 
     HDF5 "val.h5" { GROUP "/" {
       ATTRIBUTE "schema_version" { DATA { 1 } }
@@ -66,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SplitOrigin:
-    """Where a prepared split comes from.
+    """The origin of a prepared split, recorded in its file.
 
     Attributes:
         dataset: Name of the data set in params.yaml.
@@ -81,12 +82,12 @@ class SplitOrigin:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What went into a prepared split.
+    """The numbers of images and objects of a prepared split.
 
     Attributes:
         images: Number of images written.
-        objects: Number of objects written, all images together.
-        skipped: Number of images left out because their files are broken; the file has their ids.
+        objects: Number of objects written, in all images together.
+        skipped: Number of images left out because their files are broken; the prepared file lists their ids.
     """
 
     images: int
@@ -103,19 +104,19 @@ def write_split(
     skip_bad: bool = False,
     workers: int = 1,
 ) -> SplitSummary:
-    """Write all samples of a reader to `path`, at `size`, in the reader's order.
+    """Resize all samples of a reader and write them to `path`, in the reader's order.
 
     Args:
-        reader: Picklable when `workers` is above 1.
-        path: The file; what stood there stays until the new one is complete.
+        reader: Must be picklable when `workers` is above 1.
+        path: The file; an old one stays until the new one is complete.
         size: (H, W) of the network's input.
         origin: Recorded in the file.
         skip_bad: Leave out broken samples, with a warning and an entry in the file, instead of raising.
-        workers: Processes that read and resize.
+        workers: Number of processes that read and resize.
 
     Raises:
         BadSampleError: A sample's files are broken and `skip_bad` is false.
-        UserError: The split has no image or only broken ones, or the file cannot be written.
+        UserError: The split has no images, all its images are broken, or the file cannot be written.
     """
     where = f"datasets.{origin.dataset}.splits.{origin.split}"
     total = len(reader.image_ids)
@@ -127,20 +128,20 @@ def write_split(
             contextlib.closing(packed_samples(reader, size, workers)) as samples,
         ):
             _create_image_datasets(file, total, size)
-            label = f"{origin.dataset}/{origin.split}"
-            summary = _fill(file, sink, shown(samples, label, total), skip_bad)
+            tracked = shown(samples, f"{origin.dataset}/{origin.split}", total)
+            summary = _fill(file, sink, tracked, skip_bad)
             _write_attributes(file, reader.class_names, size, origin)
         sink.check()
         if summary.images == 0:
-            raise UserError(f"{where}: all {total} images are broken; mend those the warnings name")
+            raise UserError(f"{where}: all {total} images are broken; restore those that the warnings name")
     return summary
 
 
 class _Sink(io.FileIO):
-    """A file that takes every write; one that failed is remembered and raised by `check`.
+    """A file whose writes never raise; `check` raises the first error.
 
-    HDF5 cannot let go of a file whose last blocks it cannot write: the process dies with a segmentation
-    fault at its end. So HDF5 never learns of a full disk, and we do.
+    When HDF5 cannot write the last blocks of a file, it cannot close it, and the process ends with a segmentation
+    fault. So errors such as a full disk are hidden from HDF5 and raised here.
     """
 
     failure: OSError | None = None
@@ -187,7 +188,7 @@ def _fill(file: h5py.File, sink: _Sink, samples: Iterable[PackedSample | BadSamp
             skipped.append(sample.image_id)
             continue
         row = len(image_ids)
-        # the chunks are as HDF5 stores them, so its filters are passed by
+        # the chunks are already in HDF5's stored form, so its filters are bypassed
         file["images"].id.write_direct_chunk((row, 0, 0, 0), sample.image)
         file["instance_maps"].id.write_direct_chunk((row, 0, 0), sample.instance_map)
         file["ignore_masks"].id.write_direct_chunk((row, 0, 0), sample.ignore_mask)

@@ -1,1 +1,1 @@
-"""Readers of raw data, one for each format."""
+"""Readers of raw data; one file for each format."""

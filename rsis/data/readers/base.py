@@ -1,4 +1,4 @@
-"""What a reader of raw data offers, whatever the format behind it."""
+"""The interface of all readers of raw data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,33 +9,33 @@ from rsis.structures import RawSample
 
 
 class BadSampleError(UserError):
-    """One image or its annotation is there but broken, so that a preparation may leave it out.
+    """A file of one image exists but is broken; the preparation may leave the image out.
 
-    Faults of the whole, such as a missing folder or an annotation without its image, are plain UserError:
-    they mean that the data is not what the user thinks, and nothing should be made of it.
+    Faults of the whole data set, such as a missing folder or an annotation without its image, are plain UserError:
+    they mean that the data is not what the user thinks, so nothing should be prepared from it.
     """
 
 
 OnMissing = Callable[[Path, str], None]
-"""What a reader does about a file that is not there: given its path, and a line that names it and a remedy.
+"""Callback of a reader for each missing file: (path, message); the message names the file and a remedy.
 
-When it returns, the image is left out.
+It may raise. When it returns, the reader leaves the image out.
 """
 
 
 def refuse(_: Path, message: str) -> None:
-    """Raise UserError: nothing is made of data that lacks a file."""
+    """Raise UserError with the message: the default for data that lacks a file."""
     raise UserError(message)
 
 
 class SampleReader(Protocol):
     """The images of one split with their objects, read one at a time.
 
-    A reader holds paths and small tables, never an open file: it is pickled to worker processes.
+    A reader has paths and small tables as attributes, never an open file: it is pickled for worker processes.
 
     Attributes:
-        class_names: Name of each class; class_id i is `class_names[i - 1]`.
-        image_ids: Names of the images, unique, in an order that depends on the data alone.
+        class_names: Names of classes 1..K-1; class_id i is `class_names[i - 1]`.
+        image_ids: Names of the images, unique, in an order that depends only on the data.
     """
 
     @property
@@ -48,6 +48,6 @@ class SampleReader(Protocol):
         """Read one image.
 
         Raises:
-            BadSampleError: Its files are there but broken.
+            BadSampleError: A file of the image is broken.
         """
         ...

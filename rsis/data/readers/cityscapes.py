@@ -1,21 +1,21 @@
 """Reader of Cityscapes: pictures and instance annotations in two trees, by split and city.
 
     leftImg8bit/<split>/<city>/<image_id>_leftImg8bit.png      the picture
-    gtFine/<split>/<city>/<image_id>_gtFine_instanceIds.png    16-bit grey, one number a pixel
+    gtFine/<split>/<city>/<image_id>_gtFine_instanceIds.png    16-bit grey, one instance id per pixel
 
-An image id is "<city>_<sequence>_<frame>". A number of 1000 or more is one object: its label id times 1000
-plus a counter (26001 is a car). A number below 1000 is a label id: of a region without objects, or of a
-group whose members were not told apart. By the official table of labels, a pixel is
+An image id is "<city>_<sequence>_<frame>". An instance id of 1000 or more is one object: the label id times 1000
+plus a counter (26001 is a car). An instance id below 1000 is a label id: of a region without objects, or of a
+group whose members were not annotated separately. By the official table of labels, a pixel is
 
-- an object's, when its number is 1000 or more and its label one of the eight that have instances and are
-  evaluated: person, rider, car, truck, bus, train, motorcycle, bicycle;
-- ignored, when it belongs to a group of one of these eight, or when its label is left out of the official
-  evaluation: void and the image's border, parking, rail track, guard rail, bridge, tunnel, pole group, and
-  caravans and trailers, alone or in groups;
+- part of an object, when its instance id is 1000 or more and its label is one of the eight that have instances and
+  are evaluated: person, rider, car, truck, bus, train, motorcycle, bicycle;
+- ignored, when it belongs to a group of one of these eight, or when the official evaluation leaves its label out:
+  void and the image's border, parking, rail track, guard rail, bridge, tunnel, pole group, and caravans and
+  trailers, alone or in groups;
 - background, when it has any other label, such as road, building or sky.
 
-The images of the official test split come with an annotation in which all is void: they have no objects.
-The other files in gtFine (colours, label ids, polygons) follow from or lead to this one and are not read.
+In the annotations of the official test split all pixels are void, so these images have no objects. The other files
+in gtFine (colours, label ids, polygons) contain the same annotation in other forms and are not read.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ from rsis.errors import UserError
 from rsis.structures import RawSample
 
 _PICTURE, _TRUTH = "_leftImg8bit.png", "_gtFine_instanceIds.png"
-_PER_LABEL = 1000  # instance numbers of each label
+_PER_LABEL = 1000  # instance ids of each label
 
 _evaluated = [label for label in labels if label.hasInstances and not label.ignoreInEval]
 _CLASS_OF = {label.id: class_id for class_id, label in enumerate(_evaluated, start=1)}
@@ -40,20 +40,20 @@ _LEFT_OUT = frozenset(label.id for label in labels if label.ignoreInEval)
 
 
 class CityscapesReader:
-    """Images of one split; image_id is the common part of the file names.
+    """Reader of one split; an image id is the common part of an image's file names.
 
     Attributes:
         class_names: The eight evaluated classes, in the order of their label ids (24..33).
         image_ids: Sorted.
 
     Args:
-        root: Holds leftImg8bit and gtFine.
-        split: Which of their folders.
-        on_missing: Told of each file of an image that is not there; by default it raises.
+        root: Folder that contains leftImg8bit and gtFine.
+        split: The split's folder in both of them.
+        on_missing: Called for each missing file of an image; the default raises.
 
     Raises:
-        UserError: A folder is missing, there is no image, a picture lacks its annotation or the reverse, or
-            one image stands in two cities.
+        UserError: A folder is missing, there is no image, a picture has no annotation, an annotation has no picture,
+            or an image is in two cities.
     """
 
     class_names: tuple[str, ...] = tuple(label.name for label in _evaluated)
@@ -65,21 +65,21 @@ class CityscapesReader:
         annotated = _find(self._truths, _TRUTH)
         for image_id in sorted(self._cities.keys() ^ annotated.keys()):
             if image_id in self._cities:
-                there = self._pictures / self._cities[image_id] / (image_id + _PICTURE)
-                lacking = self._truths / self._cities[image_id] / (image_id + _TRUTH)
+                present = self._pictures / self._cities[image_id] / (image_id + _PICTURE)
+                missing = self._truths / self._cities[image_id] / (image_id + _TRUTH)
             else:
-                there = self._truths / annotated[image_id] / (image_id + _TRUTH)
-                lacking = self._pictures / annotated[image_id] / (image_id + _PICTURE)
-            on_missing(lacking, f"{lacking}: no such file, but {there} is there; add the one or remove the other")
+                present = self._truths / annotated[image_id] / (image_id + _TRUTH)
+                missing = self._pictures / annotated[image_id] / (image_id + _PICTURE)
+            on_missing(missing, f"{missing}: no such file, but {present} is there; add the one or remove the other")
         self.image_ids: tuple[str, ...] = tuple(sorted(self._cities.keys() & annotated.keys()))
         self._truth_cities = annotated
 
     def read(self, image_id: str) -> RawSample:
-        """Read one image; its objects are numbered by rising annotated number.
+        """Read one image; its objects are numbered in rising order of their instance ids.
 
         Raises:
-            BadSampleError: A file is damaged, the annotation is not 16-bit grey or of another size than the
-                picture, or it has a number that no label allows.
+            BadSampleError: A file is damaged, the annotation is not 16-bit grey, differs in size from the picture, or
+                has an instance id that no label allows.
         """
         picture_path = self._pictures / self._cities[image_id] / (image_id + _PICTURE)
         truth_path = self._truths / self._truth_cities[image_id] / (image_id + _TRUTH)
@@ -106,7 +106,7 @@ class CityscapesReader:
 
 
 def _find(folder: Path, suffix: str) -> dict[str, str]:
-    """Return the city folder of each image id that has a file with this suffix."""
+    """Return the name of the city folder by image id, for all files with this suffix."""
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder; it was to hold <city>/*{suffix}; "
@@ -119,7 +119,7 @@ def _find(folder: Path, suffix: str) -> dict[str, str]:
                 continue
             image_id = path.name.removesuffix(suffix)
             if image_id in cities:
-                raise UserError(f"{path}: stands in {folder / cities[image_id]} too; expected once; remove one of them")
+                raise UserError(f"{path}: is in {folder / cities[image_id]} too; expected once; remove one of them")
             cities[image_id] = city.name
     if not cities:
         raise UserError(f"{folder}: no <city>/*{suffix} in it; expected at least one; put the data there")
@@ -127,7 +127,7 @@ def _find(folder: Path, suffix: str) -> dict[str, str]:
 
 
 def _read_ids(path: Path) -> np.ndarray:
-    """Return int32 [H, W], the annotated numbers, all of which the table of labels allows."""
+    """Return the instance ids, int32 [H, W], after a check against the table of labels."""
     image = read_image(path)
     if image.mode in ("1", "L", "P"):
         raise BadSampleError(
@@ -138,13 +138,13 @@ def _read_ids(path: Path) -> np.ndarray:
         raise BadSampleError(
             f"{path}: pixels of mode {image.mode}, expected 16-bit grey object numbers; restore the original file"
         )
-    ids = np.asarray(image).astype(np.int32)  # never converted by Pillow, which may scale
+    ids = np.asarray(image).astype(np.int32)  # not converted by Pillow, which may scale the values
     largest = _PER_LABEL * (max(_COUNTED) + 1)
-    strange = [int(number) for number in (ids.min(), ids.max()) if not 0 <= number < largest]
-    strange = strange or [int(n) for n in np.flatnonzero(np.bincount(ids.ravel())) if not _is_allowed(int(n))]
-    if strange:
+    unknown = [int(number) for number in (ids.min(), ids.max()) if not 0 <= number < largest]
+    unknown = unknown or [int(n) for n in np.flatnonzero(np.bincount(ids.ravel())) if not _is_allowed(int(n))]
+    if unknown:
         raise BadSampleError(
-            f"{path}: has the number {strange[0]}, which no Cityscapes label allows; expected a label id 0..33, or "
+            f"{path}: has the number {unknown[0]}, which no Cityscapes label allows; expected a label id 0..33, or "
             "1000 times that of a class with instances plus a counter; restore the original file"
         )
     return ids
@@ -155,7 +155,7 @@ def _is_allowed(number: int) -> bool:
 
 
 def _is_ignored(number: int) -> bool:
-    """Whether pixels of this number are a group of an evaluated class or a label left out of the evaluation."""
+    """Return whether an instance id is a group of an evaluated class, or has a label that the evaluation leaves out."""
     if number < _PER_LABEL:
         return number in _LEFT_OUT or number in _CLASS_OF
     return number // _PER_LABEL in _LEFT_OUT

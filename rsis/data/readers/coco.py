@@ -1,16 +1,16 @@
-"""Reader of COCO instance JSON: one file of annotations and a folder of images.
+"""Reader of COCO instance JSON: one annotation file and a folder of images.
 
     {"images": [{"id": 1, "file_name": "a.png", "width": 360, "height": 256}],
      "categories": [{"id": 7, "name": "nucleus"}],
      "annotations": [{"image_id": 1, "category_id": 7, "iscrowd": 0, "segmentation": ...}]}
 
-A segmentation is a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or run-length
-encoding {"size": [H, W], "counts": ...} down the columns, with counts a list of numbers or COCO's
+A segmentation is a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or a run-length
+encoding {"size": [H, W], "counts": ...}, column by column, whose counts are a list of numbers or COCO's
 compressed text. Ids may be numbers or text and are compared as text. Other keys are not read.
 
-Where objects overlap, the smaller keeps the contested pixels, since it would be lost under the larger.
-An object that keeps no pixel is dropped. `iscrowd` regions are no objects; they are ignored where no
-object lies. Class ids are 1..K-1 in the order of the categories' ids.
+Where objects overlap, the pixels belong to the smaller object, which could otherwise disappear under the larger one.
+An object that keeps no pixel is dropped. Regions with `iscrowd` are not objects; their pixels outside of objects are
+ignored. Class ids are 1..K-1 in the order of the categories' ids.
 """
 
 import json
@@ -29,21 +29,21 @@ from rsis.structures import RawSample
 
 
 class CocoReader:
-    """Images of one annotation file; image_id is the file name given there.
+    """Reader of one annotation file; an image id is the `file_name` in that file.
 
     Attributes:
-        class_names: Names of the categories, by their ids.
-        image_ids: Sorted; images without annotations are among them.
+        class_names: Names of the categories, in the order of their ids.
+        image_ids: Sorted, including the images without annotations.
 
     Args:
         annotations: The JSON file.
         images: Folder that its file names are relative to.
-        on_missing: Told of each file of an image that is not there; by default it raises.
-        share: Which of the images; all by default.
+        on_missing: Called for each image whose file is missing; the default raises.
+        share: Share of the images to read; the default is all.
 
     Raises:
-        UserError: The file is missing, is no JSON, lacks a key, lists no image or the same one twice, lists
-            an image whose file is missing, or has an annotation of an unknown image or category.
+        UserError: The JSON file is missing, is not JSON, lacks a key, lists no image, lists an image twice, lists
+            an image whose file is missing, or has an annotation with an unknown image or category.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class CocoReader:
         content = _parse(annotations)
         class_of = self._read_categories(content["categories"])
         files = self._read_images(content["images"])
-        lost = {name for name in files.values() if not (images / name).is_file()}
+        missing = {name for name in files.values() if not (images / name).is_file()}
         for number, entry in enumerate(content["images"]):
-            if (name := entry["file_name"]) in lost:
+            if (name := entry["file_name"]) in missing:
                 where = f"{annotations}: images[{number}]"
                 message = f"{images / name}: no such file, but {where} lists it; add it or remove the entry"
                 on_missing(images / name, message)
-        found: dict[str, list[tuple[int, bool, Any]]] = {name: [] for name in files.values()}
+        objects_of: dict[str, list[tuple[int, bool, Any]]] = {name: [] for name in files.values()}
         for number, entry in enumerate(content["annotations"]):
             where = f"{annotations}: annotations[{number}]"
             image, category, shape = (_get(entry, key, where) for key in ("image_id", "category_id", "segmentation"))
@@ -73,18 +73,18 @@ class CocoReader:
                 raise UserError(
                     f"{where}: category_id {category!r} is not in categories; correct it or add the category"
                 )
-            found[files[str(image)]].append((class_of[str(category)], bool(entry.get("iscrowd", 0)), shape))
-        # as text they take a fraction of the memory, here and in each process the reader is sent to
-        self._objects = {name: json.dumps(objects) for name, objects in found.items()}
-        chosen = select_share(found, share, annotations)
-        self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in lost)
+            objects_of[files[str(image)]].append((class_of[str(category)], bool(entry.get("iscrowd", 0)), shape))
+        # text takes a fraction of the memory, here and in each process that the reader is sent to
+        self._objects = {name: json.dumps(objects) for name, objects in objects_of.items()}
+        chosen = select_share(objects_of, share, annotations)
+        self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in missing)
 
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.
 
         Raises:
-            BadSampleError: The image is damaged, its size is not the one in the JSON, or a segmentation is
-                malformed or of another size.
+            BadSampleError: The image is damaged, its size differs from the size in the JSON file, or a segmentation is
+                malformed or has another size.
         """
         path = self.images / image_id
         image = to_rgb(read_image(path), path)
@@ -106,7 +106,7 @@ class CocoReader:
                 classes.append(class_id)
         painted = np.zeros(size, np.int32)
         areas = [int(coco_mask.area(mask)) for mask in masks]
-        for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # a later one paints over
+        for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # the smallest is painted last, on top
             painted[coco_mask.decode(masks[i]) > 0] = i + 1
         kept = np.unique(painted[painted > 0])
         return RawSample(
@@ -118,7 +118,7 @@ class CocoReader:
         )
 
     def _read_categories(self, categories: list[Any]) -> dict[str, int]:
-        """Set the class names; return the class id of each category id as text."""
+        """Set `class_names`; return the class id of each category id, the latter as text."""
         names: dict[int | str, str] = {}
         seen: set[str] = set()
         for number, entry in enumerate(categories):
@@ -135,7 +135,7 @@ class CocoReader:
         return {str(category): class_id for class_id, category in enumerate(ordered, start=1)}
 
     def _read_images(self, images: list[Any]) -> dict[str, str]:
-        """Note every image's size; return the file name of each id as text."""
+        """Store the size of each image; return the file name of each image id, the latter as text."""
         files: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         for number, entry in enumerate(images):
@@ -144,7 +144,7 @@ class CocoReader:
             if not isinstance(name, str) or ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
                 raise UserError(f"{where}: file_name {name!r}; expected a path within {self.images}; correct it")
             if str(image) in files or name in self._sizes:
-                raise UserError(f"{where}: id {image!r} or file_name {name!r} stands there twice; remove one")
+                raise UserError(f"{where}: id {image!r} or file_name {name!r} occurs twice; remove one")
             files[str(image)] = name
             self._sizes[name] = (height, width)
         if not files:
@@ -153,7 +153,7 @@ class CocoReader:
 
 
 def _parse(path: Path) -> dict[str, list[Any]]:
-    """Read the JSON file and check that its three lists are there."""
+    """Read the JSON file and check that it has the three lists."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -169,7 +169,7 @@ def _parse(path: Path) -> dict[str, list[Any]]:
 
 
 def _get(entry: Any, key: str, where: str) -> Any:
-    """Return `entry[key]`, or raise UserError that names what lacks it."""
+    """Return `entry[key]`; raise UserError when `entry` has no such key, with `where` in the message."""
     if not isinstance(entry, dict):
         raise UserError(f"{where}: found {type(entry).__name__}, expected an object with {key!r}; correct it")
     if key not in entry:
@@ -205,7 +205,7 @@ def _to_rle(segmentation: Any, size: tuple[int, int], where: str) -> Any:
 
 
 def _is_polygon(part: Any, size: tuple[int, int]) -> bool:
-    """Whether the part is x, y pairs of 3 or more points; far ones would take all memory to draw."""
+    """Return whether `part` is three or more x, y pairs near the image; to draw distant points takes all memory."""
     if not isinstance(part, list) or len(part) < 6 or len(part) % 2:
         return False
     reach = sum(size)

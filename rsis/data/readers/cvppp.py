@@ -1,12 +1,12 @@
 """Reader of the CVPPP leaf segmentation layout: one folder, two PNG files per plant.
 
     plant001_rgb.png    the picture, RGBA or RGB
-    plant001_label.png  palette PNG whose indices are the leaves: 0 = background, above 0 = one leaf each
+    plant001_label.png  the instance map, a palette PNG: index 0 = background, each index above 0 = one leaf
 
-Plain 8-bit and 16-bit grey labels are read as well. Labels that skip numbers are renumbered 1..N.
-`plantNNN_fg.png`, `plantNNN_centers.png` and `A1.csv` follow from the labels and are not read.
+Instance maps in 8-bit or 16-bit grey are read as well. Maps that skip numbers are renumbered 1..N.
+`plantNNN_fg.png` and `plantNNN_centers.png` contain nothing new and are not read; `A1.csv` is only read by `check`.
 
-The challenge's testing folders have no labels, which a split says by `labels: false`.
+The challenge's testing folders have no instance maps; their splits have `labels: false`.
 """
 
 import csv
@@ -22,21 +22,21 @@ from rsis.structures import RawSample
 
 
 class CvpppReader:
-    """Plants of one folder; image_id is the file name before "_rgb.png".
+    """Reader of the plants of one folder; an image id is the file name before "_rgb.png".
 
     Attributes:
         class_names: ("leaf",).
-        image_ids: Sorted by name, with numbers compared as numbers.
+        image_ids: Sorted by name; numbers in a name are compared as numbers.
 
     Args:
-        folder: Holds the PNG files.
-        take: First and one past the last position to take, in sorted order; None for all.
-        labels: False reads pictures alone, as images without objects.
-        on_missing: Told of each file of a plant that is not there; by default it raises.
+        folder: Folder of the PNG files.
+        take: (first, last) positions of the plants to read, in sorted order; `last` is excluded. None for all.
+        labels: False when the folder has no instance maps; its images have no objects then.
+        on_missing: Called for each missing file of a plant; the default raises.
 
     Raises:
-        UserError: The folder is missing or holds no plants, a picture lacks its label or the reverse, or
-            `take` reaches past the last plant or takes none.
+        UserError: The folder is missing or has no plants, a picture has no instance map, an instance map has no
+            picture, or `take` goes beyond the last plant or selects none.
     """
 
     class_names: tuple[str, ...] = ("leaf",)
@@ -50,10 +50,12 @@ class CvpppReader:
         pictures = _stems(folder, "_rgb.png")
         unpaired = pictures ^ _stems(folder, "_label.png") if labels else set()
         for stem in sorted(unpaired, key=_natural):
-            there, lacking = ("rgb", "label") if stem in pictures else ("label", "rgb")
-            message = f"{folder / stem}_{there}.png: {stem}_{lacking}.png is missing beside it; add that or remove this"
-            on_missing(folder / f"{stem}_{lacking}.png", message)
-        plants = sorted(pictures | unpaired, key=_natural)  # so that the others keep their positions
+            present, missing = ("rgb", "label") if stem in pictures else ("label", "rgb")
+            message = (
+                f"{folder / stem}_{present}.png: {stem}_{missing}.png is missing beside it; add that or remove this"
+            )
+            on_missing(folder / f"{stem}_{missing}.png", message)
+        plants = sorted(pictures | unpaired, key=_natural)  # unpaired ones count, so that `take` keeps its meaning
         if not plants:
             raise UserError(f"{folder}: no plantNNN_rgb.png in it; expected at least one plant; put the data there")
         first, last = take or (0, len(plants))
@@ -66,10 +68,10 @@ class CvpppReader:
         self.image_ids: tuple[str, ...] = tuple(stem for stem in plants[first:last] if stem not in unpaired)
 
     def read(self, image_id: str) -> RawSample:
-        """Read one plant; every leaf has class 1 and nothing is ignored.
+        """Read one plant; every leaf has class 1 and no pixel is ignored.
 
         Raises:
-            BadSampleError: A file is damaged, the label is a colour image, or the sizes differ.
+            BadSampleError: A file is damaged, the instance map is a colour image, or the sizes differ.
         """
         picture_path = self.folder / f"{image_id}_rgb.png"
         image = to_rgb(read_image(picture_path), picture_path)
@@ -77,15 +79,15 @@ class CvpppReader:
         return one_class_sample(image, indices, image_id)
 
     def check(self, plants: int) -> None:
-        """Read everything and check that it is the whole official folder, untouched.
+        """Read all files and check that the folder is the official one, complete and unchanged.
 
         Args:
-            plants: How many it must have (128 in A1's training folder).
+            plants: Expected number of plants (128 in A1's training folder).
 
         Raises:
-            UserError: There are more or fewer plants, labels of a plant are not 1..N consecutive, or
-                `<folder>.csv` (A1.csv) is there and counts other leaves or lacks a plant.
-            BadSampleError: As `read`.
+            UserError: The number of plants differs, the labels of a plant are not 1..N consecutive, or
+                `<folder>.csv` (A1.csv) exists and has another number of leaves for a plant or lacks the plant.
+            BadSampleError: A file is broken, as in `read`.
         """
         if len(self.image_ids) != plants:
             raise UserError(
@@ -98,8 +100,8 @@ class CvpppReader:
             image = to_rgb(read_image(picture_path), picture_path)
             if not self.labelled:
                 continue
-            found = np.unique(self._read_indices(image_id, image))
-            leaves = found[found > 0]
+            labels = np.unique(self._read_indices(image_id, image))
+            leaves = labels[labels > 0]
             for expected, label in enumerate(leaves, start=1):
                 if label != expected:
                     raise UserError(
@@ -113,7 +115,7 @@ class CvpppReader:
                 )
 
     def _read_indices(self, image_id: str, image: np.ndarray) -> np.ndarray:
-        """Return the label image's numbers [H, W], as they are in the file."""
+        """Return the values of the label image, integer [H, W], as stored in the file."""
         label_path = self.folder / f"{image_id}_label.png"
         label = read_image(label_path)
         if label.mode not in ("P", "L", "I") and not label.mode.startswith("I;16"):
@@ -121,7 +123,7 @@ class CvpppReader:
                 f"{label_path}: a label of mode {label.mode}, expected a palette or grey image of leaf numbers; "
                 "restore the original file"
             )
-        indices = np.asarray(label)  # never converted: the palette's colours mean nothing
+        indices = np.asarray(label)  # not converted: the indices matter, not the palette's colours
         if indices.shape != image.shape[:2]:
             raise BadSampleError(
                 f"{label_path}: {indices.shape[0]} x {indices.shape[1]} pixels, its picture has "
@@ -131,7 +133,7 @@ class CvpppReader:
 
 
 def _read_counts(path: Path) -> dict[str, int] | None:
-    """Return the leaves of each plant by the organisers' list, lines "plant001_rgb.png,7"; None without it."""
+    """Return each plant's number of leaves, from the organisers' lines "plant001_rgb.png,7"; None without a file."""
     if not path.is_file():
         return None
     counts = {}
@@ -153,5 +155,5 @@ def _stems(folder: Path, suffix: str) -> set[str]:
 
 
 def _natural(name: str) -> list[str | int]:
-    """Sort key that puts plant2 before plant10: text and numbers in turn."""
+    """Return a sort key that puts plant2 before plant10: text and numbers alternate."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))]

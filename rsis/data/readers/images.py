@@ -1,4 +1,4 @@
-"""Image files as arrays, and one error for every way in which they can be broken."""
+"""Reading of image files into arrays, with one exception for all kinds of damage."""
 
 import struct
 import zlib
@@ -11,15 +11,15 @@ from rsis.data.readers.base import BadSampleError
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
-# What Pillow raises for damaged files, depending on where the damage is
+# what Pillow raises for damaged files; the type depends on the place of the damage
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def read_image(path: Path) -> Image.Image:
-    """Return the image with all its pixels read, in the mode of the file.
+    """Read an image file completely, in the mode of the file.
 
     Raises:
-        BadSampleError: The file cannot be read, is truncated or is no image.
+        BadSampleError: The file cannot be read, is truncated, or is not an image.
     """
     try:
         with Image.open(path) as image:
@@ -31,16 +31,16 @@ def read_image(path: Path) -> Image.Image:
 
 
 def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
-    """Return uint8 [H, W, 3] of a grey, palette or colour image.
+    """Return the pixels of a grey, palette or colour image, uint8 [H, W, 3], RGB.
 
-    Transparency is dropped and the colour under it kept. Of 16-bit grey the upper 8 bits are kept.
+    An alpha channel is dropped without blending. 16-bit grey values keep their upper 8 bits.
 
     Args:
-        image: An image of any mode but 32-bit integer and float, whose range is not known.
-        path: Its file, for the error.
+        image: An image of any mode except 32-bit integer and float, whose value range is unknown.
+        path: Its file, for the error message.
 
     Raises:
-        BadSampleError: The mode has no known range.
+        BadSampleError: The mode is 32-bit integer or float.
     """
     if image.mode.startswith("I;16"):
         return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
@@ -50,12 +50,12 @@ def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
 
 
 def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> RawSample:
-    """Return a sample whose objects are all of class 1, and in which nothing is ignored.
+    """Return a sample in which all objects have class 1 and no pixel is ignored.
 
     Args:
         image: uint8 [H, W, 3].
-        numbers: Whole numbers [H, W], above 0 where an object is.
-        image_id: Its name.
+        numbers: Integers [H, W], 0 = background, objects numbered from 1, perhaps with gaps.
+        image_id: Name of the image.
     """
     instance_map = relabel(numbers)
     return RawSample(
@@ -68,7 +68,15 @@ def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> R
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return uint8 [H, W, 3] of `size` (H, W): bilinear, with antialiasing where it shrinks; one of that size stays."""
+    """Resize an image bilinearly, with antialiasing when it becomes smaller.
+
+    Args:
+        image: uint8 [H, W, 3].
+        size: (H, W) of the result.
+
+    Returns:
+        uint8 [H, W, 3] of that size; `image` itself when it has the size already.
+    """
     if image.shape[:2] == size:
         return image
     return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))

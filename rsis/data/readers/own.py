@@ -1,4 +1,4 @@
-"""Readers of somebody's own data: instance maps, or a mask for each object (`rsis.splits.own`); one class."""
+"""Readers of a user's data set of one class, with an instance map or a mask per object (`rsis.splits.own`)."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from rsis.structures import RawSample
 
 
 class _OwnReader:
-    """What both layouts share.
+    """Common base of the two layouts.
 
     Attributes:
-        class_names: The one class.
+        class_names: Name of the only class.
         image_ids: Sorted.
     """
 
@@ -25,13 +25,13 @@ class _OwnReader:
 
 
 class MapsReader(_OwnReader):
-    """Pictures with an instance map each.
+    """Reader of pictures with one instance map each.
 
     Args:
         root: Folder that the split's folders are relative to.
-        split: Which images.
-        class_name: Of every object.
-        on_missing: Told of each picture without a map, and each map without a picture.
+        split: The split.
+        class_name: Class of all objects.
+        on_missing: Called for each picture without a map and each map without a picture; the default raises.
 
     Raises:
         UserError: See `map_images`.
@@ -44,7 +44,7 @@ class MapsReader(_OwnReader):
         """Read one picture and its map.
 
         Raises:
-            BadSampleError: A file is damaged, the map is a colour picture, or the two differ in size.
+            BadSampleError: A file is damaged, the map is a colour image, or the sizes differ.
         """
         files = self._images[image_id]
         image = to_rgb(read_image(files.picture), files.picture)
@@ -52,15 +52,15 @@ class MapsReader(_OwnReader):
 
 
 class MasksReader(_OwnReader):
-    """Pictures with a mask for each object.
+    """Reader of pictures with one mask per object.
 
-    Where masks overlap, the one with fewer pixels keeps the contested ones, since it would be lost under the larger.
+    Where masks overlap, the pixels belong to the smaller mask, which could otherwise disappear under the larger one.
 
     Args:
         root: Folder that the split's folder is relative to.
-        split: Which images.
-        class_name: Of every object.
-        on_missing: Told of each folder without its picture.
+        split: The split.
+        class_name: Class of all objects.
+        on_missing: Called for each folder without exactly one picture; the default raises.
 
     Raises:
         UserError: See `mask_images`.
@@ -70,16 +70,16 @@ class MasksReader(_OwnReader):
         super().__init__(mask_images(root, split, on_missing), class_name)
 
     def read(self, image_id: str) -> RawSample:
-        """Read one picture and its masks, whose pixels above 0 are the object's.
+        """Read one picture and its masks; the pixels of an object are those above 0.
 
         Raises:
-            BadSampleError: A file is damaged, or a mask is not of the picture's size.
+            BadSampleError: A file is damaged, or a mask differs in size from the picture.
         """
         files = self._images[image_id]
         image = to_rgb(read_image(files.picture), files.picture)
         masks = [_read_mask(path, image) for path in files.annotations]
         numbers = np.zeros(image.shape[:2], np.int32)
-        for i in sorted(range(len(masks)), key=lambda i: (-int(masks[i].sum()), -i)):  # a later one paints over
+        for i in sorted(range(len(masks)), key=lambda i: (-int(masks[i].sum()), -i)):  # the smallest last, on top
             numbers[masks[i]] = i + 1
         return one_class_sample(image, numbers, image_id)
 
@@ -98,7 +98,7 @@ def _read_numbers(path: Path, image: np.ndarray) -> np.ndarray:
 def _read_mask(path: Path, image: np.ndarray) -> np.ndarray:
     label = read_image(path)
     if label.mode == "P":
-        label = label.convert("RGB")  # by the palette: index 0 may be white
+        label = label.convert("RGB")  # the palette decides what is above 0: index 0 may be white
     mask: np.ndarray = np.asarray(label if label.mode.startswith("I") else label.convert("L")) > 0
     _check_size(path, mask.shape, image)
     return mask

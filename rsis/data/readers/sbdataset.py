@@ -1,11 +1,11 @@
-"""Reader of the instance annotation of sbdataset, the Semantic Boundaries Dataset: one MATLAB file per image.
+"""Reader of the instance annotations of sbdataset, the Semantic Boundaries Dataset: one MATLAB file per image.
 
     inst/2008_000003.mat    a struct GTinst with
-        Segmentation        [H, W] whole numbers, 0 = background, i = object i
-        Categories          [N, 1] whole numbers, the class 1..20 of object i in row i
+        Segmentation        [H, W] integers, 0 = background, i = object i
+        Categories          [N, 1] integers, row i has the class 1..20 of object i
         Boundaries          not read
 
-Every pixel is annotated: there is no void. Source: Hariharan et al., Semantic Contours from Inverse
+Every pixel is annotated; there are no void pixels. Source: Hariharan et al., Semantic Contours from Inverse
 Detectors, ICCV 2011.
 """
 
@@ -20,7 +20,7 @@ from scipy.io.matlab import MatReadError
 
 from rsis.data.readers.base import BadSampleError
 
-# What scipy raises for damaged files, depending on where the damage is
+# what scipy raises for damaged files; the type depends on the place of the damage
 _DAMAGE = (
     OSError,
     ValueError,
@@ -39,15 +39,15 @@ def read_sbdataset(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray
     """Read the objects of one image.
 
     Args:
-        path: The file in `inst`.
-        num_classes: Classes are 1..num_classes.
+        path: The image's file in `inst`.
+        num_classes: The valid classes are 1..num_classes.
 
     Returns:
-        The objects' numbers as int32 [H, W], 0 = background, perhaps with gaps; and class_ids int64 [N] of the
-        numbers that occur, in rising order.
+        The instance map, int32 [H, W], 0 = background, object numbers perhaps with gaps; and class_ids, int64 [N], of
+        the object numbers that occur, in rising order.
 
     Raises:
-        BadSampleError: The file is damaged, lacks GTinst or a part of it, or an object's class is missing or
+        BadSampleError: The file is damaged, lacks GTinst or one of its fields, or an object's class is missing or
             outside 1..num_classes.
     """
     fields = _read_fields(path)
@@ -71,9 +71,9 @@ def read_sbdataset(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _read_fields(path: Path) -> np.void:
-    """Return the record GTinst, with at least Segmentation and Categories in it."""
+    """Return the record GTinst, which has at least Segmentation and Categories."""
     try:
-        stream: Any = io.BytesIO(path.read_bytes())  # given a path, scipy does not say that the file is missing
+        stream: Any = io.BytesIO(path.read_bytes())  # given a path, scipy does not report a missing file
         content = loadmat(stream, variable_names=["GTinst"])
     except _DAMAGE as error:
         reason = " ".join(str(error).split())
@@ -89,9 +89,9 @@ def _read_fields(path: Path) -> np.void:
 
 
 def _whole_numbers(values: object, name: str, path: Path) -> np.ndarray:
-    """Return the values as int64, which MATLAB may have stored as any type of number."""
+    """Return integers as int64; MATLAB may have stored them in any numeric type."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "uif":
-        with np.errstate(invalid="ignore"):  # NaN is found by the comparison
+        with np.errstate(invalid="ignore"):  # the comparison below detects NaN
             whole = values.astype(np.int64)
         if (whole == values).all():
             return whole

@@ -1,4 +1,4 @@
-"""Reader of Pascal VOC 2012 and of sbdataset, the Semantic Boundaries Dataset, which annotates more of its images.
+"""Reader of Pascal VOC 2012 and of sbdataset, the Semantic Boundaries Dataset, which annotates more images of VOC.
 
     <voc>/JPEGImages/2007_000032.jpg           the picture
     <voc>/SegmentationObject/2007_000032.png   palette PNG: 0 = background, 1..254 = one object each, 255 = void
@@ -6,8 +6,8 @@
     <sbdataset>/img/2008_000003.jpg            the picture
     <sbdataset>/inst/2008_000003.mat           see `rsis.data.readers.sbdataset`
 
-An image that both annotate is VOC's: its masks are finer and have void borders. The PNG files are read as
-indices and never converted, since the palette's colours mean nothing.
+For an image that both annotate, VOC's annotation is used: its masks are finer and have void borders. The PNG files are
+read as palette indices and not converted, since the palette's colours have no meaning.
 """
 
 from collections.abc import Iterator
@@ -50,17 +50,17 @@ VOID = 255
 
 
 class VocReader:
-    """Images of one split; image_id is the file name without its suffix, such as 2007_000032.
+    """Reader of one split; an image id is the file name without its extension, such as 2007_000032.
 
     Attributes:
-        class_names: VOC's twenty, in its order.
-        image_ids: Sorted (see `rsis.splits.voc`); images without objects are among them.
+        class_names: The twenty classes of VOC, in VOC's order.
+        image_ids: Sorted (see `rsis.splits.voc`), including the images without objects.
 
     Args:
         root: Folder that the paths of the data set are relative to.
-        dataset: Where VOC and sbdataset are within it.
-        split: Which images.
-        on_missing: Told of each file of an image that is not there; by default it raises.
+        dataset: The folders of VOC and sbdataset.
+        split: The split.
+        on_missing: Called for each missing file of an image; the default raises.
 
     Raises:
         UserError: A folder or an image list is missing or faulty, the split has no image, or an image lacks
@@ -72,8 +72,8 @@ class VocReader:
     def __init__(self, root: Path, dataset: VocDataset, split: VocSplit, on_missing: OnMissing = refuse) -> None:
         images = split_images(root, dataset, split)
         self._voc = root / dataset.voc
-        self._sbdataset = root / (dataset.sbdataset or "")  # only used when the split takes images of it
-        # one listing of each folder: a look at each file takes minutes on a network disk
+        self._sbdataset = root / (dataset.sbdataset or "")  # only used when the split has images of sbdataset
+        # each folder is listed once: a check of each file would take minutes on a network disk
         masks = (self._voc / "SegmentationObject", self._voc / "SegmentationClass")
         stems = {folder: _stems(folder, ".png") for folder in masks}
         self._by_voc = images.in_voc | set().union(*stems.values()).intersection(images.ids)
@@ -92,13 +92,13 @@ class VocReader:
         self.image_ids: tuple[str, ...] = tuple(image_id for image_id in images.ids if image_id not in incomplete)
 
     def read(self, image_id: str) -> RawSample:
-        """Read one image and its objects, numbered in the order of their numbers in the annotation.
+        """Read one image; its objects are numbered in rising order of their numbers in the annotation.
 
-        `ignore_mask` is true where either PNG of VOC is void; an annotation of sbdataset has no void.
+        `ignore_mask` is true where one of VOC's two PNG files is void. Annotations of sbdataset have no void.
 
         Raises:
-            BadSampleError: A file is damaged, a PNG is no palette image, sizes differ, or an object has no
-                class, several, or one outside the class list.
+            BadSampleError: A file is damaged, a PNG is not a palette image, the sizes differ, no class has the
+                majority of an object's pixels, or a class is not in the class list.
         """
         picture_path, *annotation_paths = self._files(image_id)
         image = to_rgb(read_image(picture_path), picture_path)
@@ -121,7 +121,7 @@ class VocReader:
         )
 
     def _files(self, image_id: str) -> tuple[Path, ...]:
-        """Return the picture and the annotation of an image: VOC's objects and classes, or sbdataset's file."""
+        """Return the paths of an image: the picture, then VOC's objects and classes or sbdataset's file."""
         if image_id in self._by_voc:
             folders = {"JPEGImages": ".jpg", "SegmentationObject": ".png", "SegmentationClass": ".png"}
             return tuple(self._voc / folder / f"{image_id}{suffix}" for folder, suffix in folders.items())
@@ -129,7 +129,7 @@ class VocReader:
 
 
 def _stems(folder: Path, suffix: str) -> set[str]:
-    """Return the names of the folder's files of one kind, without the suffix."""
+    """Return the names of the folder's files with a suffix, without that suffix."""
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
@@ -157,15 +157,18 @@ def _check_size(annotation: np.ndarray, path: Path, image: np.ndarray) -> None:
 
 
 def _classes_of(objects: np.ndarray, classes: np.ndarray, path: Path) -> Iterator[int]:
-    """Yield the class of each object in rising order of their numbers: the one that most of its pixels have.
+    """Yield the class of each object, in rising order of the object numbers.
 
-    Void pixels do not count. An object more than half of another class or of none means that the two files do
-    not belong together; stray pixels do not.
+    An object has the class of the majority of its pixels; void pixels do not count. A few pixels of other classes are
+    accepted. Without a majority for a class 1..20, the two files do not belong together.
 
     Args:
-        objects: uint8 [H, W], object numbers.
-        classes: uint8 [H, W], classes of pixels.
-        path: The file of `classes`, for the errors.
+        objects: uint8 [H, W], object number of each pixel.
+        classes: uint8 [H, W], class of each pixel.
+        path: The file of `classes`, for the error messages.
+
+    Raises:
+        BadSampleError: An object has no such majority, or a class is unknown.
     """
     pairs = np.bincount(objects.ravel().astype(np.intp) * (VOID + 1) + classes.ravel(), minlength=(VOID + 1) ** 2)
     counts_of = pairs.reshape(VOID + 1, VOID + 1)  # pixels of each object number and class
@@ -178,7 +181,7 @@ def _classes_of(objects: np.ndarray, classes: np.ndarray, path: Path) -> Iterato
     for number in np.flatnonzero(counts_of.any(axis=1)):
         if number in (0, VOID):
             continue
-        counts = counts_of[number, :VOID]  # of each class, void aside
+        counts = counts_of[number, :VOID]  # pixels of each class, without void
         best = int(counts.argmax())
         if best == 0 or 2 * counts[best] <= counts.sum():
             text = " and ".join(map(str, np.flatnonzero(counts))) or "void alone"

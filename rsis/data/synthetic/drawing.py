@@ -1,8 +1,8 @@
-"""Drawing with polygons: the picture painted from figures, and the exact map of which one lies on top.
+"""Drawing with polygons: a picture painted from figures, and the exact instance map that belongs to it.
 
-Coordinates are (x, y), x right and y down. Those of a placed figure are pixels: pixel i covers i to i + 1. The
-corners of its outline are cut to whole pixels and both the map and the picture use those, so that the two
-cannot drift apart. Only the picture is antialiased.
+Coordinates are (x, y), x to the right and y down. Coordinates of a placed figure are in pixels: pixel i covers i to
+i + 1. The corners of an outline are rounded down to integers. Both the map and the picture use the rounded corners, so
+that they always agree. Only the picture is antialiased.
 """
 
 import colorsys
@@ -22,8 +22,8 @@ class Part:
     """A polygon of one colour.
 
     Attributes:
-        points: float [n, 2], its corners.
-        colour: Its colour before shading.
+        points: Corners (x, y), float [n, 2].
+        colour: Colour before shading.
     """
 
     points: np.ndarray
@@ -32,15 +32,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Figure:
-    """Something to draw: a silhouette and, cut off at its edge, the parts painted into it.
+    """An object to draw: a silhouette, and coloured parts that are clipped to it.
 
     Attributes:
-        outline: Polygons, float [n, 2]; the silhouette is their union.
-        base: Colour where no part is.
-        parts: Painted in this order.
-        light: By which fraction the brightness rises from left to right and from top to bottom.
-        grain: Relative strength of the blotches in its surface.
-        grain_size: How far apart they lie, in the unit of the points.
+        outline: Polygons, each float [n, 2]; the silhouette is their union.
+        base: Colour of the silhouette where no part is.
+        parts: Parts in the order of painting.
+        light: Relative increase of the brightness from left to right and from top to bottom.
+        grain: Relative strength of the noise of the surface.
+        grain_size: Distance between the noise values, in the unit of the points.
     """
 
     outline: tuple[np.ndarray, ...]
@@ -51,7 +51,7 @@ class Figure:
     grain_size: float = 0.05
 
     def placed(self, scale: tuple[float, float], at: tuple[float, float]) -> "Figure":
-        """Return the figure stretched by `scale` (a negative one mirrors it) and its origin moved to `at`."""
+        """Return the figure scaled by `scale` (x, y), where a negative factor mirrors it, and then moved by `at`."""
         stretch, shift = np.array(scale), np.array(at)
         return replace(
             self,
@@ -61,7 +61,7 @@ class Figure:
         )
 
     def box(self) -> tuple[int, int, int, int]:
-        """Return the left, top, right and bottom of its pixels, the latter two excluded."""
+        """Return the bounding box (left, top, right, bottom) in pixels; right and bottom are excluded."""
         points = np.floor(np.concatenate(self.outline)).astype(int)
         (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         return left, top, right + 1, bottom + 1
@@ -73,26 +73,26 @@ def polygon(corners: Corners) -> np.ndarray:
 
 
 def symmetric(right: Corners) -> np.ndarray:
-    """Return the polygon of which the corners are the right half, from top to bottom; x = 0 is the axis."""
+    """Return a polygon that is symmetric to x = 0; `right` has the corners of its right half, from top to bottom."""
     half = polygon(right)
     return np.concatenate((half, half[::-1] * (-1, 1)))
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> np.ndarray:
-    """Return the corners of an upright rectangle."""
+    """Return the corners of an axis-aligned rectangle."""
     return polygon([(left, top), (right, top), (right, bottom), (left, bottom)])
 
 
 def arc(
     centre: tuple[float, float], radii: tuple[float, float], start: float = 0.0, stop: float = 360.0, count: int = 20
 ) -> np.ndarray:
-    """Return `count` points of an ellipse from angle `start` to `stop`: degrees, 0 right, 90 down."""
+    """Return `count` points of an ellipse from angle `start` to `stop`, in degrees; 0 is right and 90 is down."""
     angles = np.radians(np.linspace(start, stop, count))
     return np.stack((centre[0] + radii[0] * np.cos(angles), centre[1] + radii[1] * np.sin(angles)), axis=1)
 
 
 def bar(start: tuple[float, float], stop: tuple[float, float], width: float) -> np.ndarray:
-    """Return a straight line of some width as a polygon."""
+    """Return a straight line of the given width as a polygon."""
     along = np.subtract(stop, start)
     across = np.array((-along[1], along[0])) * (width / 2 / max(math.hypot(*along), 1e-9))
     return np.stack((start + across, stop + across, stop - across, start - across))
@@ -101,7 +101,7 @@ def bar(start: tuple[float, float], stop: tuple[float, float], width: float) -> 
 def blob(
     rng: np.random.Generator, centre: tuple[float, float], radii: tuple[float, float], bumps: int, depth: float
 ) -> np.ndarray:
-    """Return an ellipse with a bumpy edge, as of a cloud, a fleece or the crown of a tree."""
+    """Return an ellipse with a bumpy edge, for a cloud, a fleece or the crown of a tree."""
     angles = np.linspace(0, 2 * math.pi, bumps * 5, endpoint=False)
     wave = np.abs(np.sin(angles * bumps / 2 + rng.uniform(0, math.pi)))
     reach = 1 - depth + depth * wave * rng.uniform(0.7, 1.0) + depth * 0.5 * np.sin(2 * angles + rng.uniform(0, 6))
@@ -109,24 +109,27 @@ def blob(
 
 
 def rgb(hue: float, saturation: float, value: float) -> Colour:
-    """Return the colour of a hue (turns, any number), a saturation and a value (both cut to 0..1)."""
+    """Return the colour of a hue (in turns, any number), a saturation and a value (both clipped to 0..1)."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(max(saturation, 0), 1), min(max(value, 0), 1))
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def darker(colour: Colour, factor: float) -> Colour:
-    """Return the colour at `factor` of its brightness; above 1 it is brighter."""
+    """Return the colour with its brightness multiplied by `factor`; a factor above 1 makes it brighter."""
     red, green, blue = (min(round(channel * factor), 255) for channel in colour)
     return red, green, blue
 
 
 def number_map(outlines: Iterable[Sequence[np.ndarray]], size: tuple[int, int], scale: float = 1.0) -> np.ndarray:
-    """Return uint8 [H, W], the number 1, 2, ... of the last outline over each pixel; 0 where there is none.
+    """Draw outlines in order into an instance map.
 
     Args:
-        outlines: At most 255 of them, each the polygons whose union is filled.
+        outlines: At most 255 outlines; each is a list of polygons whose union is filled.
         size: (H, W) of the map.
         scale: Pixels of the map per pixel of the outlines.
+
+    Returns:
+        uint8 [H, W], at each pixel the number 1, 2, ... of the last outline that covers it, 0 = none.
     """
     image = Image.new("L", (size[1], size[0]))
     draw = ImageDraw.Draw(image)
@@ -137,7 +140,7 @@ def number_map(outlines: Iterable[Sequence[np.ndarray]], size: tuple[int, int], 
 
 
 def widen(mask: Image.Image, radius: int) -> Image.Image:
-    """Return a mask of 0 and 255 with 255 wherever one lies within `radius` pixels in each direction."""
+    """Dilate a mask of values 0 and 255 by a square that reaches `radius` pixels in each direction."""
     if radius == 0:
         return mask
     spread = mask.filter(ImageFilter.BoxBlur(radius))  # many times faster than a maximum filter
@@ -145,12 +148,12 @@ def widen(mask: Image.Image, radius: int) -> Image.Image:
 
 
 def samples_per_pixel(size: tuple[int, int]) -> int:
-    """Return along how many samples a pixel's side is averaged: few where they cost much and show little."""
+    """Return the number of samples along each side of a pixel: 1 in large images, where more would cost much time."""
     return 3 if max(size) <= 640 else 1
 
 
 def paint(canvas: Image.Image, figure: Figure, rng: np.random.Generator, fine: int) -> None:
-    """Paint a placed figure onto an RGB image, its edges smoothed by `fine` x `fine` samples per pixel."""
+    """Paint a placed figure onto an RGB image, antialiased with `fine` x `fine` samples per pixel."""
     left, top, right, bottom = figure.box()
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, canvas.width), min(bottom, canvas.height)
     if left >= right or top >= bottom:
@@ -166,7 +169,7 @@ def paint(canvas: Image.Image, figure: Figure, rng: np.random.Generator, fine: i
         centres = (np.floor(points) - corner) * fine + fine // 2
         corners = centres.astype(int).ravel().tolist()
         draw.polygon(corners, fill=255)
-        if fine > 1:  # the map counts a pixel that an edge passes through as covered; widen by half a pixel to match
+        if fine > 1:  # the map covers each pixel that an edge touches; widen the mask by half a pixel to match it
             draw.line([*corners, *corners[:2]], fill=255, width=fine)
     if fine > 1:
         mask, tile = mask.reduce(fine), tile.reduce(fine)
@@ -183,7 +186,7 @@ def shadow(canvas: Image.Image, at: tuple[float, float], radii: tuple[float, flo
 
 
 def gradient(size: tuple[int, int], colours: Sequence[Colour]) -> Image.Image:
-    """Return an RGB image [H, W] that goes through the colours from top to bottom."""
+    """Return an RGB image of `size` (H, W) with a vertical gradient through the colours, the first at the top."""
     column = Image.fromarray(np.array(colours, np.uint8)[:, None])
     return column.resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
@@ -194,12 +197,15 @@ def noise(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def expose(canvas: Image.Image, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Return the picture a camera takes, uint8 [H, W, 3]: uneven light, a cast of colour, noise of the sensor.
+    """Simulate a camera's picture of a painted scene: uneven light, a colour cast, sensor noise.
 
     Args:
-        canvas: The scene, RGB.
-        rng: Where the randomness comes from.
+        canvas: The painted scene, RGB.
+        rng: Random number generator.
         strength: Standard deviation of the noise, in grey values.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
     """
     y, x = np.mgrid[-1:1:12j, -1:1:12j]
     right, down = rng.normal(0, 0.04, 2)
@@ -213,7 +219,7 @@ def expose(canvas: Image.Image, rng: np.random.Generator, strength: float) -> np
 
 
 def _shade(figure: Figure, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Return how much of its colour a figure keeps at each pixel, RGB of `size` (W, H)."""
+    """Return the brightness factor at each pixel of a figure, an RGB image of `size` (W, H); 255 = 1."""
     rows, columns = (min(max(round(n / max(figure.grain_size, 1)), 3), 96) for n in (size[1], size[0]))
     y, x = np.linspace(-0.5, 0.5, rows)[:, None], np.linspace(-0.5, 0.5, columns)[None]
     tone = 0.91 + figure.light[0] * x + figure.light[1] * y + figure.grain * noise(rng, (rows, columns))

@@ -1,1 +1,1 @@
-"""The scorers, one for each benchmark."""
+"""The scorers; one file for each benchmark."""

@@ -1,14 +1,14 @@
 """The scorer of Cityscapes: the instance evaluation of the official package, run in this process.
 
-The package's own functions assign predictions to objects, compute precision and recall and average them.
-Its stock way into them reads a file per mask, compares each with each object pixel by pixel, keeps the
-ground truth of the first data set it ever saw inside the installed package, writes `matches.json` into the
-working directory, and stops on current numpy. So the overlaps that these functions start from are counted
-by `match_image`, in one pass per mask, and handed over in the package's own form. Nothing is written.
+The package's own functions match predictions with objects, compute precision and recall, and average them. The
+package's entry point to these functions is not used. It reads one file per mask, compares each mask with each object
+pixel by pixel, caches the ground truth of the first data set in the installed package, writes `matches.json` to the
+working directory, and fails with current numpy. Instead `match_image` counts the overlaps in one pass per mask, and
+passes them to these functions in the package's own form. Nothing is written.
 
-In short: AP is the mean over IoU .50:.05:.95 and over the classes that occur. Of several predictions that
-overlap an object enough one counts as found, the others are false. A prediction that matches no object is
-not held false when it lies mostly in void, groups, or objects under 100 pixels.
+Summary of the metric: AP is the mean over IoU .50:.05:.95 and over the classes that occur. When two or more
+predictions overlap an object enough, one is a true positive and the others are false positives. A prediction that
+matches no object is not a false positive when it lies mostly in void, in groups, or in objects under 100 pixels.
 """
 
 import warnings
@@ -31,30 +31,30 @@ from rsis.machine.pool import map_in_processes
 from rsis.prediction_file import ImagePrediction, PredictionFile
 
 _METRICS = {"cityscapes/AP": "Ap", "cityscapes/AP50": "Ap50%"}
-_FEWEST = 8  # images for which a process works as long as it takes to start
+_FEWEST = 8  # images whose work takes as long as the start of a process
 _DISTANCE_METRICS = {"cityscapes/AP100m": "Ap100m", "cityscapes/AP50m": "Ap50m"}
 
 
 def score_cityscapes(
     predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection, workers: int | None = None
 ) -> ScorerResult:
-    """Score a prediction file; overlapping masks stay as they were predicted.
+    """Score a prediction file; overlapping masks are not changed.
 
-    Distances are measured as the median over an object's pixels that have a disparity; an object where fewer
-    than half the pixels have one belongs to no distance. The thresholds are the official ones, the
-    measuring is ours: the package has none.
+    The distance of an object is the median over its pixels that have a disparity. An object with a disparity at fewer
+    than half of its pixels is in no distance range. The thresholds are the official ones; the measurement is this
+    module's, since the package has none.
 
     Args:
-        predictions: At least one image.
-        truth: Of Cityscapes; has all the images of `predictions`, in the same sizes, and all its class names.
-        rules: Whether a mask counts for every class or for its best one.
-        workers: Processes to compare masks in; None for as many as pay, 1 for this process alone. The
-            result does not depend on it.
+        predictions: Predictions for at least one image.
+        truth: Ground truth of Cityscapes, with all images of `predictions` in the same sizes, and all its class names.
+        rules: `classes` decides whether a mask counts for each class or for its most probable one.
+        workers: Number of processes that compare masks; None chooses it (see `map_in_processes`), 1 uses this process
+            alone. The result does not depend on it.
 
     Returns:
-        Metrics, overall and per class: cityscapes/AP, cityscapes/AP50 (IoU .50 alone), and where disparities
-        are there cityscapes/AP100m and cityscapes/AP50m (AP of objects up to that many metres away). A figure
-        without any object to find is left out of the metrics and is NaN in a class's row.
+        Metrics, overall and per class: cityscapes/AP, cityscapes/AP50 (IoU .50 only), and if there are disparities
+        cityscapes/AP100m and cityscapes/AP50m (AP of objects up to that distance in metres). A metric without any
+        object is left out of the metrics and is NaN in a class's row.
 
     Raises:
         UserError: `truth` is of another format, a class is not one of Cityscapes, an annotation cannot be
@@ -66,8 +66,8 @@ def score_cityscapes(
             "take it out of the run's scorers in params.yaml"
         )
     task = _Task(truth, label_ids(predictions.class_names), rules)
-    found = map_in_processes(task, predictions.images, workers, fewest=_FEWEST)
-    matches = dict(zip((image.image_id for image in predictions.images), found, strict=True))
+    results = map_in_processes(task, predictions.images, workers, fewest=_FEWEST)
+    matches = dict(zip((image.image_id for image in predictions.images), results, strict=True))
     return _result(matches, predictions, truth)
 
 
@@ -75,7 +75,7 @@ def label_ids(class_names: tuple[str, ...]) -> tuple[int, ...]:
     """Return the Cityscapes label id of each class.
 
     Raises:
-        UserError: A class is not one of the eight that are evaluated.
+        UserError: A class is not one of the eight evaluated ones.
     """
     for name in class_names:
         if name not in LABEL_IDS:
@@ -86,7 +86,7 @@ def label_ids(class_names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _arguments(with_distances: bool) -> Any:
-    """Return a copy of the package's settings, its own left as they are."""
+    """Return a changed copy of the package's settings; the original settings stay."""
     arguments = copy(official.args)
     arguments.quiet, arguments.distanceAvailable = True, with_distances
     official.setInstanceLabels(arguments)
@@ -94,11 +94,11 @@ def _arguments(with_distances: bool) -> Any:
 
 
 def _result(matches: dict[str, Matches], predictions: PredictionFile, truth: CityscapesTruth) -> ScorerResult:
-    """Let the package average over the matches of all images, and name its figures as ours."""
+    """Compute the package's averages over the matches of all images, and rename its metrics."""
     arguments = _arguments(truth.has_distances)
     precision = _precisions(matches, arguments)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a mean over no class is NaN, as it should be
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean over no class is NaN, as intended
         averages = official.computeAverages(precision, arguments)
         curve = pd.DataFrame({"iou": np.round(arguments.overlaps, 2), "ap": np.nanmean(precision[0], axis=0)})
     columns = _METRICS | (_DISTANCE_METRICS if truth.has_distances else {})
@@ -118,10 +118,10 @@ def _result(matches: dict[str, Matches], predictions: PredictionFile, truth: Cit
 
 
 def _precisions(matches: dict[str, Matches], arguments: Any) -> np.ndarray:
-    """Return float [distance, class, overlap], the package's AP of each; NaN where there is no object.
+    """Return the package's AP, float [distance range, class, IoU threshold]; NaN where there is no object.
 
-    The package fails where a class has objects of which none is found and predictions that are all forgiven:
-    its curve has no point. It is asked for one value at a time, so that these get the 0 that they are worth.
+    The package raises IndexError for a class whose objects are all missed and whose predictions are all ignored, since
+    the precision-recall curve has no point. So each value is computed separately, and such a value is 0.
     """
     limits = list(zip(arguments.minRegionSizes, arguments.distanceThs, arguments.distanceConfs, strict=True))
     limits = limits if arguments.distanceAvailable else limits[:1]
@@ -138,7 +138,7 @@ def _precisions(matches: dict[str, Matches], arguments: Any) -> np.ndarray:
 
 
 class _Task:
-    """How to match one image; sent once to every worker process."""
+    """Function that matches the predictions of one image; it is sent once to each worker process."""
 
     def __init__(self, truth: CityscapesTruth, labels_of: tuple[int, ...], rules: ScoreSection) -> None:
         self._truth, self._labels_of, self._rules = truth, labels_of, rules

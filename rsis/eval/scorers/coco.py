@@ -1,7 +1,7 @@
-"""The scorer of COCO: average precision and recall of masks, by pycocotools.
+"""The scorer of COCO: average precision and recall of masks, computed by pycocotools.
 
-It runs in this process, prints nothing and writes no file. Images, objects and classes get fresh integer
-ids: those of an annotation file may be text, and an object with id 0 would count as never matched.
+It runs in this process, prints nothing and writes no file. Images, objects and classes get new integer
+ids: ids of an annotation file may be text, and pycocotools treats an object with id 0 as unmatched.
 """
 
 import contextlib
@@ -25,19 +25,19 @@ from rsis.prediction_file import PredictionFile
 def score_coco(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
     """Score a prediction file.
 
-    Overlapping masks stay as they were predicted. Crowd regions are ignored the way pycocotools does it:
-    a detection inside one is no false positive.
+    Overlapping masks are not changed. Crowd regions are ignored as in pycocotools: a detection inside of a crowd
+    region is not a false positive.
 
     Args:
-        predictions: At least one image.
-        truth: Has all the images of `predictions`, in the same sizes, and all its class names.
-        rules: Whether a mask counts for every class or for its best one.
+        predictions: Predictions for at least one image.
+        truth: Ground truth with all images of `predictions` in the same sizes, and all its class names.
+        rules: `classes` decides whether a mask counts for each class or for its most probable one.
 
     Returns:
         Metrics, overall and per class: coco/AP (mean over IoU .50:.05:.95), coco/AP50, coco/AP75,
         coco/AP_small (objects under 32^2 pixels), coco/AP_medium, coco/AP_large (over 96^2), and coco/AR1,
-        coco/AR10, coco/AR100, mean recall with at most that many detections per image. A figure without
-        any object to find is left out of the metrics and is NaN in a class's row.
+        coco/AR10, coco/AR100 (mean recall with at most that many detections per image). A metric without
+        any object is left out of the metrics and is NaN in a class's row.
     """
     evaluation = _evaluate(predictions, truth, rules)
     precision, recall = evaluation["precision"], evaluation["recall"]
@@ -57,7 +57,10 @@ def score_coco(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSect
 
 
 def _evaluate(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> dict[str, Any]:
-    """Run pycocotools; return its precision [IoU, recall, class, area, limit] and recall, -1 = undefined."""
+    """Run pycocotools; return its precision [IoU, recall, class, area, limit] and its recall [IoU, class, area, limit].
+
+    A value of -1 is undefined; "limit" is the maximum number of detections per image.
+    """
     images: list[dict[str, Any]] = []
     targets: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
@@ -89,7 +92,7 @@ def _index(images: list[dict[str, Any]], categories: list[dict[str, Any]], annot
 
 
 def _figures(precision: np.ndarray, recall: np.ndarray) -> dict[str, float]:
-    """Average what `_evaluate` returns over the settings each figure names; NaN where none is defined."""
+    """Return the metrics, each a mean over the defined values of its settings; NaN if there are none."""
     return {
         "coco/AP": _mean(precision[..., 0, 2]),
         "coco/AP50": _mean(precision[0, ..., 0, 2]),

@@ -1,21 +1,23 @@
-"""The scorer of the CVPPP leaf segmentation challenge, from its published definition.
+"""The scorer of the CVPPP leaf segmentation challenge, implemented from its published definition.
 
-Over two label maps of one size:
+The metrics of two instance maps of the same size, a prediction and a target:
 
     Dice(x, y)   = 2 |x and y| / (|x| + |y|)
-    BD(a, b)     = mean over the labels of a of the best Dice with any label of b
+    BD(a, b)     = mean over the labels of a of the highest Dice with any label of b
     SBD          = min(BD(pred, target), BD(target, pred))
     FgBgDice     = Dice of the unions of all labels
     DiC          = number of labels of pred - number of labels of target
 
-The organisers' conventions hold for the functions on two label maps: the lowest label present is
-background and counts for nothing; the number of labels is the largest minus the lowest, so a label that
-is skipped counts and its best Dice is 0; BD of a map with a single value is 0, and so is the FgBgDice of
-two such maps: an image rightly left empty scores 0, not 1.
+The functions on two maps follow the organisers' conventions:
 
-The first of these conventions loses an object where a map has no background pixel, the second invents
-objects where labels have gaps. So `score_cvppp` renumbers both maps 1..N, and appends one pixel to them
-that is background in both. It is in no object and so changes no figure of a map that has background.
+- The lowest label that occurs is background and is not counted.
+- The number of labels is the largest label minus the lowest. So a skipped label counts, and its best Dice is 0.
+- BD of a map with a single value is 0, and so is the FgBgDice of two such maps. So an empty prediction for an image
+  without objects scores 0, not 1.
+
+The first convention loses an object where a map has no background pixel; the second adds objects where labels have
+gaps. So `score_cvppp` renumbers both maps 1..N and appends to each a pixel that is background in both. This pixel is in
+no object, so it does not change the metrics of maps that have background.
 """
 
 from dataclasses import asdict, dataclass
@@ -35,13 +37,13 @@ from rsis.prediction_file import ImagePrediction, PredictionFile
 
 @dataclass(frozen=True)
 class PairScore:
-    """Figures of one predicted label map against one target.
+    """Metrics of one predicted instance map against one target.
 
     Attributes:
         sbd: Symmetric best Dice, 0..1.
         fg_bg_dice: Dice of the foregrounds, 0..1.
-        dic: Difference in count, predicted - target.
-        abs_dic: Its absolute value.
+        dic: Difference in count (DiC): number of predicted objects - number of target objects.
+        abs_dic: Absolute value of `dic`.
     """
 
     sbd: float
@@ -52,13 +54,13 @@ class PairScore:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Sufficient statistics of two label maps a and b: all figures follow from them.
+    """Sufficient statistics of two instance maps a and b, from which all metrics are computed.
 
     Attributes:
-        counts: int64 [A, B], pixels that have the i-th smallest label of a and the j-th smallest of b;
+        counts: int64 [A, B], number of pixels with the i-th smallest label of a and the j-th smallest label of b;
             row 0 and column 0 are background.
-        num_a: Largest minus lowest label of a, its number of objects.
-        num_b: The same of b.
+        num_a: Number of objects of a, its largest minus its lowest label.
+        num_b: Number of objects of b.
     """
 
     counts: np.ndarray
@@ -67,15 +69,15 @@ class Overlap:
 
     @property
     def swapped(self) -> "Overlap":
-        """The overlap of b and a."""
+        """The same statistics with a and b exchanged."""
         return Overlap(self.counts.T, self.num_b, self.num_a)
 
 
 def overlap_of(a: np.ndarray, b: np.ndarray) -> Overlap:
-    """Count the pixels of each pair of labels of two integer maps of one shape.
+    """Count the pixels of each pair of labels of two instance maps, integer, of the same shape.
 
     Raises:
-        ValueError: The shapes differ, or there is no pixel.
+        ValueError: The shapes differ, or the maps have no pixel.
     """
     if a.shape != b.shape or a.size == 0:
         raise ValueError(f"label maps of shapes {a.shape} and {b.shape}; expected one shape with at least a pixel")
@@ -87,14 +89,14 @@ def overlap_of(a: np.ndarray, b: np.ndarray) -> Overlap:
 
 
 def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
-    """Score one integer label map against another by the organisers' conventions.
+    """Score a predicted instance map against a target by the organisers' conventions.
 
     Args:
-        pred: Predicted labels, any shape; the lowest label present is background.
-        target: True labels, of the same shape.
+        pred: Predicted labels, integer, any shape; the lowest label that occurs is background.
+        target: True labels, integer, of the same shape.
 
     Raises:
-        ValueError: The shapes differ, or there is no pixel.
+        ValueError: The shapes differ, or the maps have no pixel.
     """
     overlap = overlap_of(pred, target)
     dic = overlap.num_a - overlap.num_b
@@ -103,19 +105,20 @@ def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
 
 
 def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    """Score every image of a prediction file; classes and scores of the objects play no part.
+    """Score each image of a prediction file; the classes of the objects are ignored.
 
-    Masks become a label map; pixels that the ground truth ignores are background in it. The metrics are
-    means over images, each with its
-    standard deviation over these images (divided by their number).
+    The predicted masks of an image are merged into one instance map, in which the pixels that the ground truth ignores
+    are background. This map is scored against the true one. The metrics of the file are the means over its images and
+    the population standard deviations over its images (ddof = 0).
 
     Args:
-        predictions: At least one image.
-        truth: Has all the images of `predictions`, in the same sizes.
-        rules: Which object keeps a contested pixel: the one predicted first, or the most probable one.
+        predictions: Predictions for at least one image.
+        truth: Ground truth with all images of `predictions` in the same sizes.
+        rules: `overlap` decides which object a pixel of two or more masks belongs to (see `instance_map_of`).
 
     Returns:
-        Metrics cvppp/{sbd, fg_bg_dice, dic, abs_dic}, each also with "_std"; the same four per image.
+        Metrics cvppp/{sbd, fg_bg_dice, dic, abs_dic}, the means, and the same names with "_std", the standard
+        deviations; per image the four metrics without "_std".
     """
     rows = []
     for image, score in zip(predictions.images, map_in_processes(_Task(truth, rules), predictions.images), strict=True):
@@ -130,7 +133,7 @@ def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSec
 
 
 class _Task:
-    """How to score one image; sent once to every process."""
+    """Function that scores one image; it is sent once to each process."""
 
     def __init__(self, truth: GroundTruth, rules: ScoreSection) -> None:
         self._truth, self._rules = truth, rules
@@ -145,7 +148,7 @@ def _with_background(instance_map: np.ndarray) -> np.ndarray:
 
 
 def best_dice(overlap: Overlap) -> float:
-    """Return BD(a, b), 0..1: how well b covers the objects of a."""
+    """Return the best Dice BD(a, b), 0..1: how well b covers the objects of a."""
     if overlap.num_a == 0 or overlap.num_b == 0:
         return 0.0
     sizes = overlap.counts.sum(axis=1)[1:, None] + overlap.counts.sum(axis=0)[None, 1:]

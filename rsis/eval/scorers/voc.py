@@ -1,14 +1,14 @@
-"""The scorer of Pascal VOC: AP^r, average precision of masks at fixed overlaps, and class-agnostic recall.
+"""The scorer of Pascal VOC: AP^r, the average precision of masks at fixed IoU thresholds, and class-agnostic recall.
 
 AP^r (Hariharan et al. 2014) is VOC's average precision with masks in place of boxes. The detections of one
-class, of all images together, are taken by falling score. Each is compared with the object of its class and
-image that it overlaps most: a true positive when their IoU reaches the threshold and no earlier detection
-has that object, a false positive otherwise. AP is the area under precision over recall, with the precision
-made non-increasing first (VOC 2010 and later); the figure of a data set is the mean over its classes that
-have objects.
+class in all images are sorted by falling score. Each is compared with the object of its class and image with which it
+has the highest IoU. It is a true positive if this IoU reaches the threshold and no earlier detection has matched the
+object, and a false positive otherwise. AP is the area under the precision-recall curve, after the precision is made
+non-increasing (VOC 2010 and later). The AP^r of a data set is the mean over its classes that have objects.
 
-Recall (paper, table 4) asks how many of all objects, of whatever class, some proposal overlaps enough. The
-proposals of an image are its masks, each once, and of more than allowed those of highest objectness count.
+Recall (paper, table 4) is the fraction of all objects, of any class, for which a proposal reaches the IoU threshold.
+The proposals of an image are its masks, each counted once; if there are more than allowed, those with the highest
+objectness are used.
 """
 
 from importlib.metadata import version
@@ -31,17 +31,17 @@ PROPOSALS = (10, 50)
 def score_voc(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
     """Score a prediction file.
 
-    Objects that the truth marks as crowd are no objects here: VOC has none.
+    Crowd regions of the ground truth are not used, since VOC has none.
 
     Args:
-        predictions: At least one image.
-        truth: Has all the images of `predictions`, in the same sizes, and all its class names.
-        rules: Whether a mask counts for every class or for its best one.
+        predictions: Predictions for at least one image.
+        truth: Ground truth with all images of `predictions` in the same sizes, and all its class names.
+        rules: `classes` decides whether a mask counts for each class or for its most probable one.
 
     Returns:
-        Metrics voc/APr50 .. voc/APr90 and their mean voc/APr, overall and per class (NaN for a class without
-        objects); voc/AR10_iou50, voc/AR10_iou70, voc/AR10_iou85 and the same with AR50, recall with at most
-        10 or 50 proposals per image. All are 0..1.
+        Metrics voc/APr50 .. voc/APr90 (AP^r at IoU .5 .. .9) and their mean voc/APr, overall and per class (NaN for a
+        class without objects); overall also voc/AR10_iou50, voc/AR10_iou70, voc/AR10_iou85, the recall at these IoU
+        thresholds with at most 10 proposals per image, and the same with AR50 for 50 proposals. All are 0..1.
     """
     targets = {
         image.image_id: [item for item in truth.annotations(image.image_id) if not item.iscrowd]
@@ -70,16 +70,16 @@ def score_voc(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSecti
 
 
 def average_precision(is_true: np.ndarray, num_objects: int) -> float:
-    """Return the area under the precision-recall curve, its precision made non-increasing.
+    """Return the area under the precision-recall curve, after the precision is made non-increasing.
 
     Args:
-        is_true: bool [D], whether each detection is a true positive, by falling score.
-        num_objects: True objects, at least one.
+        is_true: bool [D], whether each detection is a true positive, in falling order of the scores.
+        num_objects: Number of true objects, at least one.
     """
     hits = np.cumsum(is_true)
     precision = hits / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    # recall rises by one object at each true positive and stays elsewhere
+    # recall rises by 1 / num_objects at each true positive, and only there
     return float(envelope[is_true].sum() / num_objects)
 
 
@@ -91,16 +91,16 @@ def _class_precisions(
     if num_objects == 0:
         return [float("nan")] * len(OVERLAPS)
     scores: list[float] = []
-    best: list[float] = []  # with the object overlapped most
-    objects: list[int] = []  # number of that object among all of the class
+    best: list[float] = []  # highest IoU of each detection with an object
+    objects: list[int] = []  # number of that object among all objects of the class
     first = 0
     for image in predictions.images:
         rles = targets[image.image_id]
-        found = [item for item in detections_of(image, rules.classes) if item.class_id == class_id]
-        iou = overlaps([item.rle for item in found], rles)  # [D, N]
-        scores += [item.score for item in found]
+        detections = [item for item in detections_of(image, rules.classes) if item.class_id == class_id]
+        iou = overlaps([item.rle for item in detections], rles)  # [D, N]
+        scores += [item.score for item in detections]
         best += iou.max(axis=1, initial=0.0).tolist()
-        objects += (first + iou.argmax(axis=1)).tolist() if rles else [-1] * len(found)
+        objects += (first + iou.argmax(axis=1)).tolist() if rles else [-1] * len(detections)
         first += len(rles)
     order = np.argsort(-np.array(scores), kind="stable")
     overlap, target = np.array(best)[order], np.array(objects, np.int64)[order]
@@ -108,7 +108,7 @@ def _class_precisions(
 
 
 def _first_hits(enough: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mark the detections that overlap enough and are the first to do so with their object."""
+    """Return bool [D], true for each detection that is the first one to overlap its object enough."""
     is_true = np.zeros(len(enough), bool)
     hits = np.flatnonzero(enough)
     is_true[hits[np.unique(target[hits], return_index=True)[1]]] = True
@@ -129,7 +129,7 @@ def _recalls(predictions: PredictionFile, targets: dict[str, list[RLE]]) -> dict
 
 
 def _covered(image: ImagePrediction, targets: dict[str, list[RLE]], limit: int) -> np.ndarray:
-    """Return float [N], the best IoU of each object of an image with one of its `limit` first proposals."""
+    """Return float [N], the highest IoU of each object of an image with one of its best `limit` proposals."""
     ranked = sorted(image.instances, key=lambda item: -item.objectness)[:limit]
     covered: np.ndarray = overlaps([item.rle for item in ranked], targets[image.image_id]).max(axis=0, initial=0.0)
     return covered

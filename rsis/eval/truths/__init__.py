@@ -1,1 +1,1 @@
-"""Ground truth of a split, read from the benchmark's raw annotations; one file for each format."""
+"""The ground truth of a split, read from raw annotations; one file for each format."""

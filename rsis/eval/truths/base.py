@@ -1,7 +1,7 @@
-"""The truth of a split, read from the benchmark's raw annotations.
+"""The interface of the ground truth of a split, which is read from raw annotations.
 
-This reading shares nothing with the preparation of the training data: a fault there must show up as a bad
-score and not cancel out.
+The classes here do not use the readers of the training data: a bug in a reader must show as a bad score, and must not
+cancel out.
 """
 
 from abc import ABC, abstractmethod
@@ -20,10 +20,10 @@ class TrueObject:
     """One annotated object.
 
     Attributes:
-        rle: Its mask.
-        class_id: 1..K-1.
-        area: Pixels, as the annotation says where it does (COCO sorts objects into sizes by it).
-        iscrowd: It stands for a group: found or not, it counts for nothing.
+        rle: Mask at the image's original size.
+        class_id: Class, 1..K-1.
+        area: Area in pixels, from the annotation if it has one; it decides the size range in COCO's metrics.
+        iscrowd: Whether this is a crowd region, an annotated group of objects, which is ignored in all scores.
     """
 
     rle: RLE
@@ -33,7 +33,7 @@ class TrueObject:
 
 
 class GroundTruth(ABC):
-    """The annotated images of a split; each is read when it is asked for.
+    """The annotated images of a split; an image is read when one of the methods is called for it.
 
     Attributes:
         image_ids: Unique names, in the order of the split.
@@ -46,7 +46,7 @@ class GroundTruth(ABC):
 
     @abstractmethod
     def image_path(self, image_id: str) -> Path:
-        """Return where the picture itself is."""
+        """Return the path of the picture."""
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) of the annotation."""
@@ -55,26 +55,27 @@ class GroundTruth(ABC):
 
     @abstractmethod
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], 0 = background, the other labels as annotated, perhaps with gaps."""
+        """Return int32 [H, W], 0 = background, objects numbered as annotated, perhaps with gaps."""
 
     def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return bool [H, W], true where the annotation says nothing; nowhere, if the format has no such pixels."""
+        """Return bool [H, W], true on pixels without annotation; all false if the format has no such pixels."""
         return np.zeros(self.size(image_id), bool)
 
     @abstractmethod
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects, crowd regions too, as pycocotools needs them; masks may overlap."""
+        """Return the objects and the crowd regions; their masks may overlap."""
 
 
 class CachedTruth(GroundTruth):
-    """A truth whose objects were read once, by several processes, and are kept: as run lengths they are small.
+    """A ground truth that keeps the sizes and objects of images in memory, where run-length encodings are small.
 
-    All scorers and tables ask for them, and each time whole annotations would be decoded.
+    They are read once, in worker processes. Without this class each scorer and each table would decode all annotations
+    again.
 
     Args:
-        source: Gives everything but the objects, image by image.
-        image_ids: The images whose objects are read.
-        workers: Processes; None for as many as pay. The objects do not depend on it.
+        source: The ground truth to read from; it also provides everything else.
+        image_ids: The images whose sizes and objects are read.
+        workers: Number of processes; None chooses it (see `map_in_processes`). The objects do not depend on it.
 
     Raises:
         UserError: An annotation is missing or malformed.
@@ -83,32 +84,32 @@ class CachedTruth(GroundTruth):
     def __init__(self, source: GroundTruth, image_ids: Sequence[str], workers: int | None = None) -> None:
         super().__init__(source.image_ids, source.class_names)
         self._source = source
-        facts = map_in_processes(_ReadImage(source), image_ids, workers)
-        self._facts = dict(zip(image_ids, facts, strict=True))
+        read = map_in_processes(_ReadImage(source), image_ids, workers)
+        self._cache = dict(zip(image_ids, read, strict=True))
 
     def image_path(self, image_id: str) -> Path:
-        """Return what the source does."""
+        """Return the source's path of the picture."""
         return self._source.image_path(image_id)
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) as it was read."""
-        return self._facts[image_id][0]
+        """Return (H, W) from the cache."""
+        return self._cache[image_id][0]
 
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return what the source does."""
+        """Return the source's instance map, which is not cached."""
         return self._source.instance_map(image_id)
 
     def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return what the source does."""
+        """Return the source's ignore mask, which is not cached."""
         return self._source.ignore_mask(image_id)
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects as they were read."""
-        return self._facts[image_id][1]
+        """Return the objects and the crowd regions from the cache."""
+        return self._cache[image_id][1]
 
 
 class _ReadImage:
-    """What is read of one image; sent once to every process."""
+    """Function that reads the size and the objects of one image; it is sent once to each process."""
 
     def __init__(self, source: GroundTruth) -> None:
         self._source = source

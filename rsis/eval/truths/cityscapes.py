@@ -1,8 +1,8 @@
-"""The truth of Cityscapes, from its `gtFine` tree; pictures are not needed.
+"""The ground truth of Cityscapes, from its `gtFine` tree; the pictures are not needed.
 
-`gtFine/<split>/<city>/<image_id>_gtFine_instanceIds.png` has one number a pixel: a label id of the official
-table, or 1000 times a label id plus a counter, one for each object. Where `disparity` and `camera` stand
-beside `gtFine`, the distance of each pixel is known too.
+`gtFine/<split>/<city>/<image_id>_gtFine_instanceIds.png` has one instance id per pixel: a label id of the official
+table, or for an object 1000 times the label id plus a counter. When `disparity` and `camera` are beside `gtFine`,
+pixels also have a distance from the camera.
 """
 
 from pathlib import Path
@@ -18,14 +18,14 @@ from rsis.files.atomic import read_json
 from rsis.masks import encode_labels
 
 LABEL_IDS: dict[str, int] = {item.name: item.id for item in labels if item.hasInstances and not item.ignoreInEval}
-"""Label id of each class that is evaluated, in the order of the classes."""
+"""Label id by name of each evaluated class, in the order of the class ids."""
 
 _SUFFIX = "_gtFine_instanceIds.png"
 _RESTORE = "restore it from the original data, or take the image out of the folder"
 
 
 def _table(chosen: list[int]) -> np.ndarray:
-    """Return bool [34000], true at these numbers."""
+    """Return bool [34000], true at the given instance ids."""
     table = np.zeros(34000, bool)
     table[chosen] = True
     return table
@@ -44,10 +44,17 @@ _KNOWN = _OBJECTS | _VOID | _table([item.id for item in labels if item.id >= 0])
 
 
 class CityscapesTruth(GroundTruth):
-    """A split of Cityscapes; images are named "<city>_<sequence>_<frame>" and sorted by name.
+    """A split of Cityscapes; an image id is "<city>_<sequence>_<frame>", and images are sorted by it.
 
     Attributes:
-        has_distances: Whether `disparity` and `camera` are there for this split.
+        has_distances: Whether the split has folders in `disparity` and `camera`.
+
+    Args:
+        root: Folder that contains gtFine.
+        split: The split's folder.
+
+    Raises:
+        UserError: The folder has no annotation, or two of one image.
     """
 
     def __init__(self, root: Path, split: CityscapesSplit) -> None:
@@ -68,14 +75,14 @@ class CityscapesTruth(GroundTruth):
         return self._path("leftImg8bit", image_id, "_leftImg8bit.png")
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) as the header of the annotation says."""
+        """Return (H, W) from the header of the annotation file."""
         return size_of(self._path("gtFine", image_id, _SUFFIX), _RESTORE)
 
     def instance_ids(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], the annotation's numbers as they stand in the file.
+        """Return int32 [H, W], the instance ids as stored in the file.
 
         Raises:
-            UserError: The file is damaged, is not 16-bit grey, or has a number that no label allows.
+            UserError: The file is damaged, is not 16-bit grey, or has an instance id that no label allows.
         """
         path = self._path("gtFine", image_id, _SUFFIX)
         image = read_image(path, _RESTORE)
@@ -84,45 +91,48 @@ class CityscapesTruth(GroundTruth):
             raise UserError(f"{path}: has pixels of mode {image.mode}; expected 16-bit grey{loss}; {_RESTORE}")
         ids = np.asarray(image).astype(np.int32)
         if ids.min() < 0 or ids.max() >= len(_KNOWN) or not _KNOWN[ids].all():
-            strange = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
-            raise UserError(f"{path}: has the number {strange}; expected those of the table of labels; {_RESTORE}")
+            unknown = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
+            raise UserError(f"{path}: has the number {unknown}; expected those of the table of labels; {_RESTORE}")
         return ids
 
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], the numbers of the objects of the eight classes; 0 elsewhere."""
+        """Return int32 [H, W], the instance ids of the objects of the eight classes; 0 elsewhere."""
         ids = self.instance_ids(image_id)
         return np.where(_OBJECTS[ids], ids, np.int32(0))
 
     def ignore_mask(self, image_id: str) -> np.ndarray:
         """Return bool [H, W], true in groups and in labels that the official evaluation leaves out.
 
-        These are void and border, parking and the like, caravans and trailers. Single caravans and trailers
-        are among them although the official code, which knows only their groups as void, counts what is
-        predicted there as false.
+        These labels are void and the border, parking and similar ones, caravans and trailers. One difference to the
+        official code: it treats only groups of caravans and trailers as void, and counts predictions on a single one
+        as false positives. Here both are ignored.
         """
         ignored: np.ndarray = (_GROUPS | _VOID)[self.instance_ids(image_id)]
         return ignored
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return groups as crowd regions, then objects, by rising number; other ignored pixels are in none."""
+        """Return the groups as crowd regions, then the objects, in rising order of their instance ids.
+
+        Ignored pixels other than groups are in no region.
+        """
         ids = self.instance_ids(image_id)
         counts = np.bincount(ids.ravel(), minlength=len(_KNOWN))
         class_of = {label_id: class_id for class_id, label_id in enumerate(LABEL_IDS.values(), start=1)}
-        found = []
+        objects = []
         for number, rle in encode_labels(np.where((_OBJECTS | _GROUPS)[ids], ids, 0)).items():
             is_group = number < 1000
             class_id = class_of[number if is_group else number // 1000]
-            found.append(TrueObject(rle, class_id, float(counts[number]), iscrowd=is_group))
-        return tuple(found)
+            objects.append(TrueObject(rle, class_id, float(counts[number]), iscrowd=is_group))
+        return tuple(objects)
 
     def distances(self, image_id: str) -> np.ndarray:
-        """Return float64 [H, W], metres from the camera; NaN where none was measured.
+        """Return float64 [H, W], the distance from the camera in metres; NaN where it was not measured.
 
-        Distance is focal length x baseline / disparity. A disparity image holds 256 x disparity + 1, and 0
-        where there is no measurement. A disparity of 0 is infinitely far.
+        The distance is focal length x baseline / disparity. The disparity image stores 256 x disparity + 1, and 0
+        for no measurement. The distance of a disparity of 0 is infinite.
 
         Raises:
-            UserError: A file is missing, damaged or not of its format, or of another size than the annotation.
+            UserError: A file is missing, damaged or not of its format, or differs in size from the annotation.
         """
         path = self._path("disparity", image_id, "_disparity.png")
         camera_path = self._path("camera", image_id, "_camera.json")

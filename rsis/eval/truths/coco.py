@@ -1,4 +1,4 @@
-"""The truth of a COCO instance JSON."""
+"""The ground truth of a COCO instance JSON."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,16 @@ Item = TypeVar("Item")
 
 
 class CocoTruth(GroundTruth):
-    """COCO instance JSON; images are named by their `file_name`, classes stand in the order of the file."""
+    """A split of a COCO instance JSON; an image id is a `file_name`, and classes have the order of the file.
+
+    Args:
+        root: Folder of the raw data.
+        split: The annotation file, the folder of the images, and the share of them.
+
+    Raises:
+        UserError: The file is missing, malformed or inconsistent. `annotations` and the maps raise it for a malformed
+            segmentation.
+    """
 
     def __init__(self, root: Path, split: CocoSplit) -> None:
         self._path = root / split.annotations
@@ -41,17 +50,18 @@ class CocoTruth(GroundTruth):
                 self._objects[image.file_name].append((category, item))
 
     def image_path(self, image_id: str) -> Path:
-        """Return the path of the file in the images' folder."""
+        """Return the path of the picture in the folder of the images."""
         return self._images / image_id
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) as the JSON says."""
+        """Return (H, W) from the JSON file."""
         return self._sizes[image_id].height, self._sizes[image_id].width
 
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W]: objects numbered from 1 as they stand in the file, crowd regions left out.
+        """Return int32 [H, W], objects numbered from 1 in the order of the file, without crowd regions.
 
-        Of two objects the one with fewer pixels keeps those contested, of equals the earlier one.
+        Where objects overlap, the pixels belong to the smaller object; of two objects with equal areas, to the
+        earlier one.
         """
         masks = [decode_rle(item.rle) for item in self.annotations(image_id) if not item.iscrowd]
         instance_map = np.zeros(self.size(image_id), np.int32)
@@ -60,7 +70,7 @@ class CocoTruth(GroundTruth):
         return instance_map
 
     def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return bool [H, W], true in crowd regions outside of the objects."""
+        """Return bool [H, W], true on the pixels of crowd regions that are in no object."""
         crowd = np.zeros(self.size(image_id), bool)
         for item in self.annotations(image_id):
             if item.iscrowd:
@@ -68,7 +78,7 @@ class CocoTruth(GroundTruth):
         return crowd & (self.instance_map(image_id) == 0) if crowd.any() else crowd
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects and crowd regions as they stand in the file."""
+        """Return the objects and crowd regions in the order of the file."""
         objects = []
         for class_id, item in self._objects[image_id]:
             try:

@@ -1,8 +1,8 @@
-"""The part of COCO's instance JSON that scoring needs, and what its `segmentation` means as a mask.
+"""The part of COCO's instance JSON that scoring needs, and the conversion of a `segmentation` to a mask.
 
 Ids may be numbers or text and are compared as text. A segmentation is a list of polygons
 [x0, y0, x1, y1, ...] in pixels, or a run-length encoding whose counts are a list of runs or COCO's
-compressed text. Other keys may stand in the file; `area` and `iscrowd` may be missing.
+compressed text. Other keys are ignored; `area` and `iscrowd` are optional.
 """
 
 from typing import Annotated, Any
@@ -50,13 +50,13 @@ class CocoObject(_Model):
     id: int | str | None = None
     image_id: int | str
     category_id: int | str
-    segmentation: Any  # checked by `rasterise`: a fault in it spoils its image, not the file
+    segmentation: Any  # checked by `rasterise`, so that a fault in it concerns only its image, not the whole file
     area: Annotated[FiniteFloat, Field(ge=0)] | None = None
     iscrowd: int | bool | None = None
 
 
 class CocoFile(_Model):
-    """The document."""
+    """The whole document."""
 
     images: tuple[CocoImage, ...]
     categories: tuple[Category, ...]
@@ -64,10 +64,15 @@ class CocoFile(_Model):
 
 
 def rasterise(segmentation: Any, size: tuple[int, int]) -> RLE:
-    """Return a segmentation of an image of `size` (H, W) as one compressed mask; parts are united.
+    """Return a segmentation as one compressed mask, the union of its parts.
+
+    Args:
+        segmentation: Value of the key `segmentation`.
+        size: (H, W) of the image.
 
     Raises:
-        ValueError: It does not fit the image or is malformed; says what an annotation "has".
+        ValueError: The segmentation is malformed or does not fit the image. The message starts with "has", to follow
+            the name of the annotation.
     """
     height, width = size
     try:
@@ -97,5 +102,5 @@ def rasterise(segmentation: Any, size: tuple[int, int]) -> RLE:
 
 
 def _is_polygon(polygon: list[float], reach: int) -> bool:
-    """Tell whether a list is corners within `reach` of the image; pycocotools walks along every edge."""
+    """Return whether a list is three or more x, y pairs near the image; pycocotools visits each pixel of an edge."""
     return len(polygon) >= 6 and len(polygon) % 2 == 0 and all(-reach <= number <= 2 * reach for number in polygon)

@@ -1,4 +1,4 @@
-"""The truth of plants in the CVPPP folder layout."""
+"""The ground truth of plants in the CVPPP folder layout."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,17 @@ from rsis.masks import encode_labels
 
 
 class CvpppTruth(GroundTruth):
-    """A folder of `<id>_rgb.png` and `<id>_label.png`, whose palette indices are the labels; class "leaf".
+    """A folder of pictures `<id>_rgb.png` and instance maps `<id>_label.png`; all objects have class "leaf".
 
-    Images are sorted by name, numbers in it as numbers.
+    Images are sorted by name; numbers in a name are compared as numbers.
+
+    Args:
+        root: Folder of the raw data.
+        split: The folder, and the positions to take.
+
+    Raises:
+        UserError: The folder is missing or has no image at these positions. The methods raise it for a file that is
+            missing, damaged or not of its format.
     """
 
     def __init__(self, root: Path, split: CvpppSplit) -> None:
@@ -38,7 +46,7 @@ class CvpppTruth(GroundTruth):
         return self._folder / f"{image_id}_rgb.png"
 
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], the indices of the label image."""
+        """Return int32 [H, W], the palette indices or grey values of `<id>_label.png`."""
         path = self._folder / f"{image_id}_label.png"
         remedy = "restore it from the original data, or take the image out of the folder"
         image = read_image(path, remedy)
@@ -48,12 +56,12 @@ class CvpppTruth(GroundTruth):
         return np.asarray(image).astype(np.int32)
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects in rising order of their labels; no crowd region."""
+        """Return the objects in rising order of their labels; there are no crowd regions."""
         instance_map = self.instance_map(image_id)
-        found = encode_labels(instance_map).values()
-        return tuple(TrueObject(rle, 1, float(coco_mask.area(rle)), iscrowd=False) for rle in found)
+        rles = encode_labels(instance_map).values()
+        return tuple(TrueObject(rle, 1, float(coco_mask.area(rle)), iscrowd=False) for rle in rles)
 
 
 def _by_number(name: str) -> list[str | int]:
-    """Sort key that puts plant2 before plant10: text and numbers in turn."""
+    """Return a sort key that puts plant2 before plant10: text and numbers alternate."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", name))]

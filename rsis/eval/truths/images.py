@@ -1,4 +1,4 @@
-"""Annotations that are image files, and one error for every way in which they can be broken."""
+"""Reading of annotations that are image files; every kind of damage raises the same error."""
 
 import struct
 import zlib
@@ -10,15 +10,15 @@ from PIL import Image
 
 from rsis.errors import UserError
 
-# what Pillow raises for damaged files, depending on where the damage is
+# what Pillow raises for damaged files; the type depends on the place of the damage
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def read_image(path: Path, remedy: str) -> Image.Image:
-    """Return an image with all its pixels read, in the mode of the file.
+    """Return an image with all its pixels, in the mode of the file.
 
     Raises:
-        UserError: It cannot be read, is truncated or is no image; `remedy` ends the message.
+        UserError: The file cannot be read, is truncated or is not an image; the message ends with `remedy`.
     """
     with _opened(path, remedy) as image:
         image.load()
@@ -26,7 +26,7 @@ def read_image(path: Path, remedy: str) -> Image.Image:
 
 
 def size_of(path: Path, remedy: str) -> tuple[int, int]:
-    """Return (H, W) of an image by its header; raise UserError as `read_image` does."""
+    """Return (H, W) from the header of an image file; raise UserError as `read_image` does."""
     with _opened(path, remedy) as image:
         return image.height, image.width
 

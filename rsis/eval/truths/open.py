@@ -1,8 +1,17 @@
-"""The truth of a split, chosen by the data set's format."""
+"""Choice of the ground truth of a split by the data set's format."""
 
 from pathlib import Path
+from typing import assert_never
 
-from rsis.config.datasets import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset, VocDataset
+from rsis.config.datasets import (
+    AnyDataset,
+    CityscapesDataset,
+    CocoDataset,
+    CvpppDataset,
+    MapsDataset,
+    MasksDataset,
+    VocDataset,
+)
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth
@@ -15,35 +24,40 @@ from rsis.machine.extras import require
 
 
 def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: Manifest | None = None) -> GroundTruth:
-    """Open the truth of one split.
+    """Open the ground truth of one split.
 
     Args:
-        dataset: Section of params.yaml.
+        dataset: The data set's section of params.yaml.
         root: Folder of the raw data; the paths in `dataset.splits` are relative to it.
-        split: Which images.
-        manifest: Of the raw data; files that only the right bytes make safe to parse are compared with it.
+        split: Name of the split.
+        manifest: Manifest of the raw data. If given, files that are unsafe to parse when damaged (MATLAB files) are
+            compared with it first.
 
     Raises:
         UserError: The split is not configured; a folder or file is missing, empty or not of its format; the
-            package that reads the format is not installed.
-            The same can come later from the methods of the result, which read one image each.
+            package that reads the format is not installed. The methods of the result raise it too, since they read
+            the files of one image each.
     """
     if split not in dataset.splits:
         raise UserError(
             f"params.yaml: the data set has no split {split!r}, but {', '.join(dataset.splits)}; "
             "add it to its splits, or choose another in the run's predict.split and predict again"
         )
-    if isinstance(dataset, CvpppDataset):
-        return CvpppTruth(root, dataset.splits[split])
-    if isinstance(dataset, CocoDataset):
-        return CocoTruth(root, dataset.splits[split])
-    if isinstance(dataset, VocDataset):
-        return VocTruth(root, dataset, dataset.splits[split], manifest)
-    if isinstance(dataset, MapsDataset):
-        return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
-    if isinstance(dataset, MasksDataset):
-        return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
-    require("format cityscapes", "cityscapesscripts")
-    from rsis.eval.truths.cityscapes import CityscapesTruth
+    match dataset:
+        case CvpppDataset():
+            return CvpppTruth(root, dataset.splits[split])
+        case CocoDataset():
+            return CocoTruth(root, dataset.splits[split])
+        case VocDataset():
+            return VocTruth(root, dataset, dataset.splits[split], manifest)
+        case MapsDataset():
+            return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+        case MasksDataset():
+            return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+        case CityscapesDataset():
+            require("format cityscapes", "cityscapesscripts")
+            from rsis.eval.truths.cityscapes import CityscapesTruth
 
-    return CityscapesTruth(root, dataset.splits[split])
+            return CityscapesTruth(root, dataset.splits[split])
+        case _:
+            assert_never(dataset)

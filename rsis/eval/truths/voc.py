@@ -1,4 +1,4 @@
-"""The truth of Pascal VOC 2012 and the Semantic Boundaries Dataset."""
+"""The ground truth of Pascal VOC 2012 and of sbdataset, the Semantic Boundaries Dataset."""
 
 import io
 import zlib
@@ -27,17 +27,17 @@ _REMEDY = "restore it from the original data, or take the image out of the split
 
 
 class VocTruth(GroundTruth):
-    """VOC's masks of a split, and sbdataset's of the images that VOC has not annotated.
+    """The images of a split with VOC's annotation or, for images that VOC has not annotated, with sbdataset's.
 
     The images are those of `rsis.splits.voc`. Void pixels, 255 in SegmentationObject or in SegmentationClass,
-    belong to no object and are ignored; sbdataset has none.
+    belong to no object and are ignored; sbdataset has no void pixels.
 
     Args:
         root: Folder of the raw data.
-        dataset: Where VOC and sbdataset are within it.
-        split: Which images.
-        manifest: Of the raw data: each MATLAB file must have the bytes recorded there, since a damaged one can
-            end the process that parses it. None: they are not compared.
+        dataset: The folders of VOC and sbdataset.
+        split: The split.
+        manifest: Manifest of the raw data. If given, the bytes of each MATLAB file are compared with it, since a
+            damaged file can crash the process that parses it.
 
     Raises:
         UserError: An image list is missing, faulty or empty. The methods raise it for a file that is missing,
@@ -53,20 +53,20 @@ class VocTruth(GroundTruth):
         self._sbdataset = root / dataset.sbdataset if dataset.sbdataset else self._voc
 
     def image_path(self, image_id: str) -> Path:
-        """Return the path of the JPEG in VOC's JPEGImages or in sbdataset's img."""
+        """Return the path of the JPEG file in VOC's JPEGImages or in sbdataset's img."""
         folder = self._voc / "JPEGImages" if self._is_voc(image_id) else self._sbdataset / "img"
         return folder / f"{image_id}.jpg"
 
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], the objects' numbers as annotated; 0 = background or void."""
+        """Return int32 [H, W], the object numbers as annotated; 0 = background or void."""
         return self._read(image_id)[0]
 
     def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return bool [H, W], true in void pixels."""
+        """Return bool [H, W], true on void pixels."""
         return self._read(image_id)[1]
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects in rising order of their numbers; no crowd region."""
+        """Return the objects in rising order of their numbers; there are no crowd regions."""
         labels, _, classes = self._read(image_id)
         return tuple(
             TrueObject(rle, classes[label], float(coco_mask.area(rle)), iscrowd=False)
@@ -74,12 +74,12 @@ class VocTruth(GroundTruth):
         )
 
     def _is_voc(self, image_id: str) -> bool:
-        """Whether VOC's annotation counts, which goes before sbdataset's."""
+        """Return whether VOC's annotation is used; it has precedence over sbdataset's."""
         masks = (self._voc / folder / f"{image_id}.png" for folder in ("SegmentationObject", "SegmentationClass"))
         return image_id in self._in_voc or any(path.exists() for path in masks)
 
     def _read(self, image_id: str) -> tuple[np.ndarray, np.ndarray, dict[int, int]]:
-        """Return the numbers int32 [H, W] with void as 0, void bool [H, W], and the class of each number."""
+        """Return the object numbers, int32 [H, W], void = 0; the void mask, bool [H, W]; the class of each object."""
         if not self._is_voc(image_id):
             labels, classes = _read_mat(self._sbdataset / "inst" / f"{image_id}.mat", self._manifest)
             return labels, np.zeros(labels.shape, bool), classes
@@ -94,9 +94,9 @@ class VocTruth(GroundTruth):
         for label in map(int, np.flatnonzero(pairs[:255].any(axis=1))):
             if label == 0:
                 continue
-            pixels = pairs[label, :255]  # of each class, void aside
+            pixels = pairs[label, :255]  # pixels of each class, without void
             main = int(pixels.argmax())
-            if not 1 <= main <= 20 or pixels[main] * 2 <= pixels.sum():  # stray pixels of another class are let pass
+            if not 1 <= main <= 20 or pixels[main] * 2 <= pixels.sum():  # a few pixels of other classes are accepted
                 found = f"has classes {np.flatnonzero(pixels).tolist()} in object {label}"
                 raise UserError(f"{path}: {found}; expected most of it to be one of 1 to 20; {_REMEDY}")
             classes[label] = main
@@ -105,7 +105,7 @@ class VocTruth(GroundTruth):
 
 
 def _read_png(path: Path) -> np.ndarray:
-    """Return int32 [H, W], the palette indices of an image."""
+    """Return int32 [H, W], the palette indices of a PNG file."""
     image = read_image(path, _REMEDY)
     if image.mode != "P":
         raise UserError(f"{path}: has pixels of mode {image.mode}; expected the indices of a palette; {_REMEDY}")
@@ -113,9 +113,9 @@ def _read_png(path: Path) -> np.ndarray:
 
 
 def _read_mat(path: Path, manifest: Manifest | None) -> tuple[np.ndarray, dict[int, int]]:
-    """Return int32 [H, W], the numbers of the objects, and the class of each."""
+    """Return the object numbers, int32 [H, W], and the class of each object."""
     try:
-        # scipy may crash on a damaged file, and given a path it does not say that the file is missing
+        # scipy may crash on a damaged file; given a path, it does not report a missing file
         stream: Any = io.BytesIO(path.read_bytes() if manifest is None else read_recorded(manifest, path))
         document = loadmat(stream, struct_as_record=False)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The decoder: a pyramid of ConvLSTMs that emits one object a step."""
+"""The decoder: a pyramid of ConvLSTM layers that predicts one object at each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ SkipMode = Literal["concat", "sum", "mul", "none"]
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """Everything the decoder's parameters depend on; the fields are those of `ModelSection`.
+    """The decoder's architecture and dropout rates; the fields have the meaning of those in `ModelSection`.
 
-    `mask_gain` and `mask_bias` scale and shift what the mask head starts from. The default initialisation
-    gives logits near 0, masks grey all over, and an optimiser whose step is its learning rate (Adam) needs
-    thousands of steps to grow weights that make them black and white.
+    `mask_gain` and `mask_bias` scale the initial weights of the mask head and shift its initial bias. The default
+    initialisation gives logits near 0, so all mask probabilities are near 0.5. An optimiser whose step size is its
+    learning rate (Adam) then needs thousands of steps until the weights are large enough for clear masks.
     """
 
     hidden_widths: Sequence[int]
@@ -37,18 +37,18 @@ class DecoderShape:
 
     @property
     def skip_widths(self) -> list[int]:
-        """Channels of each skip: the width of the hidden state it meets, h_{i-1} for i > 0."""
+        """Channels of each skip, deepest first: the width of h_{i-1}, which skip i is joined with; of h_0 for i = 0."""
         return [self.hidden_widths[0], *self.hidden_widths[:-1]]
 
 
 @dataclass(frozen=True)
 class DecoderState:
-    """Where a decoding stands: all that its next steps depend on.
+    """The state of the decoder between two steps; all following steps depend on it alone.
 
     Attributes:
-        constants: For each layer, deepest first, what its skip brings to every step: its share of the gates
-            [B, 4D, h, w]; the skip itself in skip mode "mul"; for "none" the skip too, above the deepest layer,
-            for its size alone.
+        constants: For each layer, deepest first, the input from its skip, which is the same at every step. For the
+            deepest layer and in the skip modes "concat" and "sum", the skip's contribution to the gates
+            [B, 4D, h, w]. Else the skip itself: a factor in mode "mul", and in mode "none" used for its size only.
         layers: Hidden and cell state of each layer; None before the first step.
     """
 
@@ -59,13 +59,13 @@ class DecoderState:
 class Decoder(nn.Module):
     """h_0 = ConvLSTM_0(S_0), h_i = ConvLSTM_i([up(h_{i-1}) | S_i]) (paper, section 3.2).
 
-    The mask comes from the last hidden state, upsampled by two; class and objectness from the spatial
-    maxima of all hidden states, and so does the box of the paper's fourth version, an option. No layer looks
-    at the one above it, so the layers run one after the other over all steps, and everything but the
+    The mask is computed from the last hidden state, upsampled by two. Class and objectness are computed from the
+    spatial maxima of all hidden states; so is the optional box (paper, fourth version). No layer depends on a
+    shallower one, so the layers run one after the other, each over all steps, and everything except the
     hidden-to-hidden convolutions runs on T * B images at once.
 
     Args:
-        shape: Widths, modes and dropouts; all dropouts are off in eval mode.
+        shape: Widths, modes and dropout rates; dropout is off in eval mode.
     """
 
     def __init__(self, shape: DecoderShape) -> None:
@@ -91,7 +91,7 @@ class Decoder(nn.Module):
         """Return the state before the first step.
 
         Args:
-            skips: The encoder's, deepest first, [B, C_i, h_i, w_i].
+            skips: Output of the encoder, deepest first, [B, C_i, h_i, w_i].
         """
         constants = []
         for i, (layer, skip) in enumerate(zip(self.layers, skips, strict=True)):
@@ -105,7 +105,7 @@ class Decoder(nn.Module):
         return DecoderState(constants)
 
     def forward(self, state: DecoderState, num_steps: int) -> tuple[RSISOutput, DecoderState]:
-        """Run `num_steps` steps, T >= 1, from `state` on.
+        """Run T = `num_steps` steps (at least 1), starting from `state`.
 
         Returns:
             The outputs of these T steps and the state after them.
@@ -116,7 +116,7 @@ class Decoder(nn.Module):
         for i, (layer, constant) in enumerate(zip(self.layers, state.constants, strict=True)):
             assert isinstance(layer, ConvLSTM)
             drives = None if hidden is None else self._drives(layer, constant, hidden, num_steps)
-            # the deepest layer sees the same input at every step
+            # the deepest layer has the same input at every step
             alike = constant if hidden is None or self.shape.skip_mode in ("concat", "sum") else None
             hidden, end = layer(num_steps, drives, alike, None if state.layers is None else state.layers[i])
             ends.append(end)
@@ -126,7 +126,7 @@ class Decoder(nn.Module):
         return self._read_out(hidden, torch.cat(maxima, dim=1), num_steps), DecoderState(state.constants, ends)
 
     def _drives(self, layer: ConvLSTM, constant: torch.Tensor, below: torch.Tensor, num_steps: int) -> torch.Tensor:
-        """Return what the layer below contributes to each step's gates, [T*B, 4D, h, w]."""
+        """Return the contribution of the next deeper layer to the gates of each step, [T*B, 4D, h, w]."""
         below = upsample(below, (constant.shape[-2], constant.shape[-1]))  # [T*B, D, h, w]
         match self.shape.skip_mode:
             case "none":
@@ -139,7 +139,7 @@ class Decoder(nn.Module):
     def _read_out(self, hidden: torch.Tensor, maxima: torch.Tensor, num_steps: int) -> RSISOutput:
         shape, training = self.shape, self.training
         twice = (2 * hidden.shape[-2], 2 * hidden.shape[-1])
-        if shape.mask_kernel_size == 1:  # a sum over channels and a resize of each may change places
+        if shape.mask_kernel_size == 1:  # a 1 x 1 convolution and a resize commute: resize one channel instead of D
             masks = upsample(self.mask_head(hidden), twice)
         else:
             masks = self.mask_head(upsample(hidden, twice))
@@ -156,7 +156,7 @@ class Decoder(nn.Module):
 
 
 def join_steps(parts: Sequence[RSISOutput]) -> RSISOutput:
-    """Return the outputs of consecutive steps of one decoding as one."""
+    """Concatenate the outputs of consecutive runs of the decoder along T."""
     boxes = [part.boxes for part in parts if part.boxes is not None]
     return RSISOutput(
         torch.cat([part.mask_logits for part in parts], dim=1),
@@ -167,7 +167,7 @@ def join_steps(parts: Sequence[RSISOutput]) -> RSISOutput:
 
 
 def upsample(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resize [M, C, h, w] bilinearly to `size`, corner pixels on corner pixels, as the original does."""
-    if not is_being_exported() and images.shape[-2:] == size:  # exported, it would hold for one size alone
+    """Resize [M, C, h, w] bilinearly to `size` (H, W) with aligned corner pixels, as the released code does."""
+    if not is_being_exported() and images.shape[-2:] == size:  # in an export this branch would fix the size
         return images
     return F.interpolate(images, size, mode="bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""A convolutional LSTM layer that runs over a whole sequence at once."""
+"""A ConvLSTM layer that runs over all steps of a sequence in one call."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ class ConvLSTM(nn.Module):
 
     One convolution over [input | hidden] gives the gates i, f, o, g in that order;
     c = sigmoid(f) * c + sigmoid(i) * tanh(g), h = sigmoid(o) * tanh(c) (released code; the paper cites
-    Shi et al. 2015). The convolution is linear, so its input part is computed for all steps together
-    (`drive`) and only its hidden part waits for the step before.
+    Shi et al. 2015). The convolution is linear, so the input's part is computed for all steps together
+    (`drive`); only the hidden state's part needs the previous step.
 
     Args:
         input_width: Channels of the input.
         hidden_width: Channels D of the hidden and cell state.
-        kernel_size: Odd.
+        kernel_size: Side of the convolution's kernel, odd.
     """
 
     def __init__(self, input_width: int, hidden_width: int, kernel_size: int) -> None:
@@ -34,12 +34,12 @@ class ConvLSTM(nn.Module):
         self.gates = nn.Conv2d(input_width + hidden_width, 4 * hidden_width, kernel_size, padding=self.padding)
 
     def drive(self, inputs: torch.Tensor, first: int = 0, bias: bool = True) -> torch.Tensor:
-        """Return what inputs alone contribute to the gates, [M, 4D, h, w].
+        """Return the contribution of some input channels to the gates, [M, 4D, h, w].
 
         Args:
             inputs: [M, C, h, w], channels `first` .. `first + C - 1` of the layer's input.
-            first: Where in the layer's input these channels stand.
-            bias: Whether to add the gates' bias; once per layer.
+            first: Index of the first of these channels in the layer's input.
+            bias: Whether to add the bias of the gates; each gate needs it exactly once.
         """
         weight = self.gates.weight[:, first : first + inputs.shape[1]]
         return F.conv2d(inputs, weight, self.gates.bias if bias else None, padding=self.padding)
@@ -55,12 +55,12 @@ class ConvLSTM(nn.Module):
 
         Args:
             num_steps: T, at least 1.
-            drives: [T*B, 4D, h, w], step-major: what the input of each step contributes to the gates.
-            constant: [B, 4D, h, w]: what it contributes to every step alike.
-            state: Where a previous call ended; None starts from zeros.
+            drives: [T*B, 4D, h, w], step-major: contribution to the gates that differs from step to step.
+            constant: [B, 4D, h, w]: contribution to the gates that is the same at every step.
+            state: State at the end of a previous call; None starts from zeros.
 
         Returns:
-            The hidden states [T*B, D, h, w], step-major, channels last in memory, and the state to go on from.
+            The hidden states [T*B, D, h, w], step-major, channels last in memory, and the state after the last step.
         """
         given = drives if drives is not None else constant
         assert given is not None, "an input"
@@ -69,14 +69,14 @@ class ConvLSTM(nn.Module):
         if is_being_exported():
             hiddens, end = _plain_recurrence(num_steps, drives, constant, recurrent, hidden, cell)
             return hiddens, (hiddens[-end.shape[0] :], end)
-        # autocast has chosen the type already, in `drive`
+        # autocast has already chosen the dtype, in `drive`
         with torch.autocast(given.device.type, enabled=False):
             hiddens, end = _Recurrence.apply(num_steps, drives, constant, recurrent, hidden, cell)
         return hiddens, (hiddens[-end.shape[0] :], end)
 
 
 def is_being_exported() -> bool:
-    """Say whether torch is writing the network down for another runtime, where nothing writes in place."""
+    """Return whether torch is exporting the network for another runtime, which has no in-place operations."""
     return torch.compiler.is_exporting() or torch.jit.is_tracing()  # type: ignore[attr-defined]
 
 
@@ -88,7 +88,7 @@ def _plain_recurrence(
     hidden: torch.Tensor | None,
     cell: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Do what `_Recurrence` does, in the operations that every runtime has."""
+    """Compute the same as `_Recurrence`, using only operations that every runtime has."""
     parts = () if drives is None else torch.unflatten(drives, 0, (num_steps, -1)).unbind(0)  # T x [B, 4D, h, w]
     hiddens = []
     for t in range(num_steps):
@@ -105,12 +105,12 @@ def _plain_recurrence(
 
 
 class _Recurrence(torch.autograd.Function):
-    """The recurrence with its backward pass written out.
+    """The recurrence with a backward pass of its own.
 
-    torch's own would keep more, join the steps' gradients by copies, and compute the kernel's gradient step by
-    step; here one convolution does it for all steps. In memory a step's values are [B, h, w, D], and [4, B, h, w, D]
-    for the four gates, so that whatever is elementwise runs over contiguous memory. The last convolution before
-    it and the first after it see [B, h, w, 4D], channels last.
+    Autograd would store more tensors, join the steps' gradients by copies, and compute the kernel's gradient step by
+    step; here one convolution computes it for all steps. The values of a step are stored as [B, h, w, D], and
+    those of its four gates as [4, B, h, w, D], so that all elementwise operations run over contiguous memory. The
+    convolutions before and after them work on [B, h, w, 4D], channels last.
     """
 
     @staticmethod
@@ -165,7 +165,7 @@ class _Recurrence(torch.autograd.Function):
         batch, height, width, depth = shape
         padding = weight.shape[-1] // 2
         grads = gates.new_empty(num_steps, batch, height, width, 4 * depth)
-        grad = torch.empty_like(gates[0])  # of one step's gates before their squashing, [4, B, h, w, D]
+        grad = torch.empty_like(gates[0])  # of one step's gates before sigmoid and tanh, [4, B, h, w, D]
         dh: torch.Tensor | None = None
         dc = torch.zeros_like(cells[0]) if grad_end is None else _last(grad_end).clone()
         for t in reversed(range(num_steps)):
@@ -220,7 +220,7 @@ def _sum_by_gate(parts: list[torch.Tensor], gates: torch.Tensor) -> None:
 
 
 def _last(images: torch.Tensor) -> torch.Tensor:
-    """Return [M, C, h, w] as contiguous [M, h, w, C], without a copy where memory is channels last."""
+    """Return [M, C, h, w] as contiguous [M, h, w, C]; no copy if it is channels last in memory."""
     return images.permute(0, 2, 3, 1).contiguous()
 
 

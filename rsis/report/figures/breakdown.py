@@ -1,7 +1,7 @@
-"""Figures of all runs beside each other: by class, by overlap asked for, by number and size of the objects, by fault.
+"""Figures that compare all runs: by class, by IoU threshold, by number and size of the objects, by kind of error.
 
-Runs stand in one panel where they can be compared: on the same data set, and by the same scorer where there is
-one. A run without a value has no mark; a panel without any is left out.
+A panel shows the runs that can be compared: runs on one data set and, if the panel is about a scorer, with that scorer.
+A run without values is not drawn; a panel without values is left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from rsis.report.tables.quantities import SCORERS, label_of
 
 CLASS_FIGURES = ("voc/APr50", "cityscapes/AP50", "coco/AP50")
 FOUND_IOU = 0.5
-COUNT_BINS = 8  # more numbers of objects than these are put together
+COUNT_BINS = 8  # bins for the number of objects, if there are more than twice as many different numbers
 Points = list[tuple[float, float, int]]  # x, mean score in percent, how many it is the mean of
 
 
 def breakdown(runs: Sequence[ScoredRun]) -> list[ReportImage]:
-    """Return every panel there is something to draw in."""
+    """Return all panels that have values to draw."""
     pictures = []
     for group in _by_data(runs):
         key = next((k for k in CLASS_FIGURES if any(k in run.scores.per_class for run in group)), None)
@@ -46,7 +46,7 @@ def class_figure(runs: Sequence[ScoredRun], key: str) -> ReportImage:
 
     Args:
         runs: At least one; of one data set.
-        key: A column of their `per_class`. A class without objects has no bar; the caption names it.
+        key: A column of their `per_class`. A class without objects has no bar; the caption lists it.
     """
     values = pd.DataFrame({n: _class_values(run, key) for n, run in enumerate(runs)})
     known = values.dropna(how="all")
@@ -78,7 +78,7 @@ def _class_values(run: ScoredRun, key: str) -> pd.Series:
 
 @mpl.rc_context(SETTINGS)
 def overlap_figure(runs: Sequence[ScoredRun], scorer: str) -> ReportImage:
-    """Return average precision over the IoU that a detection must have, a line for each run."""
+    """Return average precision by IoU threshold, a line for each run."""
     where, name = runs[0].run_config.dataset, SCORERS.get(scorer, scorer)
     figure, axes = panel(f"AP ({name}) by overlap, {where}", "IoU asked for", "AP, %")
     ends = []
@@ -94,10 +94,10 @@ def overlap_figure(runs: Sequence[ScoredRun], scorer: str) -> ReportImage:
 
 @mpl.rc_context(SETTINGS)
 def number_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
-    """Return the score of an image by its true number of objects, or None where no image has an object.
+    """Return the score of an image by its true number of objects, or None if no image has an object.
 
-    The score is the image's SBD where all runs have it, else the share of its objects that some mask overlaps
-    by an IoU of at least 0.5, of whatever class.
+    The score is the image's SBD (symmetric best dice) if all runs have it, else the fraction of its objects that some
+    mask of any class overlaps with an IoU of at least 0.5.
     """
     sbd = all("cvppp/sbd" in run.scores.per_image for run in runs)
     what = "SBD" if sbd else f"objects found (IoU \u2265 {FOUND_IOU})"
@@ -108,10 +108,10 @@ def number_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
 
 @mpl.rc_context(SETTINGS)
 def size_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
-    """Return the mean best IoU of the true objects by their size, or None where there is no object.
+    """Return the mean best IoU of the true objects by their size, or None if there is no object.
 
-    Size is the side of the square of the object's area, in pixels of the original image; each step of the
-    axis doubles the area.
+    The size of an object is the square root of its area in pixels of the original image; the area doubles from one
+    bin to the next.
     """
     lines = []
     for run in runs:
@@ -130,7 +130,15 @@ def _lines(
     caption: str,
     logarithmic: bool = False,
 ) -> ReportImage | None:
-    """Draw a line for each run; a disc's area grows with the number of images or objects it is the mean of."""
+    """Draw a line for each run; the area of a disc grows with the number of images or objects behind its mean.
+
+    Args:
+        runs: The runs, of one data set.
+        lines: The points of each run.
+        texts: Title, label of the x axis, label of the y axis.
+        caption: The caption, without data set and legend.
+        logarithmic: Whether x is a size on a logarithmic axis; else it is a number of objects.
+    """
     if not any(lines):
         return None
     where = runs[0].run_config.dataset
@@ -152,7 +160,7 @@ def _lines(
 
 
 def _scale(axes: Axes, places: np.ndarray, logarithmic: bool) -> None:
-    """Show all places with some air; sizes are marked at the bins themselves, at most eight of them."""
+    """Set the limits of the x axis around all values; with a logarithmic axis, put at most eight ticks at the bins."""
     if not logarithmic:
         axes.set_xlim(max(places[0] - 1, 0), places[-1] + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
@@ -177,7 +185,7 @@ def _score_by_number(run: ScoredRun, sbd: bool) -> Points:
 
 
 def _binned(numbers: np.ndarray) -> np.ndarray:
-    """Replace each number by the mean of its bin: of equal numbers, or of about equally many when these are many."""
+    """Return each number, or the mean of its bin if there are many different numbers; bins hold equally many."""
     distinct = np.unique(numbers[numbers > 0])
     if len(distinct) <= 2 * COUNT_BINS:
         return numbers
@@ -187,7 +195,7 @@ def _binned(numbers: np.ndarray) -> np.ndarray:
 
 
 def _means(x: np.ndarray, values: np.ndarray) -> Points:
-    """Mean in percent of the values at each x; what is NaN does not count."""
+    """Return the mean of the values at each x, in percent; NaN is left out."""
     defined = np.isfinite(x) & np.isfinite(values)
     places, which, counts = np.unique(x[defined], return_inverse=True, return_counts=True)
     means = 100 * np.bincount(which, values[defined], minlength=len(places)) / np.maximum(counts, 1)
@@ -195,7 +203,7 @@ def _means(x: np.ndarray, values: np.ndarray) -> Points:
 
 
 def _curves(runs: Sequence[ScoredRun], scorer: str) -> list[tuple[int, ScoredRun, pd.DataFrame]]:
-    """Number, run and defined points of each run with a curve by the scorer."""
+    """Return the index, the run and the defined points of each run that has a curve of the scorer."""
     found = []
     for number, run in enumerate(runs):
         curves = run.scores.curves
@@ -206,7 +214,7 @@ def _curves(runs: Sequence[ScoredRun], scorer: str) -> list[tuple[int, ScoredRun
 
 
 def _by_data(runs: Sequence[ScoredRun]) -> Iterator[list[ScoredRun]]:
-    """Yield runs together that are on one data set, in the order the data sets first appear."""
+    """Yield the runs of each data set, in the order in which the data sets first appear."""
     order = {name: n for n, name in enumerate(dict.fromkeys(run.run_config.dataset for run in runs))}
     placed = sorted(runs, key=lambda run: order[run.run_config.dataset])
     for _, group in groupby(placed, key=lambda run: run.run_config.dataset):

@@ -1,4 +1,4 @@
-"""Figures of one run: its counts, and the distribution of its images' scores."""
+"""Figures of one run: its numbers of objects, and the distribution of its images' scores."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from rsis.report.figures.panel import BLUE, MARK, RED, SETTINGS, ReportImage, le
 
 @mpl.rc_context(SETTINGS)
 def count_figure(run: str, true: Sequence[int], predicted: Sequence[int]) -> ReportImage:
-    """Return predicted against true number of objects; a disc's area grows with the number of images on it."""
+    """Return predicted against true number of objects; the area of a disc grows with its number of images."""
     pairs, images = np.unique(np.column_stack([true, predicted]).astype(int), axis=0, return_counts=True)
     high = int(pairs.max(initial=1)) + 1
     figure, axes = panel("Objects per image", "true", "predicted")
     axes.plot([0, high], [0, high], color=MARK, linewidth=1, zorder=1)
-    areas = 26.0 * images * min(1.0, 40 / images.max(initial=1))  # of many images the largest disc stays a disc
+    areas = 26.0 * images * min(1.0, 40 / images.max(initial=1))  # the largest disc must not cover the panel
     axes.scatter(pairs[:, 0], pairs[:, 1], s=areas, color=BLUE, alpha=0.75, linewidths=0, zorder=2)
     axes.set(xlim=(0, high), ylim=(0, high))
     for axis in (axes.xaxis, axes.yaxis):
@@ -30,7 +30,7 @@ def count_figure(run: str, true: Sequence[int], predicted: Sequence[int]) -> Rep
 
 @mpl.rc_context(SETTINGS)
 def score_figure(run: str, sbd: Sequence[float]) -> ReportImage:
-    """Return the distribution of the images' symmetric best Dice (fractions), in classes of 5 %."""
+    """Return a histogram of the images' symmetric best dice (fractions 0..1), in bins of 5 %."""
     values = 100 * np.asarray(sbd, float)
     low = 5 * int(np.clip(values.min(initial=100) // 5, 0, 19))
     figure, axes = panel("SBD of each image", "SBD, %", "images")

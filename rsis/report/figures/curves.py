@@ -1,4 +1,4 @@
-"""Learning curves of a run: read from its training history, drawn as a panel for each loss term."""
+"""Learning curves of a run, read from its training history: a panel for each loss term."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def read_curves(history: Path) -> dict[str, pd.Series]:
         history: Folder with `plots/metrics/<group>/<name>.tsv`, columns `step` and `<name>`.
 
     Returns:
-        Float series indexed by epoch (int, counted from 0). Epochs without a value are left out; a curve
+        Float series indexed by epoch (int, counted from 0). Epochs without a finite value are left out; a curve
         without any is empty; a curve without a file is missing.
 
     Raises:
@@ -54,14 +54,14 @@ def read_curves(history: Path) -> dict[str, pd.Series]:
 
 @mpl.rc_context(SETTINGS)
 def learning_curves(run: str, curves: Curves) -> list[ReportImage]:
-    """Return a panel for each loss term that has values, and one for the length of the sequence."""
+    """Return a panel for each loss term that has values, and one for the number of decoder steps."""
     start = term_start(curves, "stop")
     last = max((int(curve.index[-1]) for curve in curves.values() if not curve.empty), default=0)
     pictures = []
     for term, title in TERMS.items():
         train, val = (curves.get(f"{group}/{term}", pd.Series(dtype=float)) for group in ("train", "val"))
         if (train.empty and val.empty) or (term in ("class", "stop") and term_start(curves, term) is None):
-            continue  # a term that never acted says nothing: its head is as it began
+            continue  # the values of a term that was never switched on are those of an untrained head
         figure, axes = panel(title, "epoch", "")
         _line(axes, train, "training", BLUE)
         _line(axes, val, "validation", RED)
@@ -86,7 +86,7 @@ def learning_curves(run: str, curves: Curves) -> list[ReportImage]:
 def term_start(curves: Curves, term: str) -> int | None:
     """Return the first epoch in which a loss term was part of the total, or None if it never was.
 
-    A history without the schedule's curves tells it by the term's first value.
+    If the history lacks the schedule's curves, this is the epoch of the term's first value.
     """
     in_force = curves.get(f"schedule/{term}_in_force")
     if in_force is not None:
@@ -108,7 +108,7 @@ def _mark_start(axes: Axes, epoch: int | None) -> None:
 
 
 def _frame(figure: Figure, axes: Axes, last: int) -> None:
-    """Give every curve of a run the same epochs, a scale from 0, and its legend below."""
+    """Set the x axis to epochs 0 to `last` in all panels of a run, start the y axis at 0, and add the legend."""
     axes.set_xlim(-0.02 * max(last, 1), 1.02 * max(last, 1))
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

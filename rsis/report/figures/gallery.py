@@ -1,9 +1,9 @@
-"""Ten test images side by side: input, truth, prediction.
+"""The gallery: test images with input, ground truth and prediction side by side.
 
-The ten are not chosen: they are evenly spaced over the sorted image ids, the first and the last among
-them. Objects are numbered in the order the model emitted them; a true object has the colour and number
-of the prediction it is matched to, one to one, where their IoU is at least 0.5. An object without such
-a partner is hatched: grey in the truth, in its own colour in the prediction.
+The images are not picked by their results: they are evenly spaced over the sorted image ids, with the first and the
+last. Predicted objects are numbered in the order of their decoder steps. True and predicted objects are matched one to
+one, with an IoU of at least 0.5; a true object has the colour and number of its match. An object without a match is
+hatched: grey in the ground truth, in its own colour in the prediction.
 """
 
 import io
@@ -27,7 +27,7 @@ JPEG_QUALITY = 82
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One image's three panels, with its counts of objects."""
+    """The three panels of an image, and its numbers of true, predicted and matched objects."""
 
     image_id: str
     input: ReportImage
@@ -39,7 +39,10 @@ class GalleryItem:
 
 
 def choose(image_ids: Sequence[str], count: int = 10) -> list[str]:
-    """Return at most `count` ids, evenly spaced over the sorted ids, with the first and the last; of one the middle."""
+    """Return at most `count` ids, evenly spaced over the sorted ids, with the first and the last.
+
+    With `count` 1 it is the middle one.
+    """
     ids = sorted(image_ids)
     if len(ids) <= count:
         return ids
@@ -49,10 +52,10 @@ def choose(image_ids: Sequence[str], count: int = 10) -> list[str]:
 
 
 def emitted_map(prediction: ImagePrediction) -> np.ndarray:
-    """Return int32 [H, W] with the number of the object that owns each pixel, 0 = none.
+    """Return the instance map of a prediction, int32 [H, W], 0 = background.
 
-    Objects are numbered from 1 in the order of their decoder steps; of several classes of one step the
-    likeliest stands for it. The earliest object keeps a contested pixel.
+    Objects are numbered from 1 in the order of their decoder steps. A step may have an instance for each of several
+    classes; the most probable one is taken. A pixel in more than one mask belongs to the object of the earliest step.
     """
     best = {i.step: i for i in sorted(prediction.instances, key=lambda i: i.class_prob)}
     owner = np.zeros(prediction.size, np.int32)
@@ -62,11 +65,14 @@ def emitted_map(prediction: ImagePrediction) -> np.ndarray:
 
 
 def match(target_map: np.ndarray, pred_map: np.ndarray) -> dict[int, int]:
-    """Return target label -> predicted label, one to one with the largest sum of IoU, each at least 0.5.
+    """Match true with predicted objects one to one, with the largest sum of IoU over pairs of IoU 0.5 or more.
 
     Args:
-        target_map: int [H, W], 0 = background, labels 1..N.
-        pred_map: int [H, W], 0 = background, labels of any order, some perhaps absent.
+        target_map: int [H, W], 0 = background, 1..N consecutive.
+        pred_map: int [H, W], 0 = background, other values 1 or more, not necessarily consecutive.
+
+    Returns:
+        The value in `pred_map` by the value in `target_map`, for each matched object.
     """
     shape = int(target_map.max(initial=0)) + 1, int(pred_map.max(initial=0)) + 1
     both = np.bincount((target_map.astype(np.int64) * shape[1] + pred_map).ravel(), minlength=shape[0] * shape[1])
@@ -82,9 +88,9 @@ def gallery_item(name: str, image_path: Path, target_map: np.ndarray, prediction
 
     Args:
         name: Start of the pictures' file names.
-        image_path: The benchmark's own image.
-        target_map: int [H, W], 0 = background, the truth at the image's size; labels may have gaps.
-        prediction: What the model emitted, at the same size.
+        image_path: The original image of the benchmark.
+        target_map: int [H, W], the true instance map at the image's size, 0 = background; values may have gaps.
+        prediction: The prediction for the image, at the same size.
 
     Raises:
         UserError: The image cannot be read, or the three differ in size.
@@ -99,8 +105,8 @@ def gallery_item(name: str, image_path: Path, target_map: np.ndarray, prediction
     true_ids, pred_ids = (np.unique(m[m > 0]).tolist() for m in (target_map, pred_map))
     matched = set(pairs.values())
     shown = enlarge(image)
-    truth = paint(shown, target_map, {label: pairs.get(label) for label in true_ids}, set(true_ids) - set(pairs))
-    predicted = paint(shown, pred_map, {label: label for label in pred_ids}, set(pred_ids) - matched)
+    truth = paint(shown, target_map, {i: pairs.get(i) for i in true_ids}, set(true_ids) - set(pairs))
+    predicted = paint(shown, pred_map, {i: i for i in pred_ids}, set(pred_ids) - matched)
     counts = f"{len(true_ids)} true objects" if len(true_ids) != 1 else "1 true object"
     image_id = prediction.image_id
     return GalleryItem(

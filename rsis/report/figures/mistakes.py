@@ -1,7 +1,7 @@
-"""Figures of what goes wrong: masks by step, kinds of false masks, missed objects by size, trust in the objectness.
+"""Figures of errors: IoU by decoder step, kinds of false masks, missed objects by size, reliability of the objectness.
 
-They draw `masks.csv`, `steps.csv` and `objects.csv` of the scores (`rsis.eval.scores`), runs on one data set
-together.
+The data are `masks.csv`, `steps.csv` and `objects.csv` of the scores (`rsis.eval.scores`). A figure shows all runs on
+one data set.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from rsis.report.figures.panel import MARK, SETTINGS, ReportImage, legend, look, panel, picture, run_legend
 from rsis.report.tables.protocol import ScoredRun
 
-# right first, then the faults; greys and colours that stay apart under the common colour-vision deficiencies
+# correct masks first, then the errors; the colours can be told apart with the common colour-vision deficiencies
 KIND_COLORS = {
     "correct": "#009e73",
     "localisation": "#e69f00",
@@ -25,20 +25,20 @@ KIND_COLORS = {
     "ignored": "#cccccc",
 }
 FOUND_IOU = 0.5
-SIZE_EDGES = (0.0, 0.001, 0.01, 0.05, 0.2, 1.0)  # shares of the image
-SMALL = 0.01  # the paper's fourth version counts the misses below this share
-BINS = 10  # of the objectness
+SIZE_EDGES = (0.0, 0.001, 0.01, 0.05, 0.2, 1.0)  # area as a fraction of the image
+SMALL = 0.01  # the paper's fourth version counts the missed objects below this fraction of the image
+BINS = 10  # number of bins of the objectness
 
 
 def error_figures(runs: Sequence[ScoredRun]) -> list[ReportImage]:
-    """Return every figure of runs on one data set that there is something to draw in."""
+    """Return all figures of runs on one data set that have values to draw."""
     figures = (step_figure(runs), kind_figure(runs), miss_figure(runs), reliability_figure(runs))
     return [figure for figure in figures if figure is not None]
 
 
 @mpl.rc_context(SETTINGS)
 def step_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
-    """Return the mean IoU of the masks of each decoder step, with the true object that each overlaps most."""
+    """Return the mean IoU of the masks of each decoder step; the IoU is that with the best overlapping true object."""
     if all(run.scores.masks.empty for run in runs):
         return None
     figure, axes = panel(f"Overlap by decoder step, {_where(runs)}", "step", "mean IoU, %")
@@ -59,7 +59,7 @@ def step_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
 
 @mpl.rc_context(SETTINGS)
 def kind_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
-    """Return a bar for each run, its masks by kind (`rsis.eval.mistakes`)."""
+    """Return a bar for each run: the fractions of its masks of each kind (`rsis.eval.mistakes`)."""
     judged = [run for run in runs if len(run.scores.masks)]
     if not judged:
         return None
@@ -88,7 +88,10 @@ def kind_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
 
 @mpl.rc_context(SETTINGS)
 def miss_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
-    """Return the share of true objects of each size, as a share of the image, that no mask overlaps by IoU 0.5."""
+    """Return the fraction of missed objects by size: of true objects that no mask overlaps with an IoU of 0.5.
+
+    The size is the object's area as a fraction of the image.
+    """
     known = [(number, run) for number, run in enumerate(runs) if len(run.scores.objects)]
     if not known:
         return None
@@ -115,7 +118,10 @@ def miss_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
 
 @mpl.rc_context(SETTINGS)
 def reliability_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
-    """Return how often an object was left at steps of some objectness; on the diagonal it is a probability."""
+    """Return the reliability diagram of the objectness: how often an object remained, by objectness of the step.
+
+    On the diagonal the objectness is the probability that an object remains.
+    """
     known = [(number, run) for number, run in enumerate(runs) if len(run.scores.steps)]
     if not known:
         return None
@@ -139,7 +145,11 @@ def reliability_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
 
 
 def reliability(steps: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each tenth of the objectness that has steps: mean objectness, share left (0..1), steps."""
+    """Return a row for each of ten bins of the objectness that has steps.
+
+    The columns are the mean objectness, the fraction of steps at which an object remained (0..1), and the number of
+    steps.
+    """
     bins = np.minimum((steps["objectness"].to_numpy(float) * BINS).astype(int), BINS - 1)
     grouped = steps.groupby(bins)
     return pd.DataFrame(

@@ -1,8 +1,8 @@
-"""What every figure of a report is drawn on: one style, one panel, PNG bytes.
+"""The common base of all figures of a report: one style, one panel, encoded as PNG.
 
-Drawn with matplotlib's object interface on the Agg canvas under a fixed style, so the same numbers give
-the same bytes whatever the user's own matplotlib settings. Each figure is a small panel, legible at the
-width of a phone, and a palette image of some ten kilobytes.
+Figures use matplotlib's object interface, the Agg canvas and a fixed style, so the same numbers give the same bytes,
+independent of the user's matplotlib settings. Each figure is a small panel that is legible at the width of a
+phone, stored as a palette image of about ten kilobytes.
 """
 
 import io
@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 BLUE, RED, MARK, INK = "#0072b2", "#d55e00", "#777777", "#222222"
-# Of several runs: Okabe and Ito's colours, told apart under the common colour-vision deficiencies; from the
-# eighth run on the dashes tell them apart.
+# Colours of runs: those of Okabe and Ito, which can be told apart with the common colour-vision deficiencies; from the
+# eighth run on the colours repeat with other dashes.
 COLORS = (BLUE, RED, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 STYLE = {
@@ -42,7 +42,7 @@ STYLE = {
     "path.simplify": True,
     "figure.facecolor": "white",
 }
-# Settings in force while a figure is made, whatever the user's own; the backend is none of them.
+# The settings for figures, which replace the user's own while a figure is drawn; the backend is not one of them.
 SETTINGS: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"} | STYLE
 
 
@@ -53,8 +53,8 @@ class ReportImage:
     Attributes:
         name: File name with its suffix, unique in the report.
         data: PNG or JPEG bytes.
-        alt: What it shows, for who cannot see it.
-        caption: Its caption; empty where the text around it says enough.
+        alt: Text for readers who cannot see it.
+        caption: Its caption; may be empty.
         size: (H, W) in pixels.
     """
 
@@ -66,7 +66,7 @@ class ReportImage:
 
 
 def smaller(image: ReportImage) -> ReportImage:
-    """Return a picture of three quarters of the width and height, and fewer colours: half the bytes, still legible."""
+    """Return the picture at three quarters of its width and height, with fewer colours: half the bytes, but legible."""
     with Image.open(io.BytesIO(image.data)) as whole:
         size = (3 * whole.width // 4, 3 * whole.height // 4)
         shrunk = whole.convert("RGB").resize(size, Image.Resampling.LANCZOS)
@@ -79,7 +79,7 @@ def smaller(image: ReportImage) -> ReportImage:
 
 
 def panel(title: str, x: str, y: str, height: float = 2.75) -> tuple[Figure, Axes]:
-    """Return an empty figure of one panel, as wide as a phone; `height` in inches of 160 pixels."""
+    """Return an empty figure with one panel, as wide as a phone; `height` is in inches of 160 pixels."""
     figure = Figure(figsize=(3.9, height), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)
@@ -92,18 +92,18 @@ def legend(figure: Figure, columns: int = 3) -> None:
 
 
 def run_legend(figure: Figure, count: int) -> None:
-    """Put the legend of the runs below the panel; one run needs none."""
+    """Put a legend of the runs below the panel, if there are two or more runs."""
     if count > 1:
         legend(figure, 2)
 
 
 def look(number: int) -> dict[str, Any]:
-    """Return colour and dashes of the run of that number, for matplotlib's `plot`."""
+    """Return colour and dashes of the run with this index, as arguments of matplotlib's `plot`."""
     return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number // len(COLORS) % len(DASHES)]}
 
 
 def picture(figure: Figure, name: str, alt: str, caption: str = "") -> ReportImage:
-    """Draw a figure into a palette PNG of 128 colours."""
+    """Render a figure as a palette PNG of 128 colours."""
     FigureCanvasAgg(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi="figure", metadata={"Software": None})

@@ -1,1 +1,1 @@
-"""Reference results: figures of the project's own runs, kept in the repository for comparison."""
+"""Reference results: metrics of the project's own runs, kept in the repository for comparison."""

@@ -1,4 +1,4 @@
-"""Keeping a report's runs as reference results."""
+"""Store the runs of a report as reference results."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from rsis.report.reference.results import Reference, Training, seeds_of, trainin
 from rsis.report.reference.text import put_tables
 from rsis.report.run import write_reference
 
-PAGES = (Path("README.md"), Path("docs/demos.md"))  # that have the table, in the project's folder
+PAGES = (Path("README.md"), Path("docs/demos.md"))  # pages of the project that contain the table
 
 
 def keep_as_reference(
@@ -22,15 +22,18 @@ def keep_as_reference(
     """Write the folder of reference results and the tables of `PAGES`.
 
     Args:
-        params: The configuration. It names the runs with other seeds, and those of `default`; what was trained and
-            scored of both is taken along.
-        name: Of the report.
-        inputs: The runs to keep and to report.
-        inputs_of: Says where the files of a run are.
-        folder: Of the reference results.
+        params: The configuration. The runs with other seeds and the runs of `default` are stored too, if they were
+            trained and scored on this machine.
+        name: Name of the report.
+        inputs: The runs to store and to report.
+        inputs_of: Returns the files of a run by its name.
+        folder: The folder of the reference results.
+
+    Returns:
+        The reference results.
 
     Raises:
-        UserError: Something of a run is missing or malformed, or a file cannot be written.
+        UserError: A file of a run is missing or malformed, or a file cannot be written.
     """
     runs: dict[str, tuple[Training, ...]] = {}
     others = [run for run in params.default.runs if run not in {item.run for item in inputs} and _is_scored(run)]
@@ -46,7 +49,7 @@ def keep_as_reference(
 
 
 def _is_scored(run: str) -> bool:
-    """Whether a run was trained and scored here; figures alone may be those of the repository."""
+    """Return whether a run was predicted and scored here; a metrics file alone may come from the repository."""
     return paths.metrics_file(run).is_file() and paths.predictions_file(run).is_file()
 
 

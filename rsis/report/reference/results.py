@@ -1,7 +1,7 @@
-"""Reference results: what runs of the project gave where they were first made, for comparing one's own with.
+"""Reference results: metrics of the project's runs on the machine of their first training, to compare one's own with.
 
-`reports/reference/results.json`, by the name of each run the trainings that differ from it in their seed alone, the
-run's own first:
+`reports/reference/results.json` has, for each run, its own training, followed by those of the runs that differ from it
+only in their seed:
 
     {
       "runs": {
@@ -15,7 +15,7 @@ run's own first:
       "schema_version": 1
     }
 
-Metrics are fractions 0..1 but for counts; seconds are those of training.
+Metrics are fractions 0..1, or counts; `seconds` is the training time.
 """
 
 import json
@@ -32,7 +32,7 @@ from rsis.report.tables.protocol import ScoredRun
 
 NAME = "results.json"
 SCHEMA_VERSION: Final = 1
-# what is compared, in this order
+# the metrics to compare, in this order
 FIGURES = (
     *("cvppp/sbd", "cvppp/abs_dic", "voc/APr50", "voc/AR10_iou50", "cityscapes/AP50", "cityscapes/AP"),
     *("coco/AP50", "coco/AP"),
@@ -41,22 +41,22 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class Training:
-    """One training and what it scored.
+    """One training and its metrics.
 
     Attributes:
-        run: Its name.
+        run: Name of the run.
         seed: `train.seed`.
-        dataset: What it was trained on.
-        split: What it was scored on.
-        images: How many were scored.
-        metrics: By scorer key.
-        epochs: Of training.
-        seconds: Of training.
-        threads: Of the processor.
-        device: "cpu", or the graphics card.
-        torch: Its version.
-        machine: In words.
-        commit: Of the code, "+changes" behind it where tracked files differed.
+        dataset: The data set.
+        split: The split that was scored.
+        images: Number of scored images.
+        metrics: Value by scorer key.
+        epochs: Number of epochs.
+        seconds: Training time in seconds.
+        threads: Number of CPU threads.
+        device: "cpu", or the GPU.
+        torch: Version of torch.
+        machine: Description of the machine.
+        commit: Git commit of the code, followed by "+changes" if tracked files differed from it.
     """
 
     run: str
@@ -76,22 +76,22 @@ class Training:
 
 @dataclass(frozen=True)
 class Reference:
-    """The trainings of each run, the run's own first."""
+    """The trainings of each run: its own first, then those that differ only in their seed."""
 
     runs: Mapping[str, Sequence[Training]]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one run.
+    """One metric of one run.
 
     Attributes:
-        run: The run's name, with its split and how many images were scored.
-        figure: Its scorer key.
-        own: What the reader's run scored; None where there is none on the same images.
-        reference: What the reference run scored; None without one.
-        mean, least, most: Over all reference trainings of the run; None without any.
-        trainings: How many those are.
+        run: Name of the run, with its data set, its split and the number of scored images.
+        figure: Scorer key of the metric.
+        own: Value of the user's run; None if it was not scored.
+        reference: Value of the reference run; None without one.
+        mean, least, most: Mean, minimum and maximum over all reference trainings of the run; None without any.
+        trainings: Number of these trainings.
     """
 
     run: str
@@ -111,10 +111,10 @@ class _Content:
 
 
 def read_reference(folder: Path) -> Reference:
-    """Read `folder/results.json`; without one there are no reference results.
+    """Read `folder/results.json`; without this file the result is empty.
 
     Raises:
-        UserError: The file is not what this module writes.
+        UserError: The file does not have the format that this module writes.
     """
     path = folder / NAME
     if not path.is_file():
@@ -123,7 +123,7 @@ def read_reference(folder: Path) -> Reference:
 
 
 def write_results(path: Path, reference: Reference) -> None:
-    """Write `results.json`; unlike other files with the runs in their order, in which tables show them."""
+    """Write `results.json`; its keys are not sorted, unlike in other files, since tables use the order of the runs."""
     runs = {run: [asdict(item) for item in trainings] for run, trainings in reference.runs.items()}
     text = json.dumps({"schema_version": SCHEMA_VERSION, "runs": runs}, indent=2, ensure_ascii=False)
     with atomic_path(path) as temporary:
@@ -131,15 +131,15 @@ def write_results(path: Path, reference: Reference) -> None:
 
 
 def training_of(run: ScoredRun, history: Mapping[str, Any], machine: str) -> Training:
-    """Return what is kept of a run.
+    """Return the training of a run, in the form to store.
 
     Args:
         run: The run with its scores.
-        history: Its run.json.
-        machine: What is said where the history does not say it.
+        history: Content of its run.json.
+        machine: Description of the machine, used if the history has none.
 
     Raises:
-        UserError: The history lacks what is to be kept.
+        UserError: A required value is missing in the history, or malformed.
     """
     protocol = run.scores.protocol
     try:
@@ -163,7 +163,7 @@ def training_of(run: ScoredRun, history: Mapping[str, Any], machine: str) -> Tra
 
 
 def seeds_of(params: Params, run: str) -> list[str]:
-    """Return the other runs of params.yaml that differ from one in their name and seed alone, perhaps in neither."""
+    """Return the other runs of params.yaml that equal this run in everything except, possibly, the seed."""
 
     def all_but_the_seed(name: str) -> dict[str, Any]:
         section = params.run(name).model_dump(mode="json")
@@ -175,11 +175,11 @@ def seeds_of(params: Params, run: str) -> list[str]:
 
 
 def rows_of(reference: Reference, runs: Sequence[ScoredRun]) -> list[Row]:
-    """Return the figures of runs beside the reference's, of those that were scored on the same images.
+    """Return the metrics of runs, with those of the reference trainings that were scored on the same images.
 
     Args:
-        reference: What there is to compare with.
-        runs: The reader's.
+        reference: The reference results.
+        runs: The user's runs.
     """
     rows = []
     for run in runs:
@@ -192,7 +192,7 @@ def rows_of(reference: Reference, runs: Sequence[ScoredRun]) -> list[Row]:
 
 
 def reference_rows(reference: Reference) -> list[Row]:
-    """Return the figures of the reference results themselves."""
+    """Return the metrics of the reference results alone."""
     rows = []
     for run, trainings in reference.runs.items():
         first = trainings[0]

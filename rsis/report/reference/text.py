@@ -1,4 +1,4 @@
-"""Reference results in words: the tables of README.md and of the documentation, and the folder `reports/reference`."""
+"""Reference results as text: the tables of README.md and the documentation, and the README of `reports/reference`."""
 
 import re
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def trainings_table(reference: Reference) -> str:
 
 
 def beside(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return heading and rows of the table of the reader's figures, with the reference's where there are any."""
+    """Return heading and rows of the table of the user's metrics, with the reference's if there are any."""
     heading = ["run", "figure", "yours", "reference", "mean (least to most) of trainings"]
     cells: list[tuple[str, ...]] = []
     for name, row in zip(_names(rows), rows, strict=True):
@@ -46,7 +46,7 @@ def beside(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def put_tables(page: Path, reference: Reference) -> bool:
-    """Write the table between the two marks of a page; return whether the page has such marks.
+    """Write the table between the two marks of a page; return whether the page has the marks.
 
     Raises:
         UserError: The page cannot be read or written, or one of its marks is missing.
@@ -67,7 +67,7 @@ def put_tables(page: Path, reference: Reference) -> bool:
 
 
 def with_tables(text: str, reference: Reference) -> str | None:
-    """Return a page's text with the table of today between its marks; None where they are not a pair."""
+    """Return a page's text with the present table between its marks; None if there is not exactly one pair of marks."""
     pattern = re.compile(rf"({re.escape(BEGIN)}\n).*?({re.escape(END)})", re.DOTALL)
     new, count = pattern.subn(lambda found: f"{found[1]}\n{table_of(reference)}\n{found[2]}", text)
     return new if count == text.count(BEGIN) == text.count(END) == 1 else None
@@ -77,9 +77,9 @@ def readme(reference: Reference, name: str, command: str) -> str:
     """Return the README of the folder of reference results.
 
     Args:
-        reference: What stands in it.
-        name: Of the report in it.
-        command: What wrote it.
+        reference: The reference results in the folder.
+        name: Name of the report in the folder.
+        command: The command that writes the folder.
     """
     first: Sequence[Training] = [trainings[0] for trainings in reference.runs.values()]
     machines = sorted({item.machine for item in first})
@@ -101,7 +101,7 @@ How each was trained; seconds are wall time, under whatever else the machine had
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    """Return the run of each row, and nothing where it is that of the row before."""
+    """Return the run of each row, or "" if it is that of the row before."""
     before = ["", *(row.run for row in rows)]
     return [row.run if row.run != last else "" for last, row in zip(before, rows, strict=False)]
 

@@ -1,4 +1,4 @@
-"""The paper's ablation table (v1, table 5) with the runs whose models are its rows."""
+"""The paper's ablation table (v1, table 5), with our runs beside the rows of their models."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,17 +20,17 @@ Settings = dict[str, str | int]
 
 
 def ablations(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison, ...]:
-    """Return each published ablation table that has a row for a run, or beside which several models stand.
+    """Return each published ablation table that has a row for one of the runs, or if the runs have different models.
 
-    A run belongs to the row of its backbone, skip mode and number of ConvLSTMs. Runs without such a row stand
-    at the end, without a difference; so do, beside their row, runs on other data or another split.
+    A run belongs to the row with its backbone, skip mode and number of ConvLSTMs, and stands below it. Runs without
+    such a row stand at the end. Those and runs on other data or another split have no difference to the paper.
     """
     found = []
     for table in published.tables.values():
         judged = [run for run in runs if table.scorer in run.scorers]
         known = any(_matches(row, run) for row in table.rows for run in judged)
-        several = len({tuple(_settings(run).values()) for run in judged}) > 1
-        if table.kind == "ablation" and (known or several):
+        models_differ = len({tuple(_settings(run).values()) for run in judged}) > 1
+        if table.kind == "ablation" and (known or models_differ):
             found.append(_ablation(table, judged, published))
     return tuple(found)
 
@@ -58,7 +58,7 @@ def _our_row(run: ScoredRun, table: PublishedTable, row: PublishedRow | None, pu
 
 def _settings(run: ScoredRun) -> Settings:
     model = run.run_config.model
-    return {"encoder": model.backbone, "skip": model.skip_mode, "conv_lstms": len(model.hidden_widths)}
+    return {"encoder": model.backbone, "skip": model.skip_mode, "conv_lstms": len(model.hidden_widths or ())}
 
 
 def _matches(row: PublishedRow, run: ScoredRun) -> bool:

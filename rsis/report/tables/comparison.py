@@ -1,10 +1,10 @@
-"""Ours beside the literature's numbers, each row with the protocol it was measured under.
+"""Tables of our results beside published ones; each row states the protocol of its measurement.
 
-A run judged by the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) stands beside that benchmark's
-published results whatever its data, and says so when its data are others; a run scored by `coco` stands
-beside published numbers only on the same data set, since COCO's AP of another data set says nothing. No
-number is named without its scorer. A run on the data set and split of the paper's own row has its difference to
-it, and so has the mean of runs that differ in their seed alone, which follows the last of them.
+A run with the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) is shown beside that benchmark's published results,
+even if its data are others; its row then says so. A run with scorer `coco` is shown beside published results only on
+the same data set, since COCO's AP on another data set cannot be compared. Every metric is named with its scorer. A run
+on the data set and split of the paper's own row shows its difference to that row. So does the mean of runs that differ
+only in their seed, which follows the last of them.
 """
 
 from collections.abc import Sequence
@@ -34,24 +34,24 @@ VERSIONS = {"v1": "v1", "v4": "v4, through a review", "secondary": "secondary so
 
 
 def compare(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison, ...]:
-    """Return the tables of each scorer that judged any of the runs, in the order the scorers first appear.
+    """Return the tables of each scorer of the runs, in the order in which the scorers first appear.
 
-    A scorer has a table for each published table of results in its terms, or one of ours alone.
+    A scorer has one table for each published table of results with its metrics; without any, a table of our runs alone.
     """
     found = []
     for scorer in dict.fromkeys(scorer for run in runs for scorer in run.scorers):
         judged = [run for run in runs if scorer in run.scorers]
         tables = _tables(scorer, judged, published)
         for number, group in enumerate(tables):
-            told = any(group[0].benchmark == other[0].benchmark for other in tables[:number])
-            found.append(_compare(judged, group, published, told))
+            has_notes_above = any(group[0].benchmark == other[0].benchmark for other in tables[:number])
+            found.append(_compare(judged, group, published, has_notes_above))
         if not tables:
             found.append(_own(scorer, judged))
     return tuple(found)
 
 
 def published_row(table: PublishedTable, row: PublishedRow, published: Published) -> ComparisonRow:
-    """Return a row of the literature as it stands in a report."""
+    """Return the row of a published result."""
     source = table.source_of(row)
     remark = [source.citation if source.version == "secondary" else VERSIONS[source.version]]
     if row.input_size is not None:
@@ -66,7 +66,7 @@ def published_row(table: PublishedTable, row: PublishedRow, published: Published
 
 
 def our_row(run: ScoredRun, keys: Sequence[str], remark: str) -> ComparisonRow:
-    """Return a run's row, without a difference."""
+    """Return a run's row, without a difference to a published one."""
     values = {key: value_of(run.scores, key) for key in keys}
     return ComparisonRow(f"RSIS, run {run.run}", True, run.group, remark, "this report", values)
 
@@ -74,7 +74,7 @@ def our_row(run: ScoredRun, keys: Sequence[str], remark: str) -> ComparisonRow:
 def beside_published(
     run: ScoredRun, table: PublishedTable, reference: PublishedRow | None, published: Published
 ) -> ComparisonRow:
-    """Return a run's row in a published table, with its difference to `reference` where both are of the same images."""
+    """Return a run's row for a published table, with its difference to `reference` if the two can be compared."""
     benchmark = published.benchmarks[table.benchmark]
     row = our_row(run, tuple(table.columns), data_difference(run, table, benchmark))
     if reference is None or not is_comparable(run, table, benchmark):
@@ -84,7 +84,7 @@ def beside_published(
 
 
 def with_means(runs: Sequence[ScoredRun], rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
-    """Return the rows of runs, and after the last run of each of `seed_groups` a row of their mean."""
+    """Return the rows of runs and, after the last run of each group of `seed_groups`, a row of the group's mean."""
     groups, found = seed_groups(runs), []
     for run, row in zip(runs, rows, strict=True):
         found.append(row)
@@ -98,7 +98,7 @@ AS_ABOVE = "How the runs' protocols differ from the paper's is said below the fi
 
 
 def protocol_notes(runs: Sequence[ScoredRun], table: PublishedTable, published: Published) -> list[str]:
-    """Return a line for each way the runs' protocols differ from the paper's; runs that share one share a line."""
+    """Return lines on how the runs' protocols differ from the paper's; runs with equal differences share a line."""
     benchmark = published.benchmarks[table.benchmark]
     lines: dict[str, list[str]] = {}
     for run in runs:
@@ -110,13 +110,13 @@ def protocol_notes(runs: Sequence[ScoredRun], table: PublishedTable, published: 
 
 
 def columns_of(units: dict[str, Unit]) -> tuple[ComparisonColumn, ...]:
-    """Return the columns of a table; a spread stands with its figure."""
+    """Return the columns of a table; a spread has no column of its own, but is shown with its metric."""
     shown = [key for key in units if not key.endswith("_std")]
     return tuple(ComparisonColumn(key, short_label_of(key), units[key], f"{key}_std" in units) for key in shown)
 
 
 def _mean_row(group: SeedGroup, rows: Sequence[ComparisonRow]) -> ComparisonRow:
-    """The mean of the rows of a group's runs, which share everything but their numbers."""
+    """Return the mean of the rows of a group's runs, which are equal in everything but their values."""
     first, values = rows[0], dict[str, float | None]()
     for key in (key for key in first.values if not key.endswith("_std")):
         over_seeds = [row.values[key] for row in rows]
@@ -127,7 +127,7 @@ def _mean_row(group: SeedGroup, rows: Sequence[ComparisonRow]) -> ComparisonRow:
 
 
 def _tables(scorer: str, runs: Sequence[ScoredRun], published: Published) -> list[list[PublishedTable]]:
-    """Tables of results of a scorer, each with what the field reached in the same columns."""
+    """Return the published tables of a scorer; tables of other methods are grouped with one of the same columns."""
     tables = [table for table in published.tables.values() if table.scorer == scorer]
     if scorer == "coco":
         tables = [t for t in tables if any(is_benchmark(run, published.benchmarks[t.benchmark]) for run in runs)]
@@ -143,14 +143,14 @@ def _tables(scorer: str, runs: Sequence[ScoredRun], published: Published) -> lis
 
 
 def _compare(
-    runs: Sequence[ScoredRun], tables: Sequence[PublishedTable], published: Published, told: bool
+    runs: Sequence[ScoredRun], tables: Sequence[PublishedTable], published: Published, has_notes_above: bool
 ) -> Comparison:
-    """The table of a benchmark; `told`: the notes on the runs' protocols stand below an earlier one."""
+    """Return a table of a benchmark; `has_notes_above`: an earlier table has the notes on the runs' protocols."""
     first = tables[0]
     benchmark = published.benchmarks[first.benchmark]
     rows = [published_row(table, row, published) for table in tables for row in table.rows]
     rows += with_means(runs, [beside_published(run, first, first.reference, published) for run in runs])
-    notes = [AS_ABOVE] if told else protocol_notes(runs, first, published)
+    notes = [AS_ABOVE] if has_notes_above else protocol_notes(runs, first, published)
     notes += [table.note for table in tables if table.note]
     cited = dict.fromkeys((t.source_of(r).version, t.source_of(r).citation) for t in tables for r in t.rows)
     notes += [f"{version}: {citation}." for version, citation in cited if version != "secondary"]
@@ -159,7 +159,7 @@ def _compare(
 
 
 def _own(scorer: str, runs: Sequence[ScoredRun]) -> Comparison:
-    """The table of a scorer in whose terms nothing published is on the runs' data."""
+    """Return the table of a scorer without published results that the runs could be compared with."""
     keys = dict.fromkeys(k for run in runs for k in run.scores.metrics if k.startswith(f"{scorer}/"))
     columns = columns_of({key: unit_of(key) for key in keys})
     rows = [our_row(run, tuple(keys), f"input {by(run.dataset_config.size)}") for run in runs]

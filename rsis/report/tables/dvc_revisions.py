@@ -1,4 +1,4 @@
-"""Reads DVC experiments through DVC's public interface."""
+"""Read DVC experiments through DVC's Python interface."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +16,17 @@ BASELINE = "HEAD"
 
 
 def load_experiments(names: Sequence[str], folder: Path) -> tuple[Experiment, ...]:
-    """Read experiments by name, after the current commit, which they are compared with.
+    """Read the current commit, which is the baseline, and experiments by name.
 
     Args:
-        names: Experiments of `dvc exp run` or `dvc exp save`; a git revision does as well.
-        folder: In a DVC repository with git.
+        names: Names of experiments of `dvc exp run` or `dvc exp save`; git revisions are accepted too.
+        folder: A folder in a DVC repository with git.
 
     Returns:
-        Figures and parameters of each; a file that a revision does not have adds none.
+        Metrics and parameters of each, the baseline first; files that a revision lacks are left out.
 
     Raises:
-        UserError: The folder is in no such repository, a name is not known, or DVC cannot read it.
+        UserError: The folder is not in such a repository, a name is not known, or DVC cannot read it.
     """
     try:
         with Repo(str(folder)) as repo:
@@ -55,14 +55,14 @@ def _load(name: str, repo: Repo) -> Experiment:
 
 
 def _files(shown: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield file and content of what DVC shows of one revision; the working tree comes with it and is left out."""
+    """Yield name and content of each file in DVC's output for one revision, without the working tree's, also in it."""
     for revision, result in shown.items():
         if revision != "workspace":
             yield from ((file, item["data"]) for file, item in result.get("data", {}).items() if "data" in item)
 
 
 def _flat(values: Mapping[str, Any], start: str = "") -> dict[str, Parameter]:
-    """Leaves of nested mappings by their paths; a list is one leaf, as JSON."""
+    """Return the leaves of nested mappings by their dotted paths; a list is one leaf, as JSON."""
     found: dict[str, Parameter] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""DVC experiments beside each other: their figures, and the parameters in which they differ.
+"""The table that compares DVC experiments: their metrics, and the parameters in which they differ.
 
-`rsis.report.tables.dvc_revisions` reads them.
+`rsis.report.tables.dvc_revisions` reads the experiments.
 """
 
 import json
@@ -14,11 +14,12 @@ Parameter = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Experiment:
-    """A state of the project that DVC knows by name.
+    """A named state of the project in DVC: an experiment or a git revision.
 
     Attributes:
-        metrics: By file and key, "metrics/demo.json:cvppp/sbd".
-        parameters: By key path, "runs.demo.train.lr".
+        name: Its name.
+        metrics: Value by file and key, for example "metrics/demo.json:cvppp/sbd".
+        parameters: Value by key path, for example "runs.demo.train.lr".
     """
 
     name: str
@@ -28,7 +29,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class ExperimentTable:
-    """Texts of a table: an experiment a column, the first being what the others are compared with."""
+    """The texts of a table with a column for each experiment; the first one is the baseline."""
 
     names: tuple[str, ...]
     metrics: tuple[tuple[str, tuple[str, ...]], ...]
@@ -36,9 +37,10 @@ class ExperimentTable:
 
 
 def tabulate(experiments: Sequence[Experiment]) -> ExperimentTable | None:
-    """Return the table of some experiments, or None for none.
+    """Return the table of experiments; None if there are none.
 
-    A figure that any of them has is a line, spreads aside; a parameter is one when it is not the same in all.
+    It has a line for each metric that any experiment has, except spreads, and for each parameter that is not the same
+    in all experiments.
     """
     if not experiments:
         return None
@@ -54,12 +56,12 @@ def tabulate(experiments: Sequence[Experiment]) -> ExperimentTable | None:
     )
 
 
-def _label(key: str, several: bool) -> str:
+def _label(key: str, with_run: bool) -> str:
     file, _, metric = key.rpartition(":")
     run = file.removeprefix("metrics/").removesuffix(".json")
     label = label_of(metric) if "/" in metric else metric
     unit = ", %" if "/" in metric and unit_of(metric) == "fraction" else ""
-    return f"{run}: {label}{unit}" if several else f"{label}{unit}"
+    return f"{run}: {label}{unit}" if with_run else f"{label}{unit}"
 
 
 def _cells(key: str, experiments: Sequence[Experiment]) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ def _cells(key: str, experiments: Sequence[Experiment]) -> tuple[str, ...]:
     cells = []
     for item in experiments:
         value, gap = item.metrics.get(key), difference(item.metrics.get(key), first.metrics.get(key))
-        if "/" not in metric:  # of another project's kind: no unit is known
+        if "/" not in metric:  # not a metric of this package: its unit is unknown
             cells.append("-" if value is None else f"{value:.6g}")
             continue
         unit = unit_of(metric)

@@ -19,13 +19,13 @@ COLUMNS = (
 def long_table(
     comparisons: Sequence[Comparison], experiments: Sequence[Experiment], seeds: Sequence[SeedTable] = ()
 ) -> pd.DataFrame:
-    """Return a row for each number of the tables, of the literature and ours, over seeds, and of the experiments.
+    """Return a row for each number in the comparisons, in the tables over seeds, and of the experiments.
 
-    Columns `COLUMNS`. Numbers are as in the report: percent where `unit` is "percent", objects per image where
-    it is "count"; `difference` is ours minus `reference`, the number of `reference_method`. Methods without a
-    number in a metric have no row for it. `spread` is the standard deviation over images, or over seeds where
-    `method` ends in "mean of <n> seeds", as `protocol` says. In the table "Over seeds" `settings` names the seed of
-    a value, or the seeds of a mean.
+    The columns are `COLUMNS`. Numbers are as in the report: percent if `unit` is "percent", objects per image if it
+    is "count". `difference` is our number minus `reference`, the number of `reference_method`. A method that lacks a
+    metric has no row for it. `spread` is the standard deviation over images, or over seeds if `method` ends in
+    "mean of <n> seeds"; `protocol` says which. In the table "Over seeds", `settings` is the seed of a value, or the
+    seeds of a mean.
     """
     records = [record for comparison in comparisons for record in _records(comparison)]
     records += [record for table in seeds for record in _seed_records(table)]

@@ -1,4 +1,4 @@
-"""The literature's numbers as typed, frozen data; `published.yaml` holds them and states their schema."""
+"""Published results as typed, frozen data; the file `published.yaml` contains them and explains their schema."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -18,17 +18,20 @@ RANGES: dict[Unit, tuple[float, float]] = {"fraction": (0.0, 1.0), "count": (0.0
 
 
 class Source(Section):
-    """Where numbers come from: a version of the paper, or a secondary work, and how to cite it."""
+    """The source of numbers: a version of the paper or a secondary source, with its citation."""
 
     version: Literal["v1", "v4", "secondary"]
     citation: Annotated[str, Field(min_length=1)]
 
 
 class Benchmark(Section):
-    """A benchmark, the names params.yaml gives its own data, and how the paper's own run was made.
+    """A benchmark.
 
     Attributes:
-        paper: "<section>.<key>" of a run: the paper's value; `model.conv_lstms` is the number of hidden widths.
+        title: Its name, as printed.
+        datasets: The names of its data set in params.yaml.
+        paper: Settings of the paper's own run: value by "<section>.<key>" of a run. `model.conv_lstms` is the number
+            of hidden widths.
     """
 
     title: str
@@ -37,11 +40,18 @@ class Benchmark(Section):
 
 
 class PublishedRow(Section):
-    """One method's numbers, in the order of the table's columns; None = not reported or not known.
+    """The numbers of one method.
 
     Attributes:
-        reference: Whether it is the paper's own row, which ours are compared with.
-        settings: What an ablation varies: encoder, skip, conv_lstms; what a row leaves out plays no part in it.
+        method: Name of the method.
+        values: In the order of the table's columns; None = not reported or not known.
+        source: Of this row; None if it is the table's.
+        approximate: Whether the source gives rounded numbers only.
+        input_size: (H, W); None = not known.
+        reference: Whether it is the paper's own row, which our runs are compared with.
+        settings: The settings that an ablation varies: encoder, skip, conv_lstms; one that is missing has no effect on
+            the row.
+        note: Printed in the row's remark.
     """
 
     method: Annotated[str, Field(min_length=1)]
@@ -59,7 +69,8 @@ class PublishedTable(Section):
 
     Attributes:
         columns: Unit of each column by scorer key ("cvppp/sbd"), in the order of the rows' values.
-        split: None where the source does not say; likewise `images`, the number of images scored.
+        split: The scored split; None if the source does not state it.
+        images: The number of scored images; None if the source does not state it.
     """
 
     title: str
@@ -74,12 +85,12 @@ class PublishedTable(Section):
 
     @property
     def scorer(self) -> str:
-        """The scorer whose keys the columns are."""
+        """The scorer of the columns' keys."""
         return next(iter(self.columns)).partition("/")[0]
 
     @property
     def reference(self) -> PublishedRow | None:
-        """The paper's own row, which ours are compared with."""
+        """The paper's own row, which our runs are compared with; None without one."""
         return next((row for row in self.rows if row.reference), None)
 
     def source_of(self, row: PublishedRow) -> Source:
@@ -109,7 +120,7 @@ class PublishedTable(Section):
 
 
 class Published(Section):
-    """The whole of published.yaml: benchmarks by id and tables by name."""
+    """The content of published.yaml: benchmarks by id and tables by name."""
 
     benchmarks: dict[str, Benchmark]
     tables: dict[str, PublishedTable]
@@ -124,13 +135,13 @@ class Published(Section):
 
 
 def load_published(path: Path = PACKAGED) -> Published:
-    """Read and check a file of literature numbers.
+    """Read and check a file of published results.
 
     Args:
-        path: The file; by default the one that comes with the package.
+        path: The file; by default the one in the package.
 
     Raises:
-        UserError: The file is missing, is not YAML, or breaks the schema; all faults in one line.
+        UserError: The file is missing, is not YAML, or does not match the schema; the message lists all faults.
     """
     try:
         raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

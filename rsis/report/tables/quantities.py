@@ -1,4 +1,4 @@
-"""Our figures by their scorer keys: what they are called, their unit, how they are printed."""
+"""Labels, units and number formats of the metrics, by scorer key."""
 
 import math
 import re
@@ -16,7 +16,7 @@ LABELS = {
 SCORERS = {"cvppp": "CVPPP", "coco": "COCO", "voc": "VOC", "cityscapes": "Cityscapes"}
 COUNTS = frozenset({"cvppp/dic", "cvppp/abs_dic", "cvppp/dic_std", "cvppp/abs_dic_std"})
 MINUS = "\u2212"
-HEADLINES = (  # what is said of a run first, in this order
+HEADLINES = (  # the main metrics of a run, in this order
     *("cvppp/sbd", "cvppp/abs_dic", "cvppp/dic", "cvppp/fg_bg_dice"),
     *("voc/APr50", "voc/APr", "voc/AR10_iou50"),
     *("cityscapes/AP", "cityscapes/AP50", "cityscapes/AP100m", "cityscapes/AP50m"),
@@ -25,13 +25,13 @@ HEADLINES = (  # what is said of a run first, in this order
 
 
 def label_of(key: str) -> str:
-    """Return how a scorer key is printed: with its scorer, unless the name exists in that scorer alone."""
+    """Return the label of a scorer key: with the name of the scorer, unless no other scorer has such a metric."""
     scorer = key.partition("/")[0]
     return LABELS.get(key, f"{short_label_of(key)} ({SCORERS.get(scorer, scorer)})")
 
 
 def short_label_of(key: str) -> str:
-    """Return how a scorer key is printed where the words around it name the scorer."""
+    """Return the label of a scorer key for places where the text around it names the scorer."""
     name = re.sub(r"_iou(\d+)$", r" at IoU .\1", key.partition("/")[2]).replace("_", " ")
     return LABELS.get(key, name)
 
@@ -42,11 +42,11 @@ def unit_of(key: str) -> Unit:
 
 
 def value_of(scores: Scores, key: str) -> float | None:
-    """Return a run's figure, or None where it has none.
+    """Return the value of a run's metric; None if it lacks the metric.
 
     Args:
-        scores: Of the run.
-        key: One of its metrics, or "<scorer>/<class>_<name>": the figure "<scorer>/<name>" of one class.
+        scores: The scores of the run.
+        key: The key of a metric, or "<scorer>/<class>_<name>": the metric "<scorer>/<name>" of one class.
     """
     if key in scores.metrics:
         return scores.metrics[key]
@@ -60,21 +60,21 @@ def value_of(scores: Scores, key: str) -> float | None:
 
 
 def format_value(value: float | None, unit: Unit) -> str:
-    """Return a fraction times 100 or a count, to one decimal; a missing number is "-"."""
+    """Return a number as text: a fraction times 100 or a count to one decimal, a tau to three; "-" if missing."""
     if value is None or math.isnan(value):
         return "-"
     return {"fraction": f"{100 * value:.1f}", "count": f"{value:.1f}", "tau": f"{value:.3f}"}[unit]
 
 
 def format_headline(value: float | None, unit: Unit) -> str:
-    """Return a number as `format_value` does, but a count to two decimals."""
+    """Return a number as `format_value` does, but a count with two decimals."""
     if value is None or math.isnan(value) or unit != "count":
         return format_value(value, unit)
     return f"{value:.2f}"
 
 
 def format_difference(value: float | None, unit: Unit) -> str:
-    """Return a difference in the unit's own terms, always with its sign."""
+    """Return a difference as `format_value` does, with its sign; 0 has none."""
     text = format_value(value, unit)
     if text == "-":
         return text
@@ -84,12 +84,12 @@ def format_difference(value: float | None, unit: Unit) -> str:
 
 
 def difference(ours: float | None, theirs: float | None) -> float | None:
-    """Return ours - theirs, or None where either is missing."""
+    """Return ours - theirs; None if one is missing or NaN."""
     if ours is None or theirs is None or math.isnan(ours) or math.isnan(theirs):
         return None
     return ours - theirs
 
 
 def differences(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return `difference` of each of their figures but the spreads."""
+    """Return `difference` for each key of `theirs`, except spreads."""
     return {key: difference(ours.get(key), value) for key, value in theirs.items() if not key.endswith("_std")}

@@ -8,7 +8,7 @@ from rsis.report.tables.quantities import format_difference, format_value
 
 @dataclass(frozen=True)
 class ComparisonColumn:
-    """A scorer's key, how it is printed below the scorer's name, and whether its spread (`<key>_std`) is known."""
+    """A scorer key, its label below the scorer's name, its unit, and whether its spread (`<key>_std`) is known."""
 
     key: str
     label: str
@@ -21,13 +21,17 @@ class ComparisonRow:
     """One method's numbers by scorer key (fractions and plain counts), and how they were obtained.
 
     Attributes:
-        group: What the rows around it share: data set, split, number of images.
-        remark: What sets this row apart: its source, its input size, how its protocol differs.
-        settings: What a table of several models varies, one text for each of `Comparison.settings`.
-        reference: The paper's row that ours is compared with; "" for a published row, or where there is none.
-        differences: Ours minus that row's numbers, by scorer key.
-        approximate: Its numbers are round ones.
-        over_seeds: It is the mean of several seeds, and its spreads (`<key>_std`) are over these, not over images.
+        method: Name of the method, or of our run.
+        ours: Whether it is a row of this project.
+        group: What the rows of one group have in common: data set, split, number of images.
+        remark: What is specific to this row: its source, its input size, differences of its protocol.
+        citation: The source of the numbers.
+        values: Number by scorer key.
+        settings: The settings that an ablation varies, one text for each of `Comparison.settings`.
+        reference: The paper's row that ours is compared with; "" for a published row, or if there is none.
+        differences: Our numbers minus those of that row, by scorer key.
+        approximate: Whether its numbers are rounded.
+        over_seeds: Whether it is a mean over seeds, with spreads (`<key>_std`) over seeds and not over images.
     """
 
     method: str
@@ -48,9 +52,11 @@ class Comparison:
     """One table: published rows and ours.
 
     Attributes:
-        benchmark: Title of the benchmark, or of the scorer where nothing published is on it.
-        settings: Headings of what the rows' `settings` say.
-        grouped: Whether rows stand under headings of their groups; otherwise in the order they have.
+        scorer: The scorer of all columns.
+        benchmark: Title of the benchmark, or of the scorer if there are no published results.
+        notes: Printed below the table.
+        settings: Headings of the rows' `settings`.
+        grouped: Whether rows are shown by group, under headings; otherwise they are shown in their order.
     """
 
     scorer: str
@@ -64,7 +70,7 @@ class Comparison:
 
     @property
     def spread(self) -> str:
-        """What stands behind ± in its cells, or "" where none has it."""
+        """A sentence that explains the ± in its cells; "" if no cell has one."""
         images = any(column.spread for column in self.columns)
         if not any(row.over_seeds for row in self.rows):
             return "± is the standard deviation over images." if images else ""
@@ -72,7 +78,7 @@ class Comparison:
 
 
 def format_cell(row: ComparisonRow, column: ComparisonColumn) -> str:
-    """Return a row's number in a column, with its spread where there is one."""
+    """Return a row's number in a column, with its spread if it has one."""
     text = format_value(row.values.get(column.key), column.unit)
     if row.approximate and text != "-":
         return f"about {text.removesuffix('.0')}"
@@ -81,10 +87,10 @@ def format_cell(row: ComparisonRow, column: ComparisonColumn) -> str:
 
 
 def spread_of(row: ComparisonRow, column: ComparisonColumn) -> float | None:
-    """Return the standard deviation of a row's number, over images or over seeds, or None where it is not known."""
+    """Return the standard deviation of a row's number, over images or over seeds; None if unknown."""
     return row.values.get(f"{column.key}_std") if column.spread or row.over_seeds else None
 
 
 def format_gap(row: ComparisonRow, column: ComparisonColumn) -> str:
-    """Return how far a row of ours is from the paper's in a column, with its sign."""
+    """Return the difference of one of our rows to the paper's in a column, with its sign."""
     return format_difference(row.differences.get(column.key), column.unit)

@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone: their figures beside each other, the mean and how far they spread."""
+"""Tables of runs that differ only in their seed: their metrics, with mean and standard deviation over the seeds."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,15 +8,16 @@ from rsis.files.digests import digest_of
 from rsis.report.tables.protocol import ScoredRun
 from rsis.report.tables.quantities import HEADLINES, MINUS, format_headline, label_of, unit_of, value_of
 
-OF_ONE_RUN = frozenset({"run", "checkpoint"})  # what a protocol says that no other run shares
+OF_ONE_RUN = frozenset({"run", "checkpoint"})  # the keys of a protocol that differ for every run
 
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs that are equal but for their seed, one of each seed, at least two.
+    """Runs that differ only in their seed: one run for each seed, at least two.
 
     Attributes:
-        name: What the runs' names share: without "-seed<seed>", or the first run's.
+        name: The runs' common name without "-seed<seed>"; the name of the first run if they have no common one.
+        runs: The runs.
     """
 
     name: str
@@ -24,21 +25,22 @@ class SeedGroup:
 
     @property
     def seeds(self) -> str:
-        """The seeds, as they are printed."""
+        """The seeds as text."""
         return ", ".join(str(run.run_config.train.seed) for run in self.runs)
 
     @property
     def method(self) -> str:
-        """What the mean is called beside other methods."""
+        """The name of the mean in tables with other methods."""
         return f"RSIS, {self.name}, mean of {len(self.runs)} seeds"
 
 
 @dataclass(frozen=True)
 class SeedFigure:
-    """One figure of a group (a fraction or a plain count), by its scorer key.
+    """One metric of a group, a fraction or a count.
 
     Attributes:
-        values: Of each run, in the group's order; None where a run lacks it.
+        key: Its scorer key.
+        values: Value of each run, in the group's order; None if a run lacks the metric.
         mean: See `mean_of`.
         deviation: See `deviation_of`.
     """
@@ -50,25 +52,25 @@ class SeedFigure:
 
     @property
     def label(self) -> str:
-        """Name and unit."""
+        """Label with unit."""
         return f"{label_of(self.key)}{', %' if unit_of(self.key) == 'fraction' else ''}"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The value of each seed, the mean and the deviation, as they are printed."""
+        """The value of each seed, the mean and the deviation, as text."""
         return tuple(format_headline(value, unit_of(self.key)) for value in (*self.values, self.mean, self.deviation))
 
 
 @dataclass(frozen=True)
 class SeedTable:
-    """What a report says of a group: a row for each figure of `HEADLINES` that any of its runs has."""
+    """The table of a group: a row for each metric of `HEADLINES` that any of its runs has."""
 
     group: SeedGroup
     figures: tuple[SeedFigure, ...]
 
     @property
     def note(self) -> str:
-        """What the mean and the deviation are over."""
+        """A sentence on what the mean and the deviation are over."""
         names = ", ".join(run.run for run in self.group.runs)
         deviation = f"sample standard deviation (n {MINUS} 1)"
         return (
@@ -83,11 +85,11 @@ def seed_tables(runs: Sequence[ScoredRun]) -> tuple[SeedTable, ...]:
 
 
 def seed_groups(runs: Sequence[ScoredRun]) -> tuple[SeedGroup, ...]:
-    """Return the runs that are equal but for their seed, as groups of at least two seeds.
+    """Return the groups of runs that differ only in their seed, with at least two seeds each.
 
-    Equal are the configurations of run and data set, and what was recorded when predicting and scoring: figures
-    of another split or other thresholds have no mean. Names play no part. Of runs with one seed the first
-    counts, or it would weigh twice.
+    Runs of a group are equal in the configurations of run and data set, and in the recorded protocol of prediction and
+    scoring: metrics of different splits or thresholds have no common mean. Names do not matter. Of runs with the same
+    seed only the first is taken, since that seed would otherwise count twice.
     """
     found: dict[str, dict[int, ScoredRun]] = {}
     for run in runs:
@@ -97,7 +99,7 @@ def seed_groups(runs: Sequence[ScoredRun]) -> tuple[SeedGroup, ...]:
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:
-    """Return the mean, or None where any value is missing: a mean of 3 seeds is one of all three."""
+    """Return the mean; None if any value is missing, since the mean must be over all seeds of the group."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
 
@@ -105,7 +107,7 @@ def mean_of(values: Sequence[float | None]) -> float | None:
 def deviation_of(values: Sequence[float | None]) -> float | None:
     """Return the sample standard deviation, sqrt(sum (x - mean)^2 / (n - 1)).
 
-    None where `mean_of` is, and of a single value.
+    None if `mean_of` is None or there is only one value.
     """
     known = [value for value in values if value is not None]
     return statistics.stdev(known) if len(known) > 1 and len(known) == len(values) else None
@@ -121,7 +123,7 @@ def _figures(group: SeedGroup) -> tuple[SeedFigure, ...]:
 
 
 def _all_but_the_seed(run: ScoredRun) -> str:
-    """The same for runs whose figures have a mean over seeds, and for no others."""
+    """Return a digest that is equal exactly for runs of one group."""
     section = run.run_config.model_dump(mode="json")
     del section["train"]["seed"]
     measured = {key: value for key, value in run.scores.protocol.items() if key not in OF_ONE_RUN}

@@ -1,1 +1,1 @@
-"""The web page."""
+"""The local web page of `rsis demo-app`."""

@@ -1,7 +1,7 @@
-"""A local web page: drop a picture on it, watch the objects appear in order, move the thresholds, take the results.
+"""A local web page: load a picture, watch the objects appear in order, change the thresholds, download the results.
 
-The network runs once for a picture, all its steps; the thresholds are then applied to what it said. Nothing leaves
-the machine, and nothing is fetched from outside.
+The network runs once for a picture, for all steps; changed thresholds are then applied to the stored output. No data
+leaves the machine, and nothing is downloaded.
 """
 
 import os
@@ -28,19 +28,19 @@ from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult
 from rsis.tool.tiles import Tiling
 
-_FRAME_SECONDS = 0.4  # between two objects when they are played
-_FORGET_SECONDS = 3600  # after which uploads and downloads are deleted
+_FRAME_SECONDS = 0.4  # time between two objects when they are shown one by one
+_FORGET_SECONDS = 3600  # age at which uploads and downloads are deleted
 _COLUMNS = ("number", "class", "score", "objectness", "area")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What one session looks at.
+    """The content of one session.
 
     Attributes:
         picture: The picture.
-        decoded: What the network said of it; None for one in tiles.
-        result: Its objects under the thresholds now set.
+        decoded: The output of the network for it; None for a picture in tiles.
+        result: Its objects with the present thresholds.
     """
 
     picture: InputImage
@@ -60,7 +60,7 @@ class Page:
         self.section = model.read_out()
 
     def build(self) -> gr.Blocks:
-        """Return the page, not yet served."""
+        """Return the page; it is not served yet."""
         info, section = self.model.info, self.section
         page: gr.Blocks
         with gr.Blocks(title="RSIS", analytics_enabled=False, delete_cache=(600, _FORGET_SECONDS)) as page:
@@ -135,7 +135,7 @@ class Page:
             return None, "No picture yet.", gr.Slider(value=0, maximum=1), None, None, ""
         begun = time.perf_counter()
         try:
-            # what the user called it: the server keeps it in a folder of its own
+            # show the user's file name without the server's upload folder
             picture = InputImage(Path(path).name, read_picture(Path(path)).image)
             shown = self._run(picture, objectness, mask, Tiling((int(side), int(side))) if tiled else None)
         except UserError as error:
@@ -146,7 +146,7 @@ class Page:
     def read(
         self, shown: Shown | None, path: str | None, objectness: float, mask: float, tiled: bool, side: float
     ) -> tuple[Any, ...]:
-        """Apply other thresholds; only a picture in tiles has to go through the network again."""
+        """Apply other thresholds; the network runs again only for a picture in tiles."""
         if shown is None or shown.decoded is None:
             return self.look(path, objectness, mask, tiled, side)
         section = self.model.read_out(objectness_threshold=objectness, mask_threshold=mask)
@@ -154,17 +154,17 @@ class Page:
         return self._views(Shown(shown.picture, shown.decoded, result), "the network did not run again")
 
     def show(self, shown: Shown | None, count: float) -> Image.Image | None:
-        """Draw so many objects."""
+        """Draw the first `count` objects."""
         return None if shown is None else shown.result.overlay(last=int(count))
 
     def play(self, shown: Shown | None) -> Iterator[tuple[Any, Any]]:
-        """Draw one object after the other."""
+        """Draw the objects one after the other."""
         for number in range(len(shown.result.instances) + 1) if shown is not None else ():
             yield number, self.show(shown, number)
             time.sleep(_FRAME_SECONDS)
 
     def save(self, shown: Shown | None) -> list[str] | None:
-        """Write the files to download."""
+        """Write the files for download; return their paths."""
         if shown is None:
             return None
         folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
@@ -181,7 +181,7 @@ class Page:
                 picture.image_id, picture.image, result.instances, result.objectness, result.class_names
             )
             return Shown(picture, None, named)
-        # all steps, so that a lower threshold finds what it needs
+        # run all steps, since a lower threshold may need more of them
         decoded = self.model.decode(picture, section.model_copy(update={"objectness_threshold": 0.0}))
         return Shown(picture, decoded, self.model.read(picture, decoded, section))
 
@@ -205,13 +205,13 @@ class Page:
 
 
 def theme() -> gr.Theme:
-    """Return the page's look, in fonts that every machine has."""
+    """Return the theme of the page, with fonts that every machine has."""
     fonts: Any = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
     return gr.themes.Base(primary_hue="blue", **fonts)
 
 
 def _bars(result: ImageResult) -> str:
-    """Return the objectness of each step as bars; grey where no object was kept."""
+    """Return the objectness of each step as HTML bars; the bar of a step without an object is grey."""
     kept = {item.step for item in result.instances}
     rows = []
     for step, value in enumerate(np.asarray(result.objectness).tolist()):

@@ -1,4 +1,4 @@
-"""Serves the web page of `rsis.tool.app.page` on this machine until it is interrupted."""
+"""Serve the web page of `rsis.tool.app.page` on this machine until the process is interrupted."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from rsis.tool.app.page import Page, theme
 from rsis.tool.predictor import RSIS
 
 _log = logging.getLogger(__name__)
-_SESSIONS = 20  # whose pictures are kept in memory
+_SESSIONS = 20  # most sessions whose pictures are kept in memory
 _CSS = """
 .gradio-container { max-width: 1200px !important; margin: 0 auto; }
 #steps .bar { display: flex; align-items: center; gap: 0.5em; font-variant-numeric: tabular-nums; font-size: 0.9em; }
@@ -23,18 +23,18 @@ _CSS = """
 
 
 def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
-    """Serve the page until it is interrupted or told to end (SIGTERM).
+    """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
         model: The network.
         host: Address to listen on.
         port: Port to listen on.
-        browser: Whether to open it in the user's browser.
+        browser: Whether to open the page in the user's browser.
 
     Raises:
-        UserError: Host or port cannot be listened on.
+        UserError: The server cannot listen on this host and port.
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of Gradio asking itself whether it is there
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs the requests by which Gradio tests its server
     try:
         socket.create_server((host, port)).close()
     except (OSError, OverflowError) as error:
@@ -42,7 +42,7 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
         reason = os.strerror(number) if number and number > 0 else error
         raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
     with tempfile.TemporaryDirectory(prefix="rsis-demo.") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # where it puts uploads; gone when the page is
+        os.environ["GRADIO_TEMP_DIR"] = folder  # for uploads and downloads; deleted at the end
         page = Page(model).build()
         page.launch(
             server_name=host,
@@ -62,5 +62,5 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
         signal.signal(signal.SIGTERM, lambda *_: stopped.set())
         try:
             stopped.wait()
-        finally:  # Ctrl-C; Gradio's own way to end waits for whoever has the page open
+        finally:  # also after Ctrl-C; Gradio's own shutdown would wait until all browsers close the page
             page.close(verbose=False)

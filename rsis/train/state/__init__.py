@@ -1,1 +1,1 @@
-"""What a training leaves on disk while it runs, and how it is resumed from there."""
+"""The state of a training on disk, and how a training is resumed from it."""

@@ -1,4 +1,4 @@
-"""Training checkpoints that are whole or not there, whatever happens to the process or the machine."""
+"""Atomic training checkpoints: complete or absent, even if the process is killed or the machine fails."""
 
 import io
 import pickle
@@ -16,15 +16,15 @@ from rsis.train.state.resume import PREVIOUS
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints, written beside their place, flushed to the disk and renamed; the one before is kept.
+    """Writes Lightning's checkpoints to a temporary file in the same folder, flushes it to disk and renames it.
 
-    Lightning itself writes to the system's temporary folder and moves the file, which on a cluster is a copy from
-    one file system to another: a job killed during it would leave half a checkpoint.
+    The previous checkpoint is kept. Lightning itself writes to the system's temporary folder and moves the file. On a
+    cluster this is a copy between file systems, and a job killed during it would leave half a checkpoint.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write a checkpoint."""
-        content = io.BytesIO()  # writing to a full disk, torch hides what went wrong
+        """Write a checkpoint; the file that it replaces is kept as `PREVIOUS`."""
+        content = io.BytesIO()  # if torch wrote to a full disk itself, it would hide the cause of the error
         torch.save(checkpoint, content)
         place = Path(path)
         if place.exists():
@@ -37,10 +37,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         map_location: Callable[..., Any] | None = lambda storage, location: storage,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """Read a checkpoint of ours; nothing in it is run, whatever `weights_only` says.
+        """Read a checkpoint; no code in it is run, whatever the value of `weights_only`.
 
         Raises:
-            UserError: It is damaged.
+            UserError: The checkpoint is damaged.
         """
         try:
             return super().load_checkpoint(path, map_location, weights_only=True)

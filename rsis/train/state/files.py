@@ -1,11 +1,11 @@
-"""Files of a training's state that are known to be whole: each has the digest of its bytes beside it.
+"""Files of a training's state with a digest beside each, so that damage is noticed.
 
     last.ckpt
     last.ckpt.sha256      lines such as "9f86d0...  last.ckpt"
 
-The digests of the new bytes are written first, with those of the bytes before them below, so that the file fits one of
-the lines whenever the process is killed. A file without digests is one of a former version, and is taken as it is.
-A folder has the digest of its files' names and digests.
+The digest of the new content is written before the content, above the digests of the previous content. Whenever the
+process is killed, the file therefore has one of these digests. A file without a digest file was written by a former
+version, and is accepted unchecked. The digest of a folder is that of its files' names and digests.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from rsis.files.digests import sha256_of
 from rsis.files.durable import UNFINISHED
 
 _LOG = logging.getLogger(__name__)
-_KEPT = 4  # digests in a file: of the new bytes, and of what may still be there instead
+_KEPT = 4  # most lines in a digest file: the new content, and older contents that may still be there
 
 
 def write_state(path: Path, content: bytes | memoryview) -> None:
-    """Write a file of the state, and its digest before it.
+    """Write a file of the state atomically, after its digest.
 
     Raises:
         UserError: The disk is full or not writable.
@@ -33,14 +33,14 @@ def write_state(path: Path, content: bytes | memoryview) -> None:
 
 
 def seal(path: Path) -> None:
-    """Write the digest of a file or a folder that stands there already."""
+    """Write the digest of a file or a folder that exists already."""
     _write_digests(path, [_digest_of(path)])
 
 
 def keep_as(path: Path, copy: Path) -> None:
-    """Give a file, with its digests, a second name, which costs no copying; what had that name is replaced.
+    """Keep a file under a second name as well, by a hard link, with its digests; replace the file of that name.
 
-    On a file system without second names nothing is kept.
+    On a file system without hard links nothing is kept.
     """
     _write_digests(copy, [*_present(path)[:2], *_present(copy)])
     temporary = copy.with_name(f".{copy.stem}{UNFINISHED}the_link{copy.suffix}")
@@ -48,18 +48,18 @@ def keep_as(path: Path, copy: Path) -> None:
         temporary.unlink(missing_ok=True)
         temporary.hardlink_to(path)
         temporary.replace(copy)
-        temporary.unlink(missing_ok=True)  # it is still there if both were the same file already
+        temporary.unlink(missing_ok=True)  # `replace` does nothing if both are already the same file
 
 
 def put_back(copy: Path, path: Path) -> None:
-    """Have a file that `keep_as` kept take the place of the one it was kept of."""
+    """Move a file that `keep_as` kept back to its original name, with its digests."""
     _write_digests(path, _present(copy))
     copy.replace(path)
     _beside(copy).unlink(missing_ok=True)
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a file or folder is there and has the bytes that were written; say so where it has others."""
+    """Return whether a file or folder exists and has one of its digests, or no digest file; warn if it is damaged."""
     if not path.exists():
         return False
     beside = _beside(path)
@@ -84,7 +84,7 @@ def _beside(path: Path) -> Path:
 
 
 def _digests(path: Path) -> list[str]:
-    """Return the digests that a file may have; none where they cannot be read."""
+    """Return the digests in a file's digest file; none if that cannot be read."""
     try:
         lines = _beside(path).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -93,7 +93,7 @@ def _digests(path: Path) -> list[str]:
 
 
 def _present(path: Path) -> list[str]:
-    """Return the digests that a file may have, also of one without them beside it."""
+    """Return the digests in a file's digest file; without one, the digest of the file itself; [] if there is none."""
     return _digests(path) or ([sha256_of(path)] if path.is_file() else [])
 
 

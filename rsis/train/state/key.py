@@ -1,7 +1,7 @@
-"""The key of a training: one digest of everything that its result depends on.
+"""The key of a training: a digest of everything that its result depends on.
 
-A training's state and its checkpoint carry the key. Comments and docstrings are not part of it, nor are parameters that
-change no result: correcting a sentence must not retrain a run of a week.
+The folder of a training's state is named by the key, and its checkpoint contains it. Comments and docstrings are not
+part of the key, nor are parameters that change no result: correcting a sentence must not retrain a week-long run.
 """
 
 import ast
@@ -14,7 +14,7 @@ import rsis
 from rsis.config.runs import RunSection
 from rsis.files.digests import digest_of
 
-# as the stage `train` of dvc.yaml and of the Snakefile
+# the code that the stage `train` depends on in dvc.yaml and in the Snakefile
 CODE = ("structures.py", "masks.py", "data/prepared", "model", "loss", "train")
 WITHOUT_EFFECT = {"workers", "checkpoint_steps"}  # of the section `train`
 
@@ -24,7 +24,7 @@ def run_key(run: RunSection, data_digests: dict[str, str]) -> str:
 
     Args:
         run: Its section of params.yaml.
-        data_digests: Of the prepared splits, by their names.
+        data_digests: Digest of each prepared split, by the split's name.
     """
     return digest_of(
         {
@@ -37,7 +37,7 @@ def run_key(run: RunSection, data_digests: dict[str, str]) -> str:
 
 
 def code_digest(package: Path) -> str:
-    """Return a digest of the code that trains, as it stands in the package's folder."""
+    """Return a digest of the files `CODE` in the folder `package`, without comments and docstrings."""
     digest = hashlib.sha256()
     for part in CODE:
         files = [package / part] if part.endswith(".py") else sorted((package / part).rglob("*.py"))
@@ -48,7 +48,7 @@ def code_digest(package: Path) -> str:
 
 
 def bare_code(source: str) -> str:
-    """Return a module's code without comments, docstrings and empty lines; the same with every version of Python."""
+    """Return a module's code without comments, docstrings and empty lines; independent of Python's version."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -57,7 +57,7 @@ def bare_code(source: str) -> str:
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                for statement in node.body:  # the text below an attribute is its docstring
+                for statement in node.body:  # also docstrings of attributes, which follow them
                     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
                         first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
                         lines[first:last] = [""] * (last - first)

@@ -1,4 +1,4 @@
-"""What a training leaves: its result, how it came about, and what happened on the way."""
+"""Write the result of a training, the facts of how it was obtained, and its log of events."""
 
 import contextlib
 import math
@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from safetensors.torch import load_file
 
 import rsis
-from rsis.checkpoint.file import CheckpointInfo, checkpoint_bytes
+from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, checkpoint_bytes
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
@@ -34,7 +34,15 @@ from rsis.train.state.resume import BEST, RESULT
 
 @dataclass(frozen=True)
 class Training:
-    """One run with what its result depends on, and the folder of its state."""
+    """A run with everything that its result depends on.
+
+    Attributes:
+        name: Name of the run.
+        run: Its section of params.yaml.
+        splits: The prepared splits "train" and "val".
+        key: See `rsis.train.state.key`.
+        state: The folder of its state, state/<run>/<key>.
+    """
 
     name: str
     run: RunSection
@@ -44,19 +52,19 @@ class Training:
 
 
 def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:
-    """Write the checkpoint and the facts of a finished training into its state.
+    """Write the checkpoint, the history and the facts of a finished training into its state.
 
     Raises:
-        NonFiniteLossError: The best weights are wanted, and no validation had a finite loss.
+        NonFiniteLossError: `train.keep` is "best", and no validation had a finite loss.
     """
     run, state, data = training.run, training.state, training.splits["train"]
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, WeightAveraging):  # Lightning does it only where an epoch was left to train
+        if isinstance(callback, WeightAveraging):  # Lightning calls this only if there was an epoch left to train
             callback.on_train_end(trainer, module)
     if run.train.keep == "best":
         _check_validated(training.name, history.rows)
         module.network.load_state_dict(load_file(state / BEST))
-    history.write_files()  # of a killed process they may be cut
+    history.write_files()  # a killed process may have left truncated files
     write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
         run=training.name,
@@ -68,6 +76,7 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         predict=run.predict.model_dump(mode="json"),
         metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
         key=training.key,
+        preprocessing=PREPROCESSING_OF[run.model.normalization],
     )
     sync(state / "history")
     seal(state / "history")
@@ -88,33 +97,38 @@ def _check_validated(name: str, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def publish(state: Path, model: Path, history: Path) -> None:
-    """Copy the result and the history of a finished training to where the next stages read them.
+    """Copy the result and the history of a finished training to the outputs of the stage.
+
+    Args:
+        state: The folder of its state.
+        model: The checkpoint to write.
+        history: The folder of metrics to write.
 
     Raises:
-        UserError: They cannot be written, or a copy is not equal to its original.
+        UserError: They cannot be written, or the copy of the checkpoint differs from the original.
     """
     with atomic_folder(history) as temporary:
         shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
-    with atomic_path(model) as temporary:  # last: it is what says that the run is trained
+    with atomic_path(model) as temporary:  # last: a run counts as trained when its checkpoint exists
         shutil.copyfile(state / RESULT, temporary)
         if sha256_of(temporary) != sha256_of(state / RESULT):
             raise UserError(f"{model}: the copy differs from {state / RESULT}; check disk and memory, then run again")
 
 
 def note(folder: Path, event: str) -> None:
-    """Append to the run's events; the log of a cluster's job is deleted when the job is submitted again."""
+    """Append a line to the run's events.log; a job's own log is deleted when the job is submitted again."""
     job = os.environ.get("SLURM_JOB_ID")
     where = f"{socket.gethostname()}, process {os.getpid()}{f', SLURM job {job}' if job else ''}"
-    # the disk may be full, which is said where it matters
+    # if the disk is full, writing the state reports it
     with contextlib.suppress(OSError), (folder / "events.log").open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {where}: {event}\n")
 
 
 def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[str, Any]:
-    """What a reader of the report wants to know of how a number came about."""
+    """Return the facts for the report on how the result was obtained."""
     return {
         "epochs": trainer.current_epoch,
-        "seconds": round(seconds, 1),  # of finished epochs, in all processes that worked on them
+        "seconds": round(seconds, 1),  # wall-clock time of the finished epochs, also before a resumption
         "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
         "device": str(module.device),
         "precision": str(trainer.precision),
@@ -131,6 +145,6 @@ def _facts(module: TrainingModule, trainer: pl.Trainer, seconds: float) -> dict[
 
 
 def _commit() -> str | None:
-    """Return the git commit of the working folder, with "+changes" when tracked files differ from it."""
+    """Return the git commit of the working directory, with "+changes" if tracked files differ from it."""
     found = revision_of(Path.cwd())
     return None if found is None else found.commit[:12] + ("+changes" if found.changed else "")

@@ -1,4 +1,4 @@
-"""From where a training goes on: the newest of its state that is whole."""
+"""Find the newest undamaged checkpoint or result in the state of a training."""
 
 import logging
 import pickle
@@ -22,12 +22,12 @@ _FILES = (LAST, PREVIOUS, BEST, RESULT, "history", "alive.json")
 
 
 def sweep_state(state: Path) -> None:
-    """Remove what killed processes left in a state; call it under the run's lock."""
+    """Remove the temporary files that killed processes left in a state; the caller must have locked the run."""
     sweep(*(state / f"{name}{end}" for name in _FILES for end in ("", ".sha256")))
 
 
 def is_published(model: Path, history: Path, key: str) -> bool:
-    """Return whether a run's outputs are there, can be read and have the key of its parameters, data and code."""
+    """Return whether a run's outputs exist, can be read, and belong to the training with this key."""
     if not model.is_file() or not history.is_dir():
         return False
     try:
@@ -40,7 +40,7 @@ def is_published(model: Path, history: Path, key: str) -> bool:
 
 
 def is_finished(state: Path) -> bool:
-    """Return whether the result and its history stand whole in the state; both are read."""
+    """Return whether the result and its history are in the state and undamaged; both are read."""
     if not is_whole(state / RESULT) or not is_whole(state / "history"):
         return False
     try:
@@ -53,10 +53,15 @@ def is_finished(state: Path) -> bool:
 
 
 def newest_checkpoint(state: Path, keep: str) -> Path | None:
-    """Return the checkpoint to go on from, at its usual place, or None to begin.
+    """Return the path of the checkpoint to resume from, or None to start from the beginning.
 
-    It is the last one, or the one before where the last is damaged. With `train.keep: best` the best weights must be
-    whole too, unless the checkpoint is older than any. Where nothing is whole, what is damaged is removed.
+    It is the last checkpoint, or the previous one if the last is damaged; that one is then moved to the path of the
+    last. With `train.keep: best` the best weights must be undamaged too, unless the checkpoint is older than the first
+    of them. If no checkpoint can be used, the state is removed.
+
+    Args:
+        state: The folder of the training's state.
+        keep: `train.keep` of the run.
     """
     for path in (state / LAST, state / PREVIOUS):
         schedule = _schedule_of(path)
@@ -81,7 +86,7 @@ def _schedule_of(path: Path) -> dict[str, Any] | None:
     if not is_whole(path):
         return None
     try:
-        # mapped, since most of it is not looked at
+        # memory-mapped, since most of the file is not needed
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         schedule = found["rsis_schedule"]
         if "pytorch-lightning_version" in found and isinstance(schedule["best_epoch"], int):

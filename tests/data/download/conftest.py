@@ -1,4 +1,4 @@
-"""What most tests of downloads begin with."""
+"""Fixtures that most tests of downloads use."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from support.plant_folder import write_plant_folder
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A server on this machine, and no waiting between two requests."""
+    """A server on this machine; requests to it are retried without a pause."""
     monkeypatch.setattr("rsis.data.download.fetch.BACKOFF", 0.0)
     with serve() as running:
         yield running

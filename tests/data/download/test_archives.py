@@ -1,4 +1,4 @@
-"""Archives from the web, from the first byte to the manifest."""
+"""Tests of sources of kind `archives`: fetching, unpacking, checksums and the manifest."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ def _pack(folder: Path, *, skip: tuple[str, ...] = ()) -> bytes:
 
 
 def _archives(site: Site, **contents: bytes) -> dict[str, Any]:
-    """Put files on the site; return the source that fetches them, with a mirror that is gone before each."""
+    """Put files on the site; return a source for them, in which a missing address precedes each working one."""
     files = {}
     for name, content in contents.items():
         site.pages[f"/{name}"] = Page(content)
@@ -53,7 +53,7 @@ def test_archives_are_fetched_unpacked_and_left_alone(own: Path, site: Site, tmp
     assert {name: contents(folder)[name] for name in plants} == plants
     assert set(manifest.files) == {*plants, "notes"}
     asked, before = list(site.requests), snapshot(folder)
-    source["files"]["notes"]["urls"] = (f"{site.url}/another/mirror",)  # other addresses, the same bytes
+    source["files"]["notes"]["urls"] = (f"{site.url}/another/mirror",)  # another address of the same bytes
     assert download("leaves", plant_section(source), folder) == manifest
     assert site.requests == asked
     assert snapshot(folder) == before
@@ -78,7 +78,7 @@ def test_interrupted_archives_go_on_and_leave_no_half_tree(own: Path, site: Site
     source = _archives(site, notes=b"read me", plants=packed)
     folder = tmp_path / "raw" / "leaves"
     site.pages["/plants"].drops = [1000, *[0] * 50]
-    with pytest.raises(UserError, match=r"plants: not to be had from .*gone/plants \(HTTP 404\)") as caught:
+    with pytest.raises(UserError, match=r"plants: cannot be fetched from .*gone/plants \(HTTP 404\)") as caught:
         download("leaves", plant_section(source), folder)
     kept = tmp_path / "raw" / ".archives" / "leaves"
     assert f"put it at {kept / 'plants'}" in str(caught.value)
@@ -152,7 +152,7 @@ def test_first_download_is_recorded_and_shown(
         assert download("leaves", plant_section(source), folder) == manifest
     assert site.requests.count("GET /plants") == 2
     assert not [message for message in caplog.messages if "recorded sha256" in message]
-    source["files"]["plants"]["checksum"] = checksum  # as the line says
+    source["files"]["plants"]["checksum"] = checksum  # as the log line advises
     assert download("leaves", plant_section(source), folder).files == manifest.files
     assert site.requests.count("GET /plants") == 2
 
@@ -177,7 +177,7 @@ def test_a_later_download_that_differs_from_the_first_is_refused(own: Path, site
 
 
 def test_a_download_that_cannot_be_unpacked_is_not_the_first(own: Path, site: Site, tmp_path: Path) -> None:
-    """A body of unknown length that ends early looks whole until it is unpacked."""
+    """A truncated body of unknown length looks complete until it is unpacked."""
     packed = _pack(own)
     source, folder = _without_checksum(site, packed), tmp_path / "raw" / "leaves"
     site.pages["/plants"] = Page(packed[: len(packed) // 2], announce=False)

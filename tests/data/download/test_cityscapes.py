@@ -1,4 +1,4 @@
-"""Cityscapes: a folder that is there, or the official packages."""
+"""Tests of the download of Cityscapes: from a user's folder and from the official packages."""
 
 import hashlib
 import io
@@ -33,7 +33,7 @@ def _cityscapes(source: dict[str, Any]) -> CityscapesDataset:
 
 
 def _packages() -> dict[str, bytes]:
-    """Return the two packages, of one image."""
+    """Return the bytes of the two packages, with one image."""
     picture, numbers = (io.BytesIO(), io.BytesIO())
     Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(picture, "PNG")
     Image.fromarray(np.full((4, 8), 26001, np.uint16)).save(numbers, "PNG")
@@ -49,7 +49,7 @@ def _packages() -> dict[str, bytes]:
 
 @pytest.fixture
 def server(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """The site with both packages, for members alone; somebody's credentials in the environment."""
+    """A site with both packages, only for members; the environment has a member's credentials."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.setenv("CITYSCAPES_USERNAME", "member")
     monkeypatch.setenv("CITYSCAPES_PASSWORD", "s3cret")
@@ -85,7 +85,7 @@ def test_cityscapes_packages_are_fetched_once(server: Site, tmp_path: Path) -> N
     asked = list(server.requests)
     assert download("cityscapes", dataset, folder) == manifest
     shutil.rmtree(folder)
-    assert download("cityscapes", dataset, folder) == manifest  # from the packages kept
+    assert download("cityscapes", dataset, folder) == manifest  # unpacked from the kept packages
     assert server.requests == asked
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in written if b"s3cret" in path.read_bytes()]
@@ -106,7 +106,7 @@ def test_cityscapes_without_credentials(
         download("cityscapes", dataset, tmp_path / "raw" / "cityscapes")
     kept = tmp_path / "raw" / ".archives" / "cityscapes"
     kept.mkdir(parents=True)
-    for name, body in _packages().items():  # fetched with a browser
+    for name, body in _packages().items():  # as if fetched with a browser
         (kept / name).write_bytes(body)
     server.requests.clear()
     assert len(download("cityscapes", dataset, tmp_path / "raw" / "cityscapes").files) == 3

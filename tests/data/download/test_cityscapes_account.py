@@ -1,4 +1,4 @@
-"""The Cityscapes session against a server that wants a login, and credentials that never show."""
+"""Tests of the Cityscapes client against a server with a login; credentials must never be shown."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ MD5 = hashlib.md5(BODY).hexdigest()
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credentials but those a test gives."""
+    """Hide the credentials of the user who runs the tests."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     for name in ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"):
         monkeypatch.delenv(name, raising=False)

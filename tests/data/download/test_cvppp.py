@@ -1,4 +1,4 @@
-"""The CVPPP folder: whole or named what it lacks, and made out of the challenge's HDF5 files."""
+"""Tests of the download of CVPPP: a complete folder, errors for an incomplete one, and the challenge's HDF5 files."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_whole_plant_folder_passes_and_parts_are_named(own: Path, tmp_path: Path
         download("a1", _whole(own, 128), tmp_path / "raw")
     counts = (training / "A1.csv").read_text()
     (training / "A1.csv").write_text("file, leaves\n" + counts.replace("_rgb.png", ""))
-    download("a1", _whole(own), tmp_path / "raw")  # other ways to write it
+    download("a1", _whole(own), tmp_path / "raw")  # a heading, and names without suffix, are accepted
     (training / "A1.csv").write_text(counts.replace("plant003", "plant009"))
     with pytest.raises(UserError, match=r"plant003_label\.png: has \d leaves, A1\.csv says nothing of it"):
         download("a1", _whole(own), tmp_path / "raw")

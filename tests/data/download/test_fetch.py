@@ -1,4 +1,4 @@
-"""Fetching against a real server that cuts connections, answers errors and sends wrong bytes."""
+"""Tests of fetching from a local server that interrupts connections, answers with errors and sends wrong bytes."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ CONTENT = random.Random(0).randbytes(5000)
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeat without waiting."""
+    """Make repetitions start without a wait."""
     monkeypatch.setattr(fetch_module, "BACKOFF", 0.0)
 
 
@@ -125,7 +125,7 @@ def test_mirror_continues_what_another_began(site: Site, tmp_path: Path) -> None
     site.pages["/first.tar"] = Page(CONTENT, drops=[1234], statuses=[])
     site.pages["/second.tar"] = Page(CONTENT)
     wanted = archive(f"{site.url}/gone.tar", f"{site.url}/first.tar", f"{site.url}/second.tar")
-    site.pages["/first.tar"].drops += [0] * 50  # after 1234 bytes there is no more of it
+    site.pages["/first.tar"].drops += [0] * 50  # after 1234 bytes, every connection is interrupted at once
     fetch(wanted, tmp_path / "a.tar")
     assert (tmp_path / "a.tar").read_bytes() == CONTENT
     assert site.requests[0] == "GET /gone.tar"
@@ -145,7 +145,9 @@ def test_corrupt_file_is_named_removed_and_fetched_again_once(
     assert message.endswith("removed, fetching it again")
     site.pages["/a.tar"].corrupt = 99
     (tmp_path / "a.tar").unlink()
-    with pytest.raises(UserError, match=r"a\.tar: corrupt .* 2 times now; removed, fetch it by other means") as caught:
+    with pytest.raises(
+        UserError, match=r"a\.tar: corrupt .* removed after 2 such downloads; fetch it by other"
+    ) as caught:
         fetch(archive(f"{site.url}/a.tar"), tmp_path / "a.tar")
     assert "\n" not in str(caught.value)
     assert len(site.requests) == 4

@@ -1,4 +1,4 @@
-"""The HDF5 files of the challenge, written out as the folder layout and read back through its reader."""
+"""Tests of the conversion of the challenge's HDF5 files; the result is read with the reader of the folder layout."""
 
 from collections.abc import Callable
 from pathlib import Path

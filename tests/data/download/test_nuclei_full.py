@@ -1,6 +1,6 @@
-"""The whole of the Data Science Bowl 2018, from its archive to a score, with a miniature in the place of the real one.
+"""Test of the run on the Data Science Bowl 2018 from the archive to a score, with a miniature of the real archive.
 
-The miniature is packed as the original is: the folders at the top of the zip, RGBA pictures, grey masks of 0 and 255.
+The miniature has the layout of the original: the folders at the top of the zip, RGBA pictures, grey masks of 0 and 255.
 """
 
 import io
@@ -19,11 +19,11 @@ from support.own_folders import discs
 from support.reference_data import REPOSITORY
 
 IMAGES = 20
-SIZES = ((256, 256), (256, 320), (360, 360))  # of the real ones
+SIZES = ((256, 256), (256, 320), (360, 360))  # (H, W) that occur in the real data
 
 
 def miniature() -> bytes:
-    """A zip of a few pictures."""
+    """Return a zip archive of a few pictures."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for number in range(IMAGES):
@@ -44,14 +44,14 @@ def _png(array: np.ndarray) -> bytes:
 
 
 def shortened(site: Site) -> dict[str, Any]:
-    """The repository's own sections, with the server's address and a training of one epoch."""
+    """Return the repository's sections with the local server's address, a small model and a training of one epoch."""
     params = YAML(typ="safe").load(REPOSITORY / "params.yaml")
     dataset, run = params["datasets"]["nuclei_full"], params["runs"]["nuclei_full"]
     (archive,) = dataset["source"]["files"].values()
     assert archive["urls"] == ["https://data.broadinstitute.org/bbbc/BBBC038/stage1_train.zip"]
     archive["urls"] = [f"{site.url}/stage1_train.zip"]
     run["model"] |= {"hidden_widths": [8, 4]}
-    run["train"] |= {"epochs": 1}  # alone: all else has to do with it as it stands
+    run["train"] |= {"epochs": 1}  # no other key of train is changed: all others must work as they are
     run["predict"] |= {"objectness_threshold": 0.0}
     return {
         "datasets": {"nuclei_full": dataset},

@@ -1,4 +1,4 @@
-"""Downloads: made once, recorded, redone when they must be, and never over somebody's files."""
+"""Tests of the stage `download`: data is made once, recorded, made again when needed, and never replaces user files."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_environment_variable_replaces_the_path(own: Path, tmp_path: Path, monke
 
 
 def test_data_in_the_raw_folder_itself_is_refused(own: Path) -> None:
-    """DVC would remove it before it runs the stage."""
+    """DVC would remove this folder before it runs the stage."""
     before = snapshot(own)
     with pytest.raises(UserError, match=r"your data lies where rsis writes.*; move it elsewhere and correct datasets"):
         download("own", plant_section({"kind": "folder", "path": str(own)}), own)

@@ -1,4 +1,4 @@
-"""Unpacking: everything that belongs inside, and nothing anywhere else."""
+"""Tests of unpacking: all members are written into the target folder, and nothing outside of it."""
 
 import contextlib
 import io
@@ -40,7 +40,7 @@ def _zip(path: Path, name: str, mode: int = 0) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """An empty folder two levels down, so that there is something to break out to."""
+    """An empty folder two levels down, so that the tests see files written outside of it."""
     folder = tmp_path / "outside" / "target"
     folder.mkdir(parents=True)
     return folder
@@ -110,7 +110,7 @@ MALICIOUS: list[tuple[str, list[Member], str]] = [
     ("absolute link", [("l", tarfile.SYMTYPE, "/{root}")], "is a link out of its folder"),
     ("sly link", [("a/b/l", tarfile.SYMTYPE, "../x/../../..")], "is a link out of its folder"),
     (
-        "chain",  # each link is harmless by its text alone, but for the last one's second ".."
+        "chain",  # each link alone seems harmless, but the last one has a ".." that is not at the start
         [("a/b/c/l", tarfile.SYMTYPE, "../../../t"), ("a/b/c/m", tarfile.SYMTYPE, "l/../../x")],
         "is a link out of its folder",
     ),
@@ -201,7 +201,7 @@ def test_nothing_ever_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory
     assert list((root / "outside").iterdir()) == [target]
     for path in target.rglob("*"):
         if path.is_symlink():
-            with contextlib.suppress(OSError, RuntimeError):  # links in a circle lead nowhere
+            with contextlib.suppress(OSError, RuntimeError):  # circular links cannot be resolved
                 assert path.resolve().is_relative_to(target)
 
 

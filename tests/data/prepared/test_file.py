@@ -1,4 +1,4 @@
-"""Reading prepared files, in any process; or a clear line says why not."""
+"""Tests of reading prepared files: in several processes, and the errors for damaged files."""
 
 import multiprocessing
 import pickle

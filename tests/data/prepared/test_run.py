@@ -1,4 +1,4 @@
-"""From a raw tree with its manifest to prepared files, all or none."""
+"""Tests of the stage `prepare`: it writes the files of all splits or none."""
 
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def _prepare(
 
 
 def _break(raw: Path, plant: str) -> None:
-    """Cut a picture short in the raw tree as it was downloaded."""
+    """Truncate a picture of the raw data, and update the manifest as if it had been downloaded so."""
     picture = raw / f"{plant}_rgb.png"
     picture.write_bytes(picture.read_bytes()[:200])
     write_manifest(raw, "plants", raw)

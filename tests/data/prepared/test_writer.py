@@ -1,4 +1,4 @@
-"""Writing prepared files: nothing changes on the way but the size, and no half of a file stays."""
+"""Tests of writing prepared files: only the size changes, and an error leaves no incomplete file."""
 
 import os
 import subprocess
@@ -97,7 +97,7 @@ def test_the_same_bytes_with_any_number_of_processes(tmp_path: Path) -> None:
 
 
 def test_packed_chunks_are_those_that_hdf5_makes(tmp_path: Path) -> None:
-    """The slow twin: HDF5's own filters on the same values."""
+    """HDF5 decodes the packed chunks to the original values."""
     sample = resize_sample(FakeReader(1).read("image-ü0"), _SIZE)
     packed = pack_sample(sample)
     values = {"image": sample.image, "instance_map": sample.instance_map, "ignore_mask": sample.ignore_mask}
@@ -152,7 +152,7 @@ def test_a_killed_process_is_reported(path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [0, 3000, 60_000, 250_000])
 def test_a_full_disk_leaves_the_old_file(path: Path, limit: int) -> None:
-    """The kernel refuses to let a file grow past the limit, as a full disk does."""
+    """The system refuses to let a file grow beyond a limit, as with a full disk."""
     write_split(FakeReader(1), path, _SIZE, _ORIGIN)
     before = sha256_of(path)
     program = (
@@ -186,7 +186,7 @@ def test_a_full_disk_leaves_the_old_file(path: Path, limit: int) -> None:
 
 
 class _Mosaic(FakeReader):
-    """One image in which each pixel is an object."""
+    """A reader of one image in which each pixel is an object."""
 
     def __init__(self) -> None:
         super().__init__(1, raw_size=(20, 20))

@@ -1,4 +1,4 @@
-"""The Cityscapes reader: what counts as an object, what as ignored, and how it names what is wrong."""
+"""Tests of the Cityscapes reader: objects, ignored pixels, and the errors for faulty files."""
 
 import pickle
 import shutil
@@ -121,7 +121,7 @@ def _rename(old: str, new: str) -> Callable[[Path], object]:
                 truth_path(root, "train", SECOND),
                 truth_path(root, "train", FIRST).with_name(truth_path(root, "train", SECOND).name),
             ),
-            "stands in .*gtFine/train/aachen too",
+            "is in .*gtFine/train/aachen too",
         ),
     ],
 )

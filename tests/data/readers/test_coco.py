@@ -1,4 +1,4 @@
-"""The COCO reader: every way to write a mask, conflicts between masks, and faulty files."""
+"""Tests of the COCO reader: all encodings of a mask, overlapping masks, and the errors for faulty files."""
 
 import json
 import pickle
@@ -35,7 +35,7 @@ def _polygon(top: int, left: int, height: int, width: int) -> list[float]:
 
 
 def _runs(mask: np.ndarray) -> dict[str, Any]:
-    """Uncompressed RLE, pixel by pixel."""
+    """Return the uncompressed RLE of a mask, counted pixel by pixel."""
     counts, value = [0], False
     for pixel in mask.T.ravel():
         if pixel != value:
@@ -46,7 +46,7 @@ def _runs(mask: np.ndarray) -> dict[str, Any]:
 
 
 def _content(*segmentations: Any, **changes: Any) -> dict[str, Any]:
-    """One image of SIZE with these objects, all of category 3."""
+    """Return the JSON of one image of SIZE with these objects, all of category 3; `changes` replaces top-level keys."""
     annotations = [
         {"id": i, "image_id": 1, "category_id": 3, "iscrowd": 0, "segmentation": segmentation}
         for i, segmentation in enumerate(segmentations, start=1)
@@ -94,7 +94,7 @@ def test_smaller_object_keeps_contested_pixels_and_hidden_ones_go(tmp_path: Path
     content["annotations"][3]["category_id"] = 1
     sample = _reader(tmp_path, content).read("a.png")
     expected = large.astype(np.int32)
-    expected[small] = 2  # of two equal ones the first stays
+    expected[small] = 2  # of two objects with equal areas, the first one keeps the pixels
     expected[5] = 3
     np.testing.assert_array_equal(sample.instance_map, expected)
     np.testing.assert_array_equal(sample.class_ids, [2, 2, 1])
@@ -178,7 +178,7 @@ def _delete(part: str, number: int, key: str) -> Callable[[dict[str, Any]], obje
         (_set("annotations", 0, category_id=9), r"annotations\[0\]: category_id 9 is not in categories"),
         (_set("images", 0, file_name="gone.png"), r"gone.png: no such file, but .* images\[0\] lists it"),
         (_set("images", 0, file_name="../a.png"), "expected a path within"),
-        (lambda content: content["images"].append(content["images"][0]), "stands there twice"),
+        (lambda content: content["images"].append(content["images"][0]), "occurs twice"),
         (lambda content: content["categories"].append({"id": "3", "name": "n"}), "that no other has"),
     ],
 )
@@ -247,7 +247,7 @@ def test_pictures_without_a_known_range_are_refused(tmp_path: Path) -> None:
 
 
 def _smallest_wins(masks: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Slow twin of the reader's rule: each pixel goes to the smallest mask that covers it, or to 0."""
+    """Return the expected instance map, by a slow twin of the reader: a pixel belongs to the smallest mask over it."""
     areas = [int(mask.sum()) for mask in masks]
     expected = np.zeros(size, np.int32)
     for row, column in np.argwhere(np.any(masks, axis=0)):
@@ -257,7 +257,7 @@ def _smallest_wins(masks: list[np.ndarray], size: tuple[int, int]) -> np.ndarray
 
 
 def test_nuclei_of_the_validation_split() -> None:
-    """27 images and 333 objects, with the areas that the annotations give but for a few shared pixels."""
+    """There are 27 images and 333 objects, whose areas are those of the annotations except for shared pixels."""
     reader = open_split(load_params(REPOSITORY / "params.yaml").dataset("nuclei"), NUCLEI, "val")
     assert reader.class_names == ("nucleus",)
     content = json.loads((NUCLEI / "val" / "instances.json").read_text())
@@ -277,4 +277,4 @@ def test_nuclei_of_the_validation_split() -> None:
         total += len(sample.class_ids)
         whole += sum(area == entry["area"] for area, entry in zip(areas, annotations[image_id], strict=True))
     assert (len(reader.image_ids), total) == (27, 333)
-    assert whole == 332  # one pixel of one nucleus belongs to a smaller one
+    assert whole == 332  # one nucleus loses a pixel to a smaller one

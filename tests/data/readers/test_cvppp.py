@@ -1,4 +1,4 @@
-"""The CVPPP reader: what it accepts as it stands, and how it names what is wrong."""
+"""Tests of the CVPPP reader: the accepted files, and the errors for faulty ones."""
 
 import pickle
 from collections.abc import Callable
@@ -21,13 +21,13 @@ RNG = np.random.default_rng(0)
 
 
 def _write(folder: Path, name: str, label: np.ndarray, mode: str = "P", channels: int = 4) -> np.ndarray:
-    """Write one plant; return its picture [H, W, 3]."""
+    """Write the two files of a plant; return its picture, uint8 [H, W, 3]."""
     folder.mkdir(parents=True, exist_ok=True)
     picture = RNG.integers(0, 256, (*label.shape, channels), np.uint8)
     Image.fromarray(picture).save(folder / f"{name}_rgb.png")
     image = Image.fromarray(label.astype(np.uint16 if mode == "I;16" else np.uint8))
     if mode == "P":
-        image.putpalette([255 - i // 3 for i in range(768)])  # colours that are not the indices
+        image.putpalette([255 - i // 3 for i in range(768)])  # colours that differ from the indices
     image.save(folder / f"{name}_label.png")
     assert Image.open(folder / f"{name}_label.png").mode == mode
     return picture[..., :3]

@@ -1,4 +1,4 @@
-"""sbdataset's MATLAB files: what they may look like, and how faults are named."""
+"""Tests of sbdataset's MATLAB files: the accepted forms, and the errors for faulty files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("compress", [False, True])
 def test_any_type_of_number_is_read(path: Path, kind: type, compress: bool) -> None:
     content = tree.instances(tree.SEGMENTATION.astype(kind))
-    content["Categories"] = content["Categories"].astype(kind).T  # a row is as good as a column
+    content["Categories"] = content["Categories"].astype(kind).T  # a row, not the usual column
     tree.write_mat(path, content, compress=compress)
     numbers, class_ids = read_sbdataset(path, 20)
     np.testing.assert_array_equal(numbers, tree.SEGMENTATION)

@@ -1,4 +1,4 @@
-"""The reader of VOC and sbdataset: which images a split has, what they hold, and how faults are named."""
+"""Tests of the reader of VOC and sbdataset: the images of a split, their content, and the errors for faulty files."""
 
 import pickle
 import xml.etree.ElementTree as ET
@@ -26,7 +26,7 @@ def _reader(root: Path, **values: Any) -> VocReader:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Path:
-    """One image of VOC, v, and one of sbdataset, s; the set `all` has both, the list `train` s alone."""
+    """Two images: v of VOC and s of sbdataset; VOC's set `all` has both, sbdataset's list `train` has only s."""
     tree.write_voc(tmp_path, "v")
     tree.write_sbdataset(tmp_path, "s")
     tree.write_set(tmp_path, "all", ["v"])
@@ -140,7 +140,7 @@ def test_structural_faults_stop_at_once(pair: Path, damage: Callable[[Path], obj
 
 
 def test_image_of_a_voc_set_needs_the_masks_of_voc(tmp_path: Path) -> None:
-    """The annotation of sbdataset must not stand in where VOC's is lost."""
+    """The annotation of sbdataset must not replace a missing annotation of VOC."""
     tree.write_tree(tmp_path)
     for folder in ("SegmentationObject", "SegmentationClass"):
         (tmp_path / tree.VOC / folder / "img_v.png").unlink()
@@ -212,7 +212,7 @@ def sample() -> VocReader:
 
 
 def _boxes(image_id: str) -> list[tuple[str, list[int]]]:
-    """Class and xmin, ymin, xmax, ymax, counted from 1, of the boxes that VOC has for an image."""
+    """Return the class and [xmin, ymin, xmax, ymax], counted from 1, of each box in VOC's XML file of an image."""
     assert SAMPLE is not None
     entries = ET.parse(SAMPLE / "Annotations" / f"{image_id}.xml").findall("object")
     sides = ("xmin", "ymin", "xmax", "ymax")
@@ -221,7 +221,7 @@ def _boxes(image_id: str) -> list[tuple[str, list[int]]]:
 
 @pytest.mark.needs("voc_sample")
 def test_real_objects_are_those_of_the_boxes(sample: VocReader) -> None:
-    """In all 44 images VOC has segmented the objects that it has boxes for, in the order of the XML file."""
+    """In all 44 images, the segmented objects are those with a box, in the order of the XML file."""
     assert len(sample.image_ids) == 44
     for image_id in sample.image_ids:
         read, boxes = sample.read(image_id), _boxes(image_id)

@@ -1,4 +1,4 @@
-"""Generated plants: reproducible, countable, and in the layout that the reader knows."""
+"""Tests of the generated plants: reproducible pixels, numbers of leaves, and the layout that the reader expects."""
 
 import csv
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_same_arguments_same_plant_other_arguments_another() -> None:
 
 @pytest.mark.slow
 def test_statistics_of_the_demo_plants() -> None:
-    """Counts uniform in their range, plants that fill the picture, leaves large enough to learn."""
+    """Numbers of leaves are uniform in their range, plants fill the picture, and leaves are large enough to learn."""
     plants = [make_plant(1, index, (96, 96), (4, 12)) for index in range(1, 61)]
     counts = np.bincount([len(plant.class_ids) for plant in plants], minlength=13)
     assert counts[:4].sum() == 0
@@ -128,7 +128,7 @@ def test_processes_change_no_byte(folder: Path, tmp_path: Path) -> None:
 
 
 def test_leaves_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UserError, match="20 leaves cannot all show in 8 x 8 pixels"):
+    with pytest.raises(UserError, match="20 leaves cannot all be visible in 8 x 8 pixels"):
         make_plant(1, 1, (8, 8), (20, 20))
     with pytest.raises(UserError, match="must not exceed"):
         make_plant(1, 1, (64, 64), (5, 4))

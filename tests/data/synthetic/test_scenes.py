@@ -1,4 +1,4 @@
-"""Generated scenes: reproducible, countable, and in the layouts of VOC and sbdataset."""
+"""Tests of the generated scenes: reproducible pixels, numbers of objects, and the layouts of VOC and sbdataset."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,7 +29,7 @@ from rsis.structures import RawSample
 
 SOURCE = SceneSource(
     kind="scenes", seed=3, image_size=(60, 80), train=20, val=10, sbdataset=6, objects=(1, 4)
-)  # more than 16 images, or one process writes all
+)  # with 16 images or fewer, one process would write all
 DATASET = VocDataset(
     format="voc",
     source=SOURCE,
@@ -101,7 +101,7 @@ def test_same_arguments_same_scene_other_arguments_another() -> None:
 
 @pytest.mark.slow
 def test_statistics_of_scenes() -> None:
-    """All six classes, all counts, objects large enough to learn."""
+    """All six classes and all numbers of objects occur, and objects are large enough to learn."""
     scenes = [make_scene(1, index, (96, 96), (1, 6)) for index in range(1, 61)]
     counts = np.bincount([len(scene.class_ids) for scene in scenes], minlength=7)
     assert (counts[1:] >= 3).all()
@@ -113,7 +113,7 @@ def test_statistics_of_scenes() -> None:
 
 
 def test_an_object_can_be_told_from_its_surroundings() -> None:
-    """Across nearly every object's edge the colour changes more than it does within the object."""
+    """At the edge of nearly every object, the colour changes more than inside the object."""
     better = []
     for index in range(1, 13):
         scene = make_scene(3, index, (96, 96), (1, 5))
@@ -127,7 +127,7 @@ def test_an_object_can_be_told_from_its_surroundings() -> None:
 
 
 def test_void_lies_on_borders_alone() -> None:
-    """A pixel is void if and only if another label is within reach, by a slow search of its surroundings."""
+    """A pixel is void if and only if a slow search around it finds another label."""
     for size, radius in (((48, 64), 0), ((40, 250), 1)):
         scene = make_scene(2, 4, size, (2, 4))
         labels, expected = scene.instance_map, np.zeros(size, bool)
@@ -246,7 +246,7 @@ def test_reader_gives_back_what_was_drawn(folder: Path) -> None:
         np.testing.assert_array_equal(read.instance_map, drawn.instance_map)
         np.testing.assert_array_equal(read.class_ids, drawn.class_ids)
         np.testing.assert_array_equal(read.ignore_mask, drawn.ignore_mask)
-        assert np.abs(read.image.astype(int) - drawn.image).mean() < 5  # the JPEG has lost a little
+        assert np.abs(read.image.astype(int) - drawn.image).mean() < 5  # JPEG is lossy
 
 
 def test_processes_change_no_byte(folder: Path, tmp_path: Path) -> None:
@@ -259,5 +259,5 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         make_scene(1, 1, (64, 64), (5, 4))
     with pytest.raises(UserError, match="scenes need 32 x 32"):
         make_scene(1, 1, (31, 64), (1, 2))
-    with pytest.raises(UserError, match="60 objects cannot all show in 32 x 32 pixels"):
+    with pytest.raises(UserError, match="60 objects cannot all be visible in 32 x 32 pixels"):
         make_scene(1, 1, (32, 32), (60, 60))

@@ -1,4 +1,4 @@
-"""Generated streets: reproducible, countable, and in the layout of Cityscapes."""
+"""Tests of the generated streets: reproducible pixels, numbers of objects, and the layout of Cityscapes."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ from rsis.structures import RawSample
 
 SOURCE = StreetSource(
     kind="streets", seed=3, image_size=(64, 128), train=13, val=4, test=3, objects=(4, 12)
-)  # more than 16 images, or one process writes all
+)  # with 16 images or fewer, one process would write all
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_same_arguments_same_street_other_arguments_another() -> None:
 
 @pytest.mark.slow
 def test_statistics_of_streets() -> None:
-    """All eight classes, the common ones common; objects large enough to learn; groups and left-out things too."""
+    """All eight classes occur, common ones often; objects are large enough to learn; groups and void labels occur."""
     classes, shares, labels = np.zeros(9, int), [], set()
     for index in range(1, 61):
         street = make_street(1, index, (64, 128), (4, 16))
@@ -93,7 +93,7 @@ def test_a_large_street_is_a_small_one_with_more_pixels() -> None:
     border = np.zeros((256, 512), bool)
     border[0], border[-1], border[:, 0], border[:, -1] = True, True, True, True
     assert street.ignore_mask[border].all()
-    assert street.ignore_mask[-8:].all()  # the camera's own car
+    assert street.ignore_mask[-8:].all()  # the ego vehicle
 
 
 def test_layout_and_cities(folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_instance_ids_follow_from_label_ids(folder: Path) -> None:
 
 
 def test_instance_ids_are_the_polygons_drawn_in_order(folder: Path) -> None:
-    """As the official preparation draws them, which counts the objects of each label and leaves out groups."""
+    """The ids equal those of the official preparation, which counts the objects of each label, without groups."""
     for path in (*_truths(folder, "train", "polygons.json"), *_truths(folder, "test", "polygons.json")):
         annotation = Annotation()
         annotation.fromJsonFile(str(path))
@@ -196,7 +196,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         make_street(1, 1, (64, 128), (5, 4))
     with pytest.raises(UserError, match="streets need 32 x 64"):
         make_street(1, 1, (64, 63), (1, 2))
-    with pytest.raises(UserError, match="80 objects cannot all show in 32 x 64 pixels"):
+    with pytest.raises(UserError, match="80 objects cannot all be visible in 32 x 64 pixels"):
         make_street(1, 1, (32, 64), (80, 80))
 
 

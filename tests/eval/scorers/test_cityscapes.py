@@ -1,4 +1,4 @@
-"""Against the official scorer: its numbers kept as data, and its own functions run beside ours."""
+"""Tests of the Cityscapes scorer against the official one: stored numbers, and its functions on the same input."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ SIDE = 100
 
 
 def prediction(mask: np.ndarray, label_id: int, score: float) -> InstancePrediction:
-    """One object of a single class."""
+    """A prediction whose mask has a non-zero probability for only one class."""
     probs = tuple(score if other == label_id else 0.0 for other in LABEL_IDS.values())
     return InstancePrediction(encode_rle(mask), probs, 1.0, 0)
 
@@ -53,7 +53,7 @@ def box(top: int, left: int, height: int, width: int) -> np.ndarray:
 def score(
     root: Path, regions: list[tuple[np.ndarray, int]], found: list[InstancePrediction], rules: ScoreSection = BEST
 ) -> ScorerResult:
-    """Score one image of road with these regions painted on it."""
+    """Score one image of road, in which each region has the given instance id."""
     ids = np.full((SIDE, SIDE), 7)
     for mask, number in regions:
         ids[mask] = number
@@ -62,7 +62,7 @@ def score(
 
 
 def golden_predictions(root: Path) -> PredictionFile:
-    """The masks and lines of the golden submission as a prediction file."""
+    """Return the masks and lines of the golden submission as a prediction file."""
     found: dict[str, list[InstancePrediction]] = {}
     size = (0, 0)
     for path in sorted((root / "pred").glob("*.txt")):
@@ -149,12 +149,12 @@ def test_overlap_of_72_percent_counts_at_five_of_ten_thresholds(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("number", "expected"),
     [
-        (7, 0.25),  # road: the false prediction comes first
+        (7, 0.25),  # road: the first prediction is a false positive
         (0, 1.0),  # void
         (26, 1.0),  # a group of cars
         (28, 0.25),  # a group of another class
-        (29, 1.0),  # a group of caravans is void ...
-        (29000, 0.25),  # ... but to the official code a single one is not
+        (29, 1.0),  # a group of caravans, which is void ...
+        (29000, 0.25),  # ... while the official code does not treat a single caravan as void
     ],
 )
 def test_where_a_prediction_is_forgiven(tmp_path: Path, number: int, expected: float) -> None:
@@ -166,7 +166,7 @@ def test_where_a_prediction_is_forgiven(tmp_path: Path, number: int, expected: f
 
 def test_a_mask_counts_for_every_class_or_for_its_best(tmp_path: Path) -> None:
     car = box(0, 0, 30, 30)
-    probs = (0.6, 0.0, 0.4, 0.0, 0.0, 0.0, 0.0, 0.0)  # a person more than a car
+    probs = (0.6, 0.0, 0.4, 0.0, 0.0, 0.0, 0.0, 0.0)  # 0.6 for person, 0.4 for car
     found = [InstancePrediction(encode_rle(car), probs, 0.5, 0)]
     assert score(tmp_path, [(car, 26000)], found, ALL).metrics["cityscapes/AP"] == 1.0
     assert score(tmp_path, [(car, 26000)], found, BEST).metrics["cityscapes/AP"] == 0.0
@@ -202,13 +202,13 @@ def test_objects_missed_and_predictions_forgiven_score_zero(tmp_path: Path) -> N
 
 
 def test_near_and_far_objects_have_their_own_figures(tmp_path: Path) -> None:
-    """Distance times disparity is 400 here: 4097 is stored for 25 m, 1601 for 64 m, 41 for 2560 m."""
+    """Distance times disparity is 400 here, so the stored value is 4097 for 25 m, 1601 for 64 m, 41 for 2560 m."""
     near, middle, far, unknown = box(0, 0, 40, 40), box(0, 50, 40, 40), box(50, 0, 40, 40), box(50, 50, 40, 40)
     stored = np.zeros((SIDE, SIDE), np.int64)
     for mask, value in ((near, 4097), (middle, 1601), (far, 41)):
         stored[mask] = value
-    stored[:15][near[:15]] = 0  # 25 of 40 rows are measured, enough
-    stored[50:65][unknown[50:65]] = 4097  # 15 of 40 are not
+    stored[:15][near[:15]] = 0  # 25 of 40 rows have a disparity, which is enough
+    stored[50:65][unknown[50:65]] = 4097  # 15 of 40 rows are too few
     write_disparity(tmp_path, "val", FIRST, stored, fx=2000.0, baseline=0.2)
     regions = [(mask, 26000 + n) for n, mask in enumerate((near, middle, far, unknown))]
     figures = ("cityscapes/AP", "cityscapes/AP100m", "cityscapes/AP50m")

@@ -1,4 +1,4 @@
-"""Against the definition of average precision read out slowly, and by hand."""
+"""Tests of the COCO scorer against a slow twin of the definition of average precision, and on cases solved by hand."""
 
 import json
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def box(top: int, left: int, height: int, width: int) -> np.ndarray:
 
 
 def truth_of(root: Path, images: list[list[Target]]) -> GroundTruth:
-    """Write the targets as an annotation file whose ids are all text or 0, and open it."""
+    """Write the targets to an annotation file and open it; all its ids are text or 0."""
     annotations = [
         {
             "id": index,
@@ -92,13 +92,13 @@ def score(root: Path, targets: list[list[Target]], detections: list[list[Detecti
 def slow_outcomes(
     targets: list[Target], found: list[Detection], threshold: float, areas: tuple[float, float], limit: int
 ) -> tuple[list[tuple[float, bool]], int]:
-    """Match one image's objects of one class; return (score, hit) of detections that count, and objects to find."""
+    """Match the objects of one image and class; return (score, hit) of each counted detection, and the object count."""
     in_range = [areas[0] <= target.mask.sum() <= areas[1] for target in targets]
     wanted = [not target.iscrowd and inside for target, inside in zip(targets, in_range, strict=True)]
     taken: set[int] = set()
     outcomes = []
     for detection in sorted(found, key=lambda item: -item.class_prob * item.objectness)[:limit]:
-        best: tuple[bool, float, int] | None = None  # wanted objects first, then the best overlap
+        best: tuple[bool, float, int] | None = None  # counted objects have precedence, then the overlap
         for index, target in enumerate(targets):
             both = (detection.mask & target.mask).sum()
             whole = detection.mask.sum() if target.iscrowd else (detection.mask | target.mask).sum()
@@ -116,7 +116,7 @@ def slow_outcomes(
 def slow_figures(
     targets: list[list[Target]], detections: list[list[Detection]], areas: tuple[float, float], limit: int
 ) -> tuple[float, float, float]:
-    """AP, AP50 and AR by their definition; NaN where no class has an object."""
+    """Return AP, AP50 and AR by their definition; NaN if no class has an object."""
     precisions: dict[float, list[float]] = {}
     recalls: list[float] = []
     for class_id in (1, 2):
@@ -150,7 +150,7 @@ targets_of_images = st.lists(
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[list[list[Target]], list[list[Detection]]]:
-    """Two images with objects, and detections that are these objects, their neighbours or anything."""
+    """Draw two images with objects; the detections are these objects, shifted copies of them and random boxes."""
     images = [draw(targets_of_images) for _ in range(2)]
     scores = iter(draw(st.permutations([n / 16 for n in range(1, 17)])))
     detections = []

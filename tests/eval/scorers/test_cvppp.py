@@ -1,4 +1,4 @@
-"""Against the organisers' numbers, the definition read out slowly, and by hand."""
+"""Tests of the CVPPP scorer against the organisers' numbers and a slow twin, and on cases solved by hand."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ RULES = ScoreSection(scorers=("cvppp",))
 
 
 class Truth(GroundTruth):
-    """Ground truth in memory, one class."""
+    """A ground truth in memory with one class."""
 
     def __init__(self, maps: dict[str, np.ndarray], ignored: dict[str, np.ndarray] | None = None) -> None:
         super().__init__(list(maps), ["leaf"])
@@ -70,7 +70,7 @@ def slow_dice(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def slow_best_dice(a: np.ndarray, b: np.ndarray) -> float:
-    """The published definition read out word for word, label by label."""
+    """Return BD(a, b) by the published definition, with a loop over the labels."""
     if a.min() == a.max():
         return 0.0
     best = []
@@ -118,9 +118,10 @@ def test_fast_figures_are_the_definition(pair: tuple[np.ndarray, np.ndarray]) ->
 
 def test_conventions_of_the_organisers() -> None:
     one_leaf = np.array([[0, 1, 1, 1]])
-    assert best_dice(overlap_of(np.array([[0, 2, 2, 2]]), one_leaf)) == 0.5  # label 1 is absent, and counts
+    # label 1 does not occur, but counts
+    assert best_dice(overlap_of(np.array([[0, 2, 2, 2]]), one_leaf)) == 0.5
     assert score_pair(np.array([[0, 9, 9, 9]]), one_leaf).dic == 8
-    assert score_pair(np.array([[3, 4, 4, 4]]), one_leaf) == PairScore(1.0, 1.0, 0, 0)  # lowest is background
+    assert score_pair(np.array([[3, 4, 4, 4]]), one_leaf) == PairScore(1.0, 1.0, 0, 0)  # the lowest label is background
     empty = np.zeros((1, 4), int)
     assert score_pair(empty, empty) == PairScore(0.0, 0.0, 0, 0)
     assert score_pair(empty, one_leaf) == PairScore(0.0, 0.0, -1, 1)

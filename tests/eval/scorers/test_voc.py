@@ -1,4 +1,4 @@
-"""AP^r and recall against a slow reading of their definition, and by hand."""
+"""Tests of AP^r and recall against a slow twin of their definition, and on cases solved by hand."""
 
 import numpy as np
 import pytest
@@ -36,15 +36,15 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def slow_precision(detections: list, targets: dict, threshold: float) -> float:
-    """Read out the definition: (image, mask, score) by falling score; area under the raised curve by points."""
-    taken: set[tuple[str, int]] = set()
+    """Return AP by its definition, from detections (image, mask, score) and the objects of each image."""
+    matched: set[tuple[str, int]] = set()
     outcomes = []
     for image, mask, _ in sorted(detections, key=lambda item: -item[2]):
         overlaps = [iou(mask, target) for target in targets[image]]
         best = int(np.argmax(overlaps)) if overlaps else -1
-        good = best >= 0 and overlaps[best] >= threshold and (image, best) not in taken
+        good = best >= 0 and overlaps[best] >= threshold and (image, best) not in matched
         if good:
-            taken.add((image, best))
+            matched.add((image, best))
         outcomes.append(good)
     total = sum(map(len, targets.values()))
     points = [(sum(outcomes[:k]) / total, sum(outcomes[:k]) / k) for k in range(1, len(outcomes) + 1)]
@@ -66,7 +66,7 @@ def test_equals_a_slow_reading_of_the_definition(data: st.DataObject) -> None:
     names = [f"image {n}" for n in range(data.draw(st.integers(1, 3)))]
     objects = {name: data.draw(st.lists(st.tuples(bars, st.integers(1, 2)), max_size=3)) for name in names}
     found = {}
-    scores = iter(data.draw(st.permutations(range(1, 13))))  # all different, as ties have no order
+    scores = iter(data.draw(st.permutations(range(1, 13))))  # all different: equal scores have no order
     for name in names:
         masks = data.draw(st.lists(bars, max_size=4))
         found[name] = [(mask, (next(scores) / 13, data.draw(unit) / 14), 1.0) for mask in masks]
@@ -115,7 +115,7 @@ def test_the_truth_itself_scores_one_everywhere() -> None:
 
 def test_a_mask_emitted_for_every_class_is_a_false_positive_of_the_others() -> None:
     objects = {"a": [(bar(0, 4), 1)], "b": [(bar(0, 4), 2)]}
-    # in "b" the mask is wrong, and surer to be a cat than the right one in "a"
+    # in "b" the mask is wrong, and has a higher score for the first class than the right mask in "a"
     found = {"a": [(bar(0, 4), (0.6, 0.4), 1.0)], "b": [(bar(9, 14), (0.7, 0.3), 1.0)]}
     truth = MemoryTruth(objects, CLASSES, SHAPE)
     assert score_voc(predicted(found), truth, ALL).metrics["voc/APr50"] == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""The truth of Cityscapes, by hand and against the reader that prepares the training data."""
+"""Tests of the ground truth of Cityscapes, on cases solved by hand and against the reader of the training data."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Both raw formats, by hand and on real annotations."""
+"""Tests of the ground truths of CVPPP and COCO, on cases solved by hand and on real annotations."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def write_plants(root: Path, maps: dict[str, np.ndarray]) -> None:
         Image.new("RGB", labels.shape[::-1]).save(root / "A1" / f"{name}_rgb.png")
         image = Image.fromarray(labels.astype(np.uint8), "L")
         image = image.convert("P")
-        image.putpalette([value % 256 for value in range(0, 768 * 7, 7)])  # colours that are not the labels
+        image.putpalette([value % 256 for value in range(0, 768 * 7, 7)])  # colours that differ from the indices
         image.putdata(labels.ravel().tolist())
         image.save(root / "A1" / f"{name}_label.png")
 
@@ -49,7 +49,7 @@ def plants(tmp_path: Path) -> Path:
 
 
 def document() -> dict[str, Any]:
-    """A 4 x 6 image with a polygon under a smaller mask and a crowd, and an image with nothing."""
+    """Return the JSON of two images: 4 x 6 pixels with a polygon under a smaller mask and a crowd, and one empty."""
     square = {"size": [4, 6], "counts": [0, 8, 16]}  # columns 0 and 1
     return {
         "info": {"description": "ids are text"},
@@ -138,7 +138,7 @@ def test_coco_smaller_object_keeps_contested_pixels_and_crowds_are_no_objects(tm
     assert labels.dtype == np.int32
     assert labels.tolist() == [[2, 2, 1, 1, 0, 0]] * 4  # the polygon covers columns 1 to 3
     assert not truth.instance_map("first.png").any()
-    crowd = truth.ignore_mask("second.png")  # columns 3 to 5, of which the polygon has one
+    crowd = truth.ignore_mask("second.png")  # the crowd has columns 3 to 5; column 3 is in the polygon
     assert crowd.tolist() == [[False, False, False, False, True, True]] * 4
     assert not truth.ignore_mask("first.png").any()
 

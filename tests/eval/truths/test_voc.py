@@ -1,4 +1,4 @@
-"""The truth of VOC and sbdataset: by hand, against the reader, and on real masks."""
+"""Tests of the ground truth of VOC and sbdataset: by hand, against the reader, and on real masks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ from rsis.masks import decode_rle
 
 @pytest.fixture
 def truth(tmp_path: Path) -> VocTruth:
-    """Five images of both kinds; img_a is annotated by both."""
+    """A split of six images; VOC and sbdataset both annotate img_a and img_v."""
     tree.write_tree(tmp_path)
     return VocTruth(tmp_path, tree.configuration(), tree.voc_split(image_sets=("train",), sbdataset=("train", "val")))
 
@@ -39,7 +39,7 @@ def test_images_and_classes(tmp_path: Path, truth: VocTruth) -> None:
 
 
 def test_void_is_ignored_and_belongs_to_no_object(truth: VocTruth) -> None:
-    for image_id in ("img_a", "img_v"):  # VOC's annotation, whichever list the image comes from
+    for image_id in ("img_a", "img_v"):  # VOC's annotation is used, whichever list the image is in
         labels = truth.instance_map(image_id)
         assert labels.dtype == np.int32
         np.testing.assert_array_equal(labels, np.where(tree.OBJECTS == 255, 0, tree.OBJECTS))
@@ -62,7 +62,7 @@ def _shorten(path: Path) -> None:
 
 
 def _flip(path: Path) -> None:
-    """Flip a bit of the length of the first element, which makes scipy read far beyond the file."""
+    """Flip a bit in the length of the first element, which makes scipy read far beyond the end of the file."""
     content = bytearray(path.read_bytes())
     content[132] ^= 0x40
     path.write_bytes(content)
@@ -86,7 +86,7 @@ def test_a_matlab_file_is_parsed_only_when_its_bytes_are_the_recorded_ones(
     assert "img_s.mat" in str(caught.value)
     assert "run `rsis download pascal` again" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert len(truth.annotations("img_t")) == 2  # the others are still read
+    assert len(truth.annotations("img_t")) == 2  # other images can still be read
 
 
 def test_class_without_void_in_the_other_file(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_faults_are_named(tmp_path: Path, truth: VocTruth, damage: Callable[[Pat
 
 
 def test_masks_of_voc_that_are_lost_are_not_replaced(tmp_path: Path, truth: VocTruth) -> None:
-    """The coarser annotation of sbdataset must not stand in for an image of VOC's sets."""
+    """For an image of VOC's sets, the coarser annotation of sbdataset must not replace a missing one of VOC."""
     (tmp_path / VOC_OBJECTS).unlink()
     (tmp_path / VOC_CLASSES).unlink()
     with pytest.raises(UserError, match=r"SegmentationObject/img_a\.png: cannot read"):

@@ -1,4 +1,4 @@
-"""The ConvLSTM against torch's own LSTM cell and against one step at a time."""
+"""The ConvLSTM against torch's LSTM cell, and against a slow twin that runs one step at a time."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_with_1x1_kernels_it_is_an_lstm_cell_at_every_pixel() -> None:
 
 
 def slowly(layer: ConvLSTM, inputs: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-    """One convolution over input and hidden state, one step after another, and torch's own backward pass."""
+    """The slow twin: at each step one convolution over input and hidden state; autograd's backward pass."""
     shape = (inputs.shape[1], layer.hidden_width, *inputs.shape[-2:])
     hidden, cell = (torch.zeros(shape, dtype=inputs.dtype),) * 2 if state is None else state
     hiddens = []
@@ -67,7 +67,7 @@ def test_agrees_with_one_convolution_a_step_and_so_do_its_gradients(
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(end, expected_end, rtol=1e-12, atol=1e-14)
     for ours, theirs in zip(gradients(found, end), gradients(expected, expected_end), strict=True):
-        if ours is None:  # an input that was not given
+        if ours is None:  # this input was None
             assert theirs is None or not theirs.any()
         else:
             assert theirs is not None

@@ -1,4 +1,4 @@
-"""Figures over all runs: by class, overlap, number and size of the objects; for odd data as well."""
+"""Figures over all runs: by class, IoU threshold, number and size of the objects; also for unusual data."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ CLASSES = ("cat", "dog", "person")
 
 
 def scored(name: str = "mine", dataset: str = "scenes", values: tuple[float, ...] = (0.5, np.nan, 0.25)) -> ScoredRun:
-    """A run with one image of each number of objects from 0 to 3, the last of an image always missed."""
+    """A run on four images with 0 to 3 objects; the last object of each image is always missed."""
     per_class = pd.DataFrame({"class_name": CLASSES[: len(values)], "objects": 2, "voc/APr50": values})
     rows = [(f"i{n}", "cat", 4.0 ** (k + 2), 0.0 if k == n - 1 else 0.8, k, 0.1) for n in range(4) for k in range(n)]
     objects = pd.DataFrame(rows, columns=list(OBJECT_COLUMNS))
@@ -30,7 +30,7 @@ def scored(name: str = "mine", dataset: str = "scenes", values: tuple[float, ...
 
 
 def void(run: ScoredRun) -> ScoredRun:
-    """The same run without any object."""
+    """The same run, with scores of images without objects."""
     scores = run.scores
     return replace(
         run,
@@ -73,8 +73,8 @@ def test_the_numbers_behind_the_lines() -> None:
     number, size = number_figure([scored()]), size_figure([scored()])
     assert number is not None
     assert size is not None
-    assert "mine from 0.0 to 66.7 %" in number.alt  # of one object none is found, of three two
-    assert "mine from 53.3 to 0.0 %" in size.alt  # of the smallest two of three are found, of the largest none
+    assert "mine from 0.0 to 66.7 %" in number.alt  # with one object none is found, with three objects two are
+    assert "mine from 53.3 to 0.0 %" in size.alt  # two of the three smallest objects are found, none of the largest
     overlap = overlap_figure([scored()], "voc")
     assert "mine from 50.0 % at 0.50 to 10.0 % at 0.90" in overlap.alt
 
@@ -85,7 +85,7 @@ def test_the_score_of_leaves_is_sbd() -> None:
     picture = number_figure([run])
     assert picture is not None
     assert "Mean SBD" in picture.caption
-    assert "leaves from 90.0 to 70.0 %" in picture.alt  # the image without objects has no place
+    assert "leaves from 90.0 to 70.0 %" in picture.alt  # the image without objects is left out
 
 
 def test_many_numbers_of_objects_are_put_together() -> None:

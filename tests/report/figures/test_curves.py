@@ -1,4 +1,4 @@
-"""Learning curves: read from the history as it is, drawn where they have values."""
+"""Learning curves: read from the history, and drawn if they have values."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The gallery: a fixed choice of images, a right matching, panels that show it."""
+"""The gallery: a fixed selection of images, a correct matching, and panels that show it."""
 
 import io
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_choice_is_evenly_spaced(count: int) -> None:
 
 def test_objects_are_numbered_in_the_order_of_their_steps() -> None:
     owner = emitted_map(predicted(box(0, 0, 10, 10), box(5, 5, 20, 20), steps=[7, 3]))
-    assert owner[0, 0] == 2  # emitted later, and listed first
+    assert owner[0, 0] == 2  # the later step, though listed first
     assert owner[7, 7] == 1  # the earlier one keeps contested pixels
     assert owner[19, 19] == 1
     assert owner[30, 30] == 0
@@ -84,7 +84,7 @@ def test_match_is_one_to_one_from_half_overlap() -> None:
 
 def test_panels_show_the_match(image: Path) -> None:
     target = np.zeros(SIZE, np.int32)
-    target[2:38, 2:28], target[2:38, 32:58] = 4, 9  # labels with gaps, as annotators leave them
+    target[2:38, 2:28], target[2:38, 32:58] = 4, 9  # values with gaps, as annotators leave them
     item = gallery_item("x", image, target, predicted(box(2, 32, 38, 58)))
     assert (item.num_true, item.num_predicted, item.num_matched) == (2, 1, 1)
     truth, prediction = pixels(item.truth), pixels(item.prediction)

@@ -1,4 +1,4 @@
-"""The figures of what goes wrong: right numbers in their captions, nothing drawn of nothing."""
+"""The figures of errors: correct numbers in their captions, and no figure without data."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The comparison table: who stands beside whom, under which protocol, in which units."""
+"""The comparison table: which rows are shown together, their protocols and their units."""
 
 import pandas as pd
 import pytest
@@ -56,7 +56,7 @@ def pictures() -> CocoDataset:
 
 
 def test_generated_plants_are_never_called_comparable() -> None:
-    for dataset in ("plants", "cvppp"):  # not even when they go by the benchmark's name
+    for dataset in ("plants", "cvppp"):  # not even if the data set has the benchmark's name
         (table,) = compare([scored(dataset, plants(), CVPPP)], load_published())
         assert table.rows[-1].ours
         assert f"generated {dataset}, not CVPPP LSC A1: shown for form, not comparable" in table.rows[-1].remark

@@ -1,4 +1,4 @@
-"""DVC experiments: read from a real repository, compared in a report, unknown ones named."""
+"""DVC experiments: read from a real repository and compared in a report; errors name unknown ones."""
 
 import os
 import subprocess
@@ -76,7 +76,7 @@ def test_experiments_have_their_own_figures_and_parameters(project: Path) -> Non
     assert [e.metrics["metrics/demo.json:cvppp/sbd"] for e in (head, faster, wider)] == [0.5, 0.75, 0.5]
     assert [e.parameters["runs.demo.lr"] for e in (head, faster, wider)] == [0.5, 0.75, 0.5]
     assert [e.parameters["runs.demo.widths"] for e in (head, faster, wider)] == ["[64, 32]", "[64, 32]", "[96]"]
-    assert not any("later" in key for key in head.metrics)  # a stage that never ran is no fault
+    assert not any("later" in key for key in head.metrics)  # a stage that never ran is not an error
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_a_repository_without_a_commit(tmp_path: Path) -> None:
 
 @pytest.mark.pipeline
 def test_the_command_line_compares_experiments(project: Path, tmp_path: Path) -> None:
-    params = tmp_path / "params.yaml"  # of this package's kind; the project's own is a toy
+    params = tmp_path / "params.yaml"  # a valid one for this package, unlike the one in the DVC project
     params.write_text("datasets: {}\nruns: {}\ndefault: {datasets: [], runs: {}}\n")
     rsis = str(Path(sys.executable).with_name("rsis"))
     done = run(project, rsis, "report", "--params", str(params), "--experiments", "faster", "wider")

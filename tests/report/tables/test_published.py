@@ -1,4 +1,4 @@
-"""The literature's numbers: as in the paper, complete, and checked when they are read."""
+"""Published results: equal to those in the paper, complete, and validated when read."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from rsis.errors import UserError
 from rsis.report.tables.published import PACKAGED, load_published
 
-# Read by eye from the paper: table, method, key, number.
+# Copied by hand from the paper: table, method, key, number.
 BY_EYE = [
     ("voc_apr", "SDS", "voc/APr80", 0.087),
     ("voc_apr", "R2-IOS", "voc/APr80", None),

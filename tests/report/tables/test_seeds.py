@@ -1,4 +1,4 @@
-"""Mean and deviation over seeds: which runs belong together, the numbers, and every form of the report."""
+"""Mean and deviation over seeds: the groups of runs, the numbers, and all formats of the report."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ from rsis.report.tables.quantities import MINUS
 from rsis.report.tables.rows import format_cell, format_gap
 from rsis.report.tables.seeds import deviation_of, mean_of, seed_groups, seed_tables
 
-ALIKE = {"cvppp/sbd_std": 0.3, "cvppp/abs_dic_std": 0.5}  # over images: no part of what is over seeds
+ALIKE = {"cvppp/sbd_std": 0.3, "cvppp/abs_dic_std": 0.5}  # spreads over images, which those over seeds must not use
 
 
 def scored(name: str, seed: int, metrics: dict[str, float], dataset: str = "tiny", **protocol: object) -> ScoredRun:
@@ -35,7 +35,7 @@ def plants(name: str, seed: int, sbd: float = 0.5, abs_dic: float = 1.0) -> Scor
 
 
 def on_benchmark(run: ScoredRun, dataset: str) -> ScoredRun:
-    """The same figures, as if they were of the benchmark's own data."""
+    """The run with the same scores, as if they were measured on the benchmark's own data."""
     data = run.dataset_config.model_copy(update={"source": FolderSource(kind="folder", path="x")})
     return replace(run, dataset_config=data, run_config=run.run_config.model_copy(update={"dataset": dataset}))
 
@@ -143,7 +143,7 @@ def test_the_mean_stands_in_the_ablation() -> None:
     (table,) = ablations([on_benchmark(run, "pascal") for run in (*runs, *paper)], load_published())
     names = [row.method for row in table.rows]
     places = [place for place, name in enumerate(names) if name == "RSIS, p, mean of 2 seeds"]
-    assert places == [names.index("RSIS, run p-seed1") + 1, len(names) - 1]  # beside the paper's row, and of no row
+    assert places == [names.index("RSIS, run p-seed1") + 1, len(names) - 1]  # below the paper's row, and at the end
     beside, alone = (table.rows[place] for place in places)
     assert format_cell(beside, table.columns[0]) == format_cell(alone, table.columns[0]) == "55.0 ± 7.1"
     assert beside.differences["voc/APr50"] == pytest.approx(0.55 - 0.576)
@@ -216,7 +216,7 @@ def test_no_section_without_a_group(inputs: list[RunInputs], tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_equal_seeds_give_equal_bytes(inputs: list[RunInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # the commit of a repository worked on could change between the two
+    monkeypatch.chdir(tmp_path)  # in a repository, the commit could change between the two reports
     one, two = (write_report("demo", inputs, tmp_path / name) for name in ("one", "two"))
     for first, second in ((one.markdown, two.markdown), (one.html, two.html), (one.csv, two.csv)):
         assert first.read_bytes() == second.read_bytes()

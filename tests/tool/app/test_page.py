@@ -1,4 +1,4 @@
-"""The web page in a real browser: drop a picture, move a threshold, take the results, drop what is none."""
+"""The web page in a real browser: load a picture, change a threshold, download the results, load a wrong file."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def app(folder: Path) -> Iterator[str]:
-    """Run the command on a free port until the block ends; by SIGTERM, as a background job may not hear Ctrl-C."""
+    """Run the command on a free port until the block ends; SIGTERM ends it, as a background job may ignore SIGINT."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("rsis")), "demo-app", "small.safetensors"]
@@ -62,7 +62,7 @@ def app(folder: Path) -> Iterator[str]:
 
 
 def set_slider(page: Browser, name: str, value: float) -> None:
-    """Move a slider as a hand would: to the value, then let go."""
+    """Move a slider as a user does: drag it to the value, then release it."""
     page.evaluate(
         f"""(() => {{
             const slider = document.querySelector('#{name} input[type=range]');
@@ -78,8 +78,8 @@ def set_slider(page: Browser, name: str, value: float) -> None:
 def test_a_picture_its_objects_and_their_files(folder: Path, tmp_path: Path) -> None:
     model = RSIS.from_checkpoint(folder / "small.safetensors")
     expected = model.predict(folder / "cells.png")
-    said = np.array(model.predict(folder / "cells.png", objectness_threshold=0.0).objectness)
-    between = float(np.sort(said)[1] + np.sort(said)[2]) / 2
+    objectness = np.array(model.predict(folder / "cells.png", objectness_threshold=0.0).objectness)
+    between = float(np.sort(objectness)[1] + np.sort(objectness)[2]) / 2
     fewer = model.predict(folder / "cells.png", objectness_threshold=between)
     assert len(fewer.instances) != len(expected.instances)
     with app(folder) as address, browser(tmp_path / "profile") as page:

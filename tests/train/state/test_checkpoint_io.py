@@ -1,4 +1,4 @@
-"""Training checkpoints are whole or not there."""
+"""Training checkpoints are written atomically."""
 
 import os
 from pathlib import Path

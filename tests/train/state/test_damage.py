@@ -1,4 +1,4 @@
-"""State that a power cut, a disk or a stranger has changed is noticed, and the same training comes out."""
+"""State damaged by a power failure, a disk or an attacker is noticed, and the training still gives the same result."""
 
 import os
 import pickle
@@ -27,7 +27,7 @@ def flip(path: Path) -> None:
 
 
 def cut(path: Path) -> None:
-    """Leave the first half."""
+    """Truncate the file to its first half."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
@@ -36,7 +36,7 @@ def empty(path: Path) -> None:
 
 
 def plant(path: Path) -> None:
-    """Put something there that runs a command when it is unpickled."""
+    """Replace the file by a pickle that runs a command when it is read."""
     path.write_bytes(pickle.dumps(Harm()))
     path.with_name(f"{path.name}.sha256").unlink()
 
@@ -51,7 +51,7 @@ class Harm:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, processed: Path) -> TrainPaths:
-    """A training that nothing interrupted."""
+    """An uninterrupted training."""
     paths = paths_in(tmp_path_factory.mktemp("whole"), processed)
     train_quietly(RUN, paths)
     return paths
@@ -100,7 +100,7 @@ def test_what_is_damaged_counts_as_not_there(
 ) -> None:
     paths, state = copy_of(killed, tmp_path)
     monkeypatch.chdir(tmp_path)
-    # so that the checkpoint before is a file of its own, as it is after the second epoch
+    # make the previous checkpoint a separate file, as it is after the second epoch
     assert (state / LAST).read_bytes() != (state / PREVIOUS).read_bytes()
     for name in names:
         damage(state / name)

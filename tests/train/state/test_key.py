@@ -1,4 +1,4 @@
-"""What a training's key depends on: a sentence changes nothing, a line of code does."""
+"""What a training's key depends on: not on comments and docstrings, but on every line of code."""
 
 import shutil
 from pathlib import Path
@@ -94,6 +94,6 @@ def test_parameters(run: RunSection, changes: dict[str, object], same: bool) -> 
 
 
 def test_the_graph_depends_on_the_same_code() -> None:
-    """The Snakefile's stages are compared with those of dvc.yaml elsewhere."""
+    """Another test compares the Snakefile's stages with those of dvc.yaml."""
     deps = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]["train"]["do"]["deps"]
     assert {path.removeprefix("rsis/") for path in deps if path.startswith("rsis/")} == set(CODE)

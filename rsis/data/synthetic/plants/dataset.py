@@ -1,15 +1,15 @@
-"""Generated rosette plants in the CVPPP folder layout, so that everything runs without the real data.
+"""Generated rosette plants in the CVPPP folder layout, so that the pipeline can run without the real data.
 
-The layout is the one of the leaf segmentation challenge (see `rsis.data.readers.cvppp`):
+The layout is that of the leaf segmentation challenge (see `rsis.data.readers.cvppp`):
 
     training/A1/plant001_rgb.png      RGBA picture
     training/A1/plant001_label.png    palette PNG, index 0 = background, 1..N = leaves
     training/A1/plant001_fg.png       palette PNG, index 1 = plant
     training/A1/plant001_centers.png  palette PNG, one pixel per leaf, its index the leaf's label
     training/A1/A1.csv                a line "plant001_rgb.png,7" per plant: picture, number of leaves
-    testing/A1/                       the same; the numbers go on where training ends
+    testing/A1/                       the same files; the numbers continue those of training
 
-Plant `index` depends on (seed, index, size, leaves) alone: neither the number of processes nor the
+Plant `index` depends only on (seed, index, size, leaves): neither the number of processes nor the
 order of drawing changes a pixel.
 """
 
@@ -28,10 +28,10 @@ from rsis.machine.pool import map_in_processes
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
-GENERATOR_VERSION = 1  # rises when the same parameters would draw other plants
-GOOD_AREA = 0.004  # of the image; a leaf that shows less is tried again, to keep leaves learnable
-FEWEST_PIXELS = 4  # what a leaf must show to count at all
-ATTEMPTS = 60
+GENERATOR_VERSION = 1  # increase it when the same parameters draw different plants
+GOOD_AREA = 0.004  # visible fraction of the image; a plant with a smaller leaf is drawn again, to keep leaves learnable
+FEWEST_PIXELS = 4  # a leaf with fewer visible pixels is removed
+ATTEMPTS = 60  # plants that are tried
 
 
 def make_plant(seed: int, index: int, size: tuple[int, int], leaves: tuple[int, int]) -> RawSample:
@@ -41,14 +41,15 @@ def make_plant(seed: int, index: int, size: tuple[int, int], leaves: tuple[int, 
         seed: Seed of the data set.
         index: Number of the plant, 1 or more; it becomes image_id "plantNNN".
         size: (H, W) in pixels.
-        leaves: Least and most leaves; the number drawn is uniform between them, both included.
+        leaves: Minimum and maximum number of leaves; the number is drawn uniformly, both included.
 
     Returns:
-        The picture and its leaves, label 1 the oldest and lowest one. Every leaf shows at least
-        `FEWEST_PIXELS` pixels, and nearly always `GOOD_AREA` of the image.
+        The picture and its leaves; label 1 is the oldest leaf, which lies lowest. At least `FEWEST_PIXELS` pixels of
+        each leaf are visible, and nearly always `GOOD_AREA` of the image.
 
     Raises:
-        UserError: `leaves` runs backwards, or that many leaves cannot all show in so small an image.
+        UserError: The minimum exceeds the maximum, or the minimum number of leaves is not visible in so small an
+            image.
     """
     least, most = leaves
     if least > most:
@@ -69,12 +70,12 @@ def write_plants(folder: Path, source: PlantSource, processes: int | None = None
     """Write all plants of a source into `folder`, which must exist.
 
     Args:
-        folder: Where `training/A1` and `testing/A1` are made.
-        source: Seed, size, numbers of plants and leaves.
-        processes: How many draw at once; by default one per core. It changes no pixel.
+        folder: Folder in which `training/A1` and `testing/A1` are made.
+        source: Seed, image size, numbers of plants and leaves.
+        processes: Number of processes; None for at most one per core. It changes no pixel.
 
     Raises:
-        UserError: The source asks for more leaves than its images can show.
+        UserError: The source requires more leaves than are visible in its images.
     """
     last = source.training + source.testing
     numbers = {"training/A1": range(1, source.training + 1), "testing/A1": range(source.training + 1, last + 1)}
@@ -91,7 +92,11 @@ def write_plants(folder: Path, source: PlantSource, processes: int | None = None
 def _arrange(
     rng: np.random.Generator, count: int, least: int, size: tuple[int, int]
 ) -> tuple[list[rosette.Leaf], np.ndarray]:
-    """Grow until every leaf shows; the demand relaxes with the attempts, and hidden leaves are removed last."""
+    """Grow plants until one has `count` visible leaves; return it and its instance map, int32 [H, W].
+
+    The required area of a leaf decreases with the attempts. When all attempts fail, leaves that are too small are
+    removed, down to `least` leaves.
+    """
     for attempt in range(ATTEMPTS):
         plant = rosette.grow(rng, count)
         labels = rosette.label_map(plant, size)
@@ -104,7 +109,7 @@ def _arrange(
         areas = np.bincount(labels.ravel(), minlength=len(plant) + 1)[1:]
     if len(plant) < least or areas.min(initial=FEWEST_PIXELS) < FEWEST_PIXELS:
         raise UserError(
-            f"leaves, image_size: {least} leaves cannot all show in {size[0]} x {size[1]} pixels; "
+            f"leaves, image_size: {least} leaves cannot all be visible in {size[0]} x {size[1]} pixels; "
             "ask for fewer leaves or a larger image"
         )
     return plant, labels
@@ -125,7 +130,7 @@ def _write_plant(source: PlantSource, job: tuple[Path, int]) -> int:
 
 
 def _centers(labels: np.ndarray, count: int) -> np.ndarray:
-    """Mark for each leaf its visible pixel nearest to the mean of its visible pixels."""
+    """Return a map with one pixel per leaf: its visible pixel nearest to the mean of its visible pixels."""
     marks = np.zeros_like(labels)
     for number in range(1, count + 1):
         pixels = np.argwhere(labels == number)
@@ -135,7 +140,7 @@ def _centers(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def _save_palette(indices: np.ndarray, path: str) -> None:
-    """Write uint8 [H, W] as a palette PNG: black, white, then hues a golden angle apart."""
+    """Write indices, uint8 [H, W], as a palette PNG: black, white, then hues at steps of the golden angle."""
     hues = ((i * 0.618034) % 1.0 for i in range(254))
     colours = [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), *(colorsys.hsv_to_rgb(hue, 0.85, 0.95) for hue in hues)]
     image = Image.fromarray(indices)

@@ -1,8 +1,9 @@
-"""Drawing of one rosette plant in a pot: its leaves' geometry, and the picture painted from it.
+"""Drawing of one rosette plant in a pot: the geometry of its leaves, and the picture of it.
 
-Lengths are fractions of the image's shorter side, angles are radians, the origin is the image's centre,
-x runs right and y down. The oldest leaf lies lowest. The same outline test serves the instance map (at
-pixel centres) and the picture (at a finer grid that is averaged), so the two cannot drift apart.
+Lengths are fractions of the image's shorter side, angles are in radians, the origin is the centre of the image,
+x is to the right and y down. The oldest leaf lies lowest. One function tests which points are inside a leaf, both for
+the instance map (at pixel centres) and for the picture (at a finer grid that is averaged), so that the two always
+agree.
 """
 
 import colorsys
@@ -22,17 +23,17 @@ class Leaf:
     """A leaf: a thin petiole from `base` and a blade at its end, on a slightly bent midrib.
 
     Attributes:
-        base: (x, y) where the petiole starts.
-        angle: Direction in which it grows.
+        base: (x, y) of the start of the petiole.
+        angle: Direction of growth.
         petiole: Length of the petiole.
         length: Length of the blade.
         width: Greatest width of the blade.
         bend: Sideways shift of the tip.
         bulge: Exponent that moves the widest point towards the tip when above 1.
         wave: Relative height of the waves of the margin.
-        phase: Where those waves start.
+        phase: Phase of the waves.
         stalk: Width of the petiole.
-        fold: How steeply the two halves of the blade rise from the midrib.
+        fold: Slope of the two halves of the blade at the midrib.
         hue: Hue, saturation and value of the blade, each 0..1.
     """
 
@@ -89,14 +90,14 @@ def grow(rng: np.random.Generator, count: int) -> list[Leaf]:
 
 
 def grid(size: tuple[int, int], fine: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return sample positions y [H * fine, 1] and x [1, W * fine] as float32."""
+    """Return the sample positions y [H * fine, 1] and x [1, W * fine], float32."""
     unit = min(size) * fine
     y, x = (((np.arange(n * fine) + 0.5 - n * fine / 2) / unit).astype(np.float32) for n in size)
     return y[:, None], x[None, :]
 
 
 def label_map(leaves: list[Leaf], size: tuple[int, int]) -> np.ndarray:
-    """Return int32 [H, W], the number of the topmost leaf at each pixel centre; 0 where there is none."""
+    """Return the instance map, int32 [H, W]: the number of the topmost leaf at each pixel centre, 0 = none."""
     y, x = grid(size, 1)
     labels = np.zeros(size, np.int32)
     for number, leaf in enumerate(leaves, start=1):
@@ -106,7 +107,7 @@ def label_map(leaves: list[Leaf], size: tuple[int, int]) -> np.ndarray:
 
 
 def paint(rng: np.random.Generator, leaves: list[Leaf], size: tuple[int, int]) -> np.ndarray:
-    """Return the picture, uint8 [H, W, 3]: pot, soil, shaded leaves with shadows, light, sensor noise."""
+    """Return the picture, uint8 [H, W, 3]: pot, soil, shaded leaves with shadows, uneven light, sensor noise."""
     y, x = grid(size, FINE)
     canvas = _pot(rng, y, x)
     towards = rng.uniform(0, 2 * math.pi)
@@ -126,7 +127,11 @@ def paint(rng: np.random.Generator, leaves: list[Leaf], size: tuple[int, int]) -
 
 
 def _outline(leaf: Leaf, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the leaf is; distance along the blade (below 0 on the petiole, 1 at the tip); across it (-1..1)."""
+    """Return three arrays [h, w]: whether each point is inside the leaf, and its two coordinates on the leaf.
+
+    The coordinate along the blade is below 0 on the petiole and 1 at the tip. The coordinate across it is -1 and 1 at
+    the two margins.
+    """
     cos, sin = math.cos(leaf.angle), math.sin(leaf.angle)
     dx, dy = x - np.float32(leaf.base[0]), y - np.float32(leaf.base[1])
     u = dx * cos + dy * sin
@@ -140,7 +145,7 @@ def _outline(leaf: Leaf, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _window(leaf: Leaf, y: np.ndarray, x: np.ndarray, margin: float) -> tuple[slice, slice]:
-    """The part of the grid that holds the leaf and `margin` around it."""
+    """Return the slices of the grid that contain the leaf and `margin` around it."""
     margin += 0.55 * max(leaf.width, leaf.stalk) + 0.02
     u = np.linspace(0, 1, 5)
     v, u = leaf.bend * u * u, (leaf.petiole + leaf.length) * u
@@ -154,7 +159,7 @@ def _window(leaf: Leaf, y: np.ndarray, x: np.ndarray, margin: float) -> tuple[sl
 def _blade(
     leaf: Leaf, along: np.ndarray, across: np.ndarray, light: tuple[float, float], mottle: np.ndarray
 ) -> np.ndarray:
-    """Colour [n, 3] of points of a leaf: tilt towards the light, veins, paler petiole, darker margin."""
+    """Return the colours [n, 3] of points of a leaf: tilt towards the light, veins, paler petiole, darker margin."""
     cos, sin = math.cos(leaf.angle), math.sin(leaf.angle)
     lengthwise = light[0] * cos + light[1] * sin
     crosswise = light[1] * cos - light[0] * sin
@@ -171,7 +176,7 @@ def _blade(
 
 
 def _pot(rng: np.random.Generator, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The empty pot, float32 [h, w, 3]: soil with crumbs, moss and stones, a plastic rim, the tray outside."""
+    """Return the empty pot, float32 [h, w, 3]: soil with crumbs, moss and stones, a plastic rim, the tray outside."""
     shape = (y.shape[0], x.shape[1])
     crumbs = 0.8 * _noise(rng, shape, 0.006) + 0.6 * _noise(rng, shape, 0.018) + 0.5 * _noise(rng, shape, 0.13)
     soil = _rgb(rng.uniform(0.03, 0.1), rng.uniform(0.25, 0.55), 1.0)
@@ -184,7 +189,7 @@ def _pot(rng: np.random.Generator, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     power = float(rng.choice((2.0, 6.0)))  # a round pot or a square one
     left, up = rng.normal(0, 0.01, 2).tolist()
     far = (np.abs(x - left) ** power + np.abs(y - up) ** power) ** (1 / power) * (1 / rng.uniform(0.46, 0.56))
-    canvas *= np.clip((1.02 - far) / 0.12, 0.35, 1)[..., None]  # the rim keeps the light from the soil beside it
+    canvas *= np.clip((1.02 - far) / 0.12, 0.35, 1)[..., None]  # the rim casts a shadow on the soil beside it
     plastic = rng.uniform(0.1, 0.24) * np.exp(-(((far - 1.03) / 0.018) ** 2)) + rng.uniform(0.05, 0.12)
     plastic = plastic * (1 + 0.08 * crumbs) + (far > 1.09) * (0.04 * crumbs - 0.02)
     outside = far > 1
@@ -209,7 +214,7 @@ def _stone(rng: np.random.Generator, canvas: np.ndarray, y: np.ndarray, x: np.nd
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
-    """Smooth noise [h, w] of about unit variance whose features are `scale` across."""
+    """Return smooth noise [h, w] of about unit variance, whose features have the size `scale`."""
     step = max(1.0, scale * min(shape))
     coarse = rng.standard_normal((math.ceil(shape[0] / step) + 2, math.ceil(shape[1] / step) + 2), dtype=np.float32)
     smooth = Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
@@ -217,12 +222,12 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> np
 
 
 def _rgb(hue: float, saturation: float, value: float) -> np.ndarray:
-    """The colour as float32 [3], 0..1."""
+    """Return the colour of a hue, a saturation and a value as float32 [3], 0..1."""
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
 
 
 def _shift(mask: np.ndarray, light: tuple[float, float], distance: float) -> np.ndarray:
-    """The soft shadow of a mask: moved along the light and blurred by half that distance."""
+    """Return the soft shadow of a mask: the mask moved along the light and blurred by half that distance."""
     blurred = ndimage.uniform_filter(mask, max(1, round(abs(distance) * 1.2)))
     down, right, edge = round(light[1] * distance), round(light[0] * distance), math.ceil(abs(distance))
     padded = np.pad(blurred, edge)
@@ -230,7 +235,7 @@ def _shift(mask: np.ndarray, light: tuple[float, float], distance: float) -> np.
 
 
 def _expose(rng: np.random.Generator, canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Average the fine samples of each pixel and add the noise of a sensor."""
+    """Return the picture, uint8 [H, W, 3]: the average of each pixel's samples, with sensor noise."""
     pixels = np.zeros((*size, 3), np.float32)
     for i in range(FINE * FINE):
         pixels += canvas[i // FINE :: FINE, i % FINE :: FINE]

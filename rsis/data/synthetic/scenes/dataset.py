@@ -3,17 +3,17 @@
     VOCdevkit/VOC2012/JPEGImages/2007_000123.jpg
     VOCdevkit/VOC2012/Annotations/2007_000123.xml          boxes
     VOCdevkit/VOC2012/SegmentationClass/2007_000123.png    palette PNG: class 1..20, 0 background, 255 void
-    VOCdevkit/VOC2012/SegmentationObject/2007_000123.png   the same with object 1..N
+    VOCdevkit/VOC2012/SegmentationObject/2007_000123.png   palette PNG: object 1..N, 0 background, 255 void
     VOCdevkit/VOC2012/ImageSets/Segmentation/{train,val,trainval}.txt
     benchmark_RELEASE/dataset/img/2007_000123.jpg
     benchmark_RELEASE/dataset/inst/2007_000123.mat         objects, without void (see `files.py` beside this)
-    benchmark_RELEASE/dataset/cls/2007_000123.mat          classes, likewise
+    benchmark_RELEASE/dataset/cls/2007_000123.mat          classes, without void
     benchmark_RELEASE/dataset/{train,val}.txt
 
-sbdataset annotates images of its own, all of VOC's train images and every second of its val images: who trains
-on it must leave the latter out. Every fourth of its images stands in its val.txt, the others in train.txt.
+sbdataset annotates additional images, all of VOC's train images and every second one of VOC's val images. A split that
+trains on sbdataset must exclude the latter. Every fourth image of sbdataset is in its val.txt, the others in train.txt.
 
-Scene `index` depends on (seed, index, size, objects) alone: neither the number of processes nor the order of
+Scene `index` depends only on (seed, index, size, objects): neither the number of processes nor the order of
 drawing changes a pixel.
 """
 
@@ -34,32 +34,33 @@ from rsis.errors import UserError
 from rsis.machine.pool import map_in_processes
 from rsis.structures import RawSample
 
-GENERATOR_VERSION = 1  # rises when the same parameters would draw other scenes
+GENERATOR_VERSION = 1  # increase it when the same parameters draw different scenes
 CLASS_IDS = {"bottle": 5, "car": 7, "person": 15, "pottedplant": 16, "sheep": 17, "tvmonitor": 20}  # VOC's numbers
-SMALLEST = (32, 32)  # (H, W) in which objects can still be told apart
-GOOD_AREA = 0.012  # of the image; an object that shows less is placed elsewhere
-GOOD_SHARE = 0.45  # of the object itself, likewise
-FEWEST_PIXELS = 8  # what an object must show within its void border
-ATTEMPTS = 6  # empty scenes that are tried
-SKETCH = 200  # length in pixels of the map in which objects of a larger image are arranged
+SMALLEST = (32, 32)  # (H, W); in smaller images objects cannot be distinguished
+GOOD_AREA = 0.012  # visible fraction of the image; an object with less is placed elsewhere
+GOOD_SHARE = 0.45  # visible fraction of the object's own area; likewise
+FEWEST_PIXELS = 8  # pixels of an object that must be visible inside its void border
+ATTEMPTS = 6  # backgrounds that are tried
+SKETCH = 200  # longer side in pixels of the map in which the objects of a larger image are arranged
 TRIES = 12  # places that are tried for each object
 
 
 def make_scene(seed: int, index: int, size: tuple[int, int], objects: tuple[int, int]) -> RawSample:
-    """Draw one scene, annotated to the last pixel as in sbdataset (`add_void` gives VOC's annotation).
+    """Draw one scene, annotated at every pixel as in sbdataset (`add_void` makes VOC's annotation from it).
 
     Args:
         seed: Seed of the data set.
-        index: Number of the scene, 1 or more; with a made-up year it becomes the image_id, "2007_000123".
+        index: Number of the scene, 1 or more; it becomes the image_id, with a fictitious year: "2007_000123".
         size: (H, W) in pixels.
-        objects: Least and most objects; the number aimed at is uniform between them, both included.
+        objects: Minimum and maximum number of objects; the target number is drawn uniformly, both included.
 
     Returns:
-        The picture before its compression, and its objects, the farthest first. Each shows at least
-        `FEWEST_PIXELS` pixels also within its void border, and nearly always `GOOD_AREA` of the image.
+        The picture before its JPEG compression, and its objects, the farthest first. At least `FEWEST_PIXELS` pixels
+        of each object are visible inside its void border, and nearly always `GOOD_AREA` of the image.
 
     Raises:
-        UserError: `objects` runs backwards, the image is below `SMALLEST`, or so many objects do not fit.
+        UserError: The minimum exceeds the maximum, the image is smaller than `SMALLEST`, or the minimum number of
+            objects does not fit.
     """
     least, most = objects
     if least > most:
@@ -75,7 +76,7 @@ def make_scene(seed: int, index: int, size: tuple[int, int], objects: tuple[int,
             break
     else:
         raise UserError(
-            f"objects, image_size: {least} objects cannot all show in {size[0]} x {size[1]} pixels; "
+            f"objects, image_size: {least} objects cannot all be visible in {size[0]} x {size[1]} pixels; "
             "ask for fewer objects or a larger image"
         )
     _paint(rng, canvas, figures)
@@ -89,16 +90,17 @@ def make_scene(seed: int, index: int, size: tuple[int, int], objects: tuple[int,
 
 
 def add_void(scene: RawSample) -> RawSample:
-    """Return the scene as VOC annotates it: the borders between objects, and around them, are void.
+    """Return the scene with VOC's annotation, in which the borders between objects and around them are void.
 
-    The border is 5 pixels wide in an image 500 pixels long and scales with it, to an odd number of at least 1.
+    The border is 5 pixels wide in an image whose longer side has 500 pixels. It scales with the image and is always an
+    odd number of pixels, at least 1.
     """
     border = void_border(scene.instance_map)
     return replace(scene, instance_map=np.where(border, 0, scene.instance_map).astype(np.int32), ignore_mask=border)
 
 
 def void_border(instance_map: np.ndarray) -> np.ndarray:
-    """Return bool [H, W], true on the outermost pixels of objects and half the border's width around them."""
+    """Return bool [H, W], true on the outermost pixels of objects, dilated to the width of the void border."""
     edge = np.zeros(instance_map.shape, bool)
     for axis in (0, 1):
         one, other = (np.moveaxis(array, axis, 0) for array in (instance_map, edge))
@@ -112,28 +114,31 @@ def write_scenes(folder: Path, source: SceneSource, processes: int | None = None
     """Write all scenes of a source into `folder`, which must exist.
 
     Args:
-        folder: Where `VOCdevkit` and `benchmark_RELEASE` are made.
-        source: Seed, size, numbers of images and objects.
-        processes: How many draw at once; by default one per core. It changes no byte.
+        folder: Folder in which `VOCdevkit` and `benchmark_RELEASE` are made.
+        source: Seed, image size, numbers of images and objects.
+        processes: Number of processes; None for at most one per core. It changes no byte.
 
     Raises:
-        UserError: The source asks for more objects than its images can show.
+        UserError: The source requires more objects than are visible in its images.
     """
     last = source.train + source.val
     voc = {"train": range(1, source.train + 1), "val": range(source.train + 1, last + 1)}
-    own = range(last + 1, last + source.sbdataset + 1)
-    twice = {*voc["train"], *voc["val"][::2]}
+    sbdataset_only = range(last + 1, last + source.sbdataset + 1)
+    in_both = {*voc["train"], *voc["val"][::2]}
     scene_files.make_folders(folder)
-    jobs = [(index, index not in own, index in own or index in twice) for index in (*voc["train"], *voc["val"], *own)]
+    jobs = [
+        (index, index not in sbdataset_only, index in sbdataset_only or index in in_both)
+        for index in (*voc["train"], *voc["val"], *sbdataset_only)
+    ]
     names = list(map_in_processes(partial(_write, folder, source), jobs, processes, fewest=16))
     ids = {index: name for (index, *_), name in zip(jobs, names, strict=True)}
     sets = {name: [ids[index] for index in indices] for name, indices in voc.items()}
     scene_files.write_voc_lists(folder, sets)
-    scene_files.write_sbdataset_lists(folder, [ids[index] for index in sorted({*twice, *own})])
+    scene_files.write_sbdataset_lists(folder, [ids[index] for index in sorted({*in_both, *sbdataset_only})])
 
 
 def _write(folder: Path, source: SceneSource, job: tuple[int, bool, bool]) -> str:
-    """Draw scene `index` and write it into VOC, into sbdataset, or into both; return its id."""
+    """Draw one scene and write it to VOC, to sbdataset, or to both; return its image id."""
     index, in_voc, in_sbdataset = job
     scene = make_scene(source.seed, index, source.image_size, source.objects)
     jpeg = scene_files.encode_jpeg(scene.image)
@@ -148,14 +153,17 @@ def _write(folder: Path, source: SceneSource, job: tuple[int, bool, bool]) -> st
 def _arrange(
     rng: np.random.Generator, place: Place, size: tuple[int, int], count: int, demand: float
 ) -> tuple[list[str], list[Figure]]:
-    """Return up to `count` objects, farthest first; `demand` is how much of the wanted area each must show."""
+    """Return the classes and figures of up to `count` objects, the farthest first.
+
+    Each object must be visible on at least `demand` * `GOOD_AREA` of the image; `demand` is in 0..1.
+    """
     placed: list[tuple[float, str, Figure]] = []
     few = demand * GOOD_AREA * size[0] * size[1]
     for _ in range(TRIES * count):
         if len(placed) == count:
             break
         name = str(rng.choice(list(place.classes)))
-        near = rng.uniform(0.12, 1.0)  # 1 is at the lower edge
+        near = rng.uniform(0.12, 1.0)  # 1 is at the lower edge of the image
         tall = place.classes[name] * (0.4 + 0.6 * near) * rng.uniform(0.85, 1.15) * size[0]
         foot = size[0] * (place.horizon + 0.03 + (0.95 - place.horizon) * near)
         stretch = (tall * rng.choice((-1.0, 1.0)), tall)
@@ -167,9 +175,10 @@ def _arrange(
 
 
 def _all_show(figures: list[Figure], size: tuple[int, int], few: float, scale: float = 1.0) -> bool:
-    """Whether each figure shows `few` pixels, enough of itself, and something within its void border.
+    """Return whether each figure is visible enough.
 
-    It is judged in a map of `scale` times the size, in which fewer pixels do.
+    It needs `few` visible pixels, `GOOD_SHARE` of its own area, and `FEWEST_PIXELS` pixels inside its void border. The
+    test uses a map of `scale` times the size, with `few` scaled accordingly.
     """
     labels = number_map((figure.outline for figure in figures), (round(size[0] * scale), round(size[1] * scale)), scale)
     areas = np.bincount(labels.ravel(), minlength=len(figures) + 1)[1:]
@@ -189,7 +198,7 @@ def _all_show(figures: list[Figure], size: tuple[int, int], few: float, scale: f
 
 
 def _paint(rng: np.random.Generator, canvas: Image.Image, figures: list[Figure]) -> None:
-    """Paint the figures onto the empty place, each with its shadow on the ground."""
+    """Paint the figures onto the background, each with a shadow on the ground."""
     fine = samples_per_pixel((canvas.height, canvas.width))
     for figure in figures:
         left, top, right, bottom = figure.box()

@@ -1,4 +1,4 @@
-"""The files of one generated scene, as Pascal VOC and the Semantic Boundaries Dataset keep them.
+"""The files of one generated scene in the formats of Pascal VOC and of sbdataset, the Semantic Boundaries Dataset.
 
 The `.mat` files are MATLAB 5 files with one struct each:
 
@@ -26,11 +26,11 @@ VOC = "VOCdevkit/VOC2012"
 SBDATASET = "benchmark_RELEASE/dataset"
 VOID = 255
 NUM_CLASSES = 20
-MAT_HEADER = b"MATLAB 5.0 MAT-file, generated".ljust(116)  # in place of one with the date
+MAT_HEADER = b"MATLAB 5.0 MAT-file, generated".ljust(116)  # replaces a header with the date
 
 
 def colour_map() -> np.ndarray:
-    """Return the palette of VOC, uint8 [256, 3]: the bits of the index, spread over the three channels."""
+    """Return the palette of VOC, uint8 [256, 3], which distributes the bits of the index over the three channels."""
     index = np.arange(256)
     colours = np.zeros((256, 3), np.uint8)
     for bit in range(8):
@@ -55,14 +55,14 @@ def encode_jpeg(image: np.ndarray) -> bytes:
 
 
 def write_voc(folder: Path, scene: RawSample, annotated: RawSample, names: Sequence[str], jpeg: bytes) -> None:
-    """Write a scene's four files of VOC.
+    """Write the four VOC files of a scene.
 
     Args:
-        folder: Holds `VOCdevkit`.
-        scene: With complete objects, for their boxes.
-        annotated: The same with its void border, for the masks.
-        names: Class of each object.
-        jpeg: The picture's file.
+        folder: Folder that contains `VOCdevkit`.
+        scene: The scene without void, for the boxes.
+        annotated: The scene with its void border, for the masks.
+        names: Class name of each object.
+        jpeg: The bytes of the JPEG file.
     """
     root, name = folder / VOC, scene.image_id
     (root / "JPEGImages" / f"{name}.jpg").write_bytes(jpeg)
@@ -76,14 +76,14 @@ def write_voc(folder: Path, scene: RawSample, annotated: RawSample, names: Seque
 
 
 def write_voc_lists(folder: Path, sets: Mapping[str, Sequence[str]]) -> None:
-    """Write the image sets of VOC, and their union `trainval`, each sorted."""
+    """Write the image sets of VOC and their union `trainval`; each list is sorted."""
     union = [name for names in sets.values() for name in names]
     for name, ids in {**sets, "trainval": union}.items():
         _write_lines(folder / VOC / "ImageSets" / "Segmentation" / f"{name}.txt", sorted(ids))
 
 
 def write_sbdataset(folder: Path, scene: RawSample, jpeg: bytes) -> None:
-    """Write a scene's three files of sbdataset; every pixel is annotated."""
+    """Write the three sbdataset files of a scene, in which every pixel is annotated."""
     root, name = folder / SBDATASET, scene.image_id
     (root / "img" / f"{name}.jpg").write_bytes(jpeg)
     masks = map_to_masks(scene.instance_map)
@@ -102,13 +102,13 @@ def write_sbdataset(folder: Path, scene: RawSample, jpeg: bytes) -> None:
 
 
 def write_sbdataset_lists(folder: Path, ids: Sequence[str]) -> None:
-    """Write train.txt and val.txt of sbdataset: every fourth id goes to the latter."""
+    """Write train.txt and val.txt of sbdataset; every fourth id goes to val.txt."""
     _write_lines(folder / SBDATASET / "train.txt", sorted(name for i, name in enumerate(ids) if i % 4 != 3))
     _write_lines(folder / SBDATASET / "val.txt", sorted(name for i, name in enumerate(ids) if i % 4 == 3))
 
 
 def _annotation(scene: RawSample, names: Sequence[str]) -> str:
-    """Return the XML of VOC: boxes in pixels counted from 1, both ends included."""
+    """Return VOC's XML with the boxes; their pixels are counted from 1, and both ends are included."""
     height, width = scene.instance_map.shape
     root = ElementTree.Element("annotation")
     _add(root, {"folder": "VOC2012", "filename": f"{scene.image_id}.jpg"})
@@ -127,13 +127,13 @@ def _annotation(scene: RawSample, names: Sequence[str]) -> str:
 
 
 def _add(parent: ElementTree.Element, values: Mapping[str, object]) -> None:
-    """Append an element with a text for each value."""
+    """Append one element per entry, with the value as its text."""
     for name, value in values.items():
         ElementTree.SubElement(parent, name).text = str(value)
 
 
 def _boundary(mask: np.ndarray) -> sparse.csc_matrix:
-    """Return the pixels of a mask that have a neighbour outside it, as MATLAB's sparse doubles."""
+    """Return the pixels of a mask that have a neighbour outside of it, as a sparse matrix of doubles."""
     inner = mask.copy()
     inner[1:] &= mask[:-1]
     inner[:-1] &= mask[1:]
@@ -143,14 +143,14 @@ def _boundary(mask: np.ndarray) -> sparse.csc_matrix:
 
 
 def _cell(values: Sequence[Any]) -> np.ndarray:
-    """Return a column of objects, which is written as a cell array."""
+    """Return an object array [n, 1], which scipy writes as a cell array."""
     cell = np.empty((len(values), 1), object)
     cell[:, 0] = values
     return cell
 
 
 def _write_mat(path: Path, variables: dict[str, Any]) -> None:
-    """Write a compressed MATLAB 5 file, the same bytes for the same variables."""
+    """Write a compressed MATLAB 5 file; equal variables give equal bytes."""
     scipy_io.savemat(path, variables, do_compression=True)
     with path.open("r+b") as file:
         file.write(MAT_HEADER)

@@ -1,7 +1,7 @@
-"""How the objects of the generated scenes look: six of the twenty classes of Pascal VOC.
+"""Figures of the objects in the generated scenes: six of the twenty classes of Pascal VOC.
 
-A figure stands on the origin and is 1 high: y runs from -1 at its top to 0 on the ground. Each has a shape and
-a range of colours of its own, so that a small network can tell them apart.
+A figure stands on the origin and has height 1: y is -1 at its top and 0 on the ground. Each class has a different shape
+and a different range of colours, so that a small network can distinguish them.
 """
 
 import math
@@ -16,7 +16,7 @@ GLASS: Colour = (70, 92, 112)
 
 
 def person(rng: np.random.Generator) -> Figure:
-    """A standing or walking person, seen from the front."""
+    """Draw a standing or walking person, seen from the front."""
     reach, stride = rng.uniform(0.0, 0.09), rng.uniform(0.0, 0.06)
     skin = rgb(rng.uniform(0.04, 0.08), rng.uniform(0.3, 0.6), rng.uniform(0.45, 0.95))
     shirt = rgb(rng.uniform(0, 1), rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9))
@@ -42,7 +42,7 @@ def person(rng: np.random.Generator) -> Figure:
 
 
 def car(rng: np.random.Generator) -> Figure:
-    """A car from the side; it drives to the right."""
+    """Draw a car, seen from the side; it drives to the right."""
     paint = rgb(rng.choice((0.0, 0.58, 0.12, 0.0)), rng.choice((0.1, 0.75, 0.85)), rng.uniform(0.45, 0.9))
     roof = rng.uniform(0.25, 0.5)
     body = [(-1.2, -0.22), (-1.22, -0.5), (-1.1, -0.63), (-0.75, -0.68), (-0.5, -1.0), (roof, -1.0), (0.72, -0.66)]
@@ -61,7 +61,7 @@ def car(rng: np.random.Generator) -> Figure:
 
 
 def sheep(rng: np.random.Generator) -> Figure:
-    """A sheep from the side with a dark head; it looks to the right."""
+    """Draw a sheep with a dark head, seen from the side; it looks to the right."""
     fleece = rgb(0.12, rng.uniform(0.02, 0.18), rng.uniform(0.85, 1.0))
     face = rgb(0.07, 0.2, rng.uniform(0.12, 0.3))
     stride, nod = rng.uniform(-0.05, 0.05), rng.uniform(-0.14, 0.1)
@@ -76,7 +76,7 @@ def sheep(rng: np.random.Generator) -> Figure:
 
 
 def bottle(rng: np.random.Generator) -> Figure:
-    """A bottle of coloured glass with a label."""
+    """Draw a bottle of coloured glass with a paper label."""
     glass = rgb(rng.choice((0.36, 0.07, 0.42)), rng.uniform(0.6, 0.85), rng.uniform(0.3, 0.55))
     neck, wide, shoulder = rng.uniform(0.05, 0.065), rng.uniform(0.13, 0.17), rng.uniform(-0.66, -0.55)
     right = [(neck + 0.01, -1.0), (neck + 0.01, -0.94), (neck, -0.93), (neck, shoulder - 0.1)]
@@ -93,7 +93,7 @@ def bottle(rng: np.random.Generator) -> Figure:
 
 
 def tvmonitor(rng: np.random.Generator) -> Figure:
-    """A flat screen on its foot, with a simple picture on it."""
+    """Draw a flat screen on a stand, with a simple picture on it."""
     wide, edge = rng.uniform(0.62, 0.85), 0.045
     case = rgb(0.6, 0.1, rng.uniform(0.08, 0.22))
     screen = rectangle(-wide, -1.0, wide, -0.2)
@@ -112,14 +112,14 @@ def tvmonitor(rng: np.random.Generator) -> Figure:
 
 
 def pottedplant(rng: np.random.Generator) -> Figure:
-    """A plant with long leaves in a pot of clay."""
+    """Draw a plant with long leaves in a pot of clay."""
     green = rgb(rng.uniform(0.25, 0.36), rng.uniform(0.6, 0.85), rng.uniform(0.35, 0.6))
     clay = rgb(rng.uniform(0.02, 0.06), rng.uniform(0.55, 0.75), rng.uniform(0.6, 0.8))
     pot = symmetric([(0.24, -0.4), (0.24, -0.33), (0.21, -0.33), (0.15, 0.0)])
     count = int(rng.integers(9, 13))
     heart = arc((0, -0.4), (0.2, 0.12))
     leaves, parts = [heart], [Part(heart, darker(green, 0.6))]
-    for i in np.argsort(np.abs(np.arange(count) - (count - 1) / 2))[::-1]:  # the upright ones lie in front
+    for i in np.argsort(np.abs(np.arange(count) - (count - 1) / 2))[::-1]:  # the upright leaves last, in front
         lean = math.radians(-75 + 150 * i / (count - 1) + rng.uniform(-6, 6))
         length, half = rng.uniform(0.5, 0.62) * (1 - 0.12 * abs(math.sin(lean))), rng.uniform(0.06, 0.085)
         u = np.array((0.0, 0.3, 0.6, 0.85, 1, 0.85, 0.6, 0.3))
@@ -141,4 +141,4 @@ FIGURES: dict[str, Callable[[np.random.Generator], Figure]] = {
     "sheep": sheep,
     "tvmonitor": tvmonitor,
 }
-"""How to draw each class."""
+"""The function that draws a figure of each class."""

@@ -1,4 +1,4 @@
-"""The places in which generated scenes happen: a room and a meadow, with nothing in them that counts."""
+"""The backgrounds of the generated scenes: a room and a meadow, without annotated objects."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from rsis.data.synthetic.drawing import Figure, Part, arc, blob, darker, gradien
 
 @dataclass(frozen=True)
 class Place:
-    """Where objects stand.
+    """The ground of a background, and the objects that may stand on it.
 
     Attributes:
-        horizon: Row where the ground starts, as a fraction of the height.
-        classes: What can be there: the height of each class, near the camera, as a fraction of the image's.
+        horizon: Row at which the ground starts, as a fraction of the image's height.
+        classes: Height near the camera of each class that may occur, as a fraction of the image's height.
     """
 
     horizon: float
@@ -22,7 +22,7 @@ class Place:
 
 
 def room(rng: np.random.Generator, size: tuple[int, int], fine: int) -> tuple[Place, Image.Image]:
-    """Return an empty room, and its picture: a wall with a frame or a window, boards on the floor."""
+    """Return an empty room and its picture: a wall with a painting, a window or nothing, and a floor of boards."""
     height, width = size
     horizon = rng.uniform(0.45, 0.62)
     floor = height * horizon
@@ -49,7 +49,7 @@ def room(rng: np.random.Generator, size: tuple[int, int], fine: int) -> tuple[Pl
 
 
 def meadow(rng: np.random.Generator, size: tuple[int, int], fine: int) -> tuple[Place, Image.Image]:
-    """Return an empty meadow, and its picture: sky, clouds, hills, bushes on the horizon, grass or dry ground."""
+    """Return an empty meadow and its picture: sky, clouds, hills, bushes on the horizon, grass or dry ground."""
     height, width = size
     horizon = rng.uniform(0.38, 0.55)
     floor = height * horizon
@@ -79,7 +79,7 @@ def meadow(rng: np.random.Generator, size: tuple[int, int], fine: int) -> tuple[
 
 
 def _hang(canvas: Image.Image, rng: np.random.Generator, size: tuple[int, int], floor: float, fine: int) -> None:
-    """Hang a painting on the wall or put a window into it, or neither."""
+    """Paint a painting, a window or nothing onto the wall."""
     height, width = size
     if rng.random() < 0.3:
         return

@@ -1,6 +1,6 @@
-"""The perspective of the generated streets: a camera, and the layers that hide each other before it.
+"""The perspective of the generated streets: a camera, and layers that occlude each other.
 
-Lengths are metres. A point of the street is (x, y, z): x to the right of the camera, y up from the road, z ahead.
+Lengths are in metres. A point is (x, y, z): x to the right of the camera, y above the road, z ahead of the camera.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the camera looks.
+    """A pinhole camera that looks along the street.
 
     Attributes:
-        focal: Pixels that 1 m at a distance of 1 m takes.
+        focal: Focal length in pixels.
         centre: (x, y) of the vanishing point of the street, in pixels.
     """
 
@@ -29,7 +29,7 @@ class Camera:
     centre: tuple[float, float]
 
     def see(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
-        """Return the pixels, float [n, 2], where points [n, 3] of the street appear."""
+        """Project points [n, 3] of the street; return their pixel coordinates (x, y), float [n, 2]."""
         x, y, z = np.array(points, float).T
         seen = np.empty((len(x), 2))
         seen[:, 0] = self.focal * x / z + self.centre[0]
@@ -37,20 +37,20 @@ class Camera:
         return seen
 
     def stand(self, figure: Figure, x: float, z: float, squeeze: float = 1.0) -> Figure:
-        """Return a flat figure standing on the street, its width times `squeeze`; negative mirrors it."""
+        """Return the projection of a flat figure that stands at x, z; `squeeze` scales its width, negative mirrors."""
         (left, foot), scale = self.see([(x, 0.0, z)])[0].tolist(), self.focal / z
         return figure.placed((scale * squeeze, scale), (left, foot))
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Something that hides what lies behind it.
+    """An annotated region and its figures; it occludes the layers behind it.
 
     Attributes:
-        label: Name of its class in Cityscapes; "persongroup" and the like for groups.
-        depth: Its distance; the farthest layer is drawn first.
-        outline: Corners of its polygon, int64 [n, 2]: pixels, all of them its own.
-        figures: What it looks like, drawn in this order.
+        label: Name of its label in Cityscapes; for groups "persongroup" etc.
+        depth: Distance from the camera; the farthest layer is drawn first.
+        outline: Corners (x, y) of its polygon in pixels, int64 [n, 2]; the corner pixels are part of the layer.
+        figures: Its figures in the order of drawing.
     """
 
     label: str
@@ -60,7 +60,7 @@ class Layer:
 
     @cached_property
     def area(self) -> float:
-        """About how many pixels it would take if nothing cut it off."""
+        """Approximate number of pixels of the polygon, without occlusion."""
         x, y = self.outline.T.astype(float)
         across, down = np.roll(x, -1), np.roll(y, -1)
         edges = np.hypot(across - x, down - y).sum()
@@ -68,12 +68,12 @@ class Layer:
 
 
 def layer(label: str, depth: float, figure: Figure) -> Layer:
-    """Return one figure of one polygon as a layer."""
+    """Return a layer of one figure, whose outline is a single polygon."""
     return Layer(label, depth, np.floor(figure.outline[0]).astype(np.int64), (figure,))
 
 
 def group(label: str, layers: Sequence[Layer]) -> Layer:
-    """Return layers as one group, whose polygon is the hull of theirs: nobody has told them apart."""
+    """Return layers as one group, in which objects are not annotated separately; its polygon is their convex hull."""
     outline = hull(np.concatenate([part.outline for part in layers]).astype(float))
     figures = tuple(figure for part in layers for figure in part.figures)
     return Layer(f"{label}group", layers[0].depth, np.floor(outline).astype(np.int64), figures)

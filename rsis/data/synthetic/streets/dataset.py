@@ -5,12 +5,13 @@
     gtFine/<split>/<city>/<city>_000007_000019_gtFine_labelIds.png      8-bit grey
     gtFine/<split>/<city>/<city>_000007_000019_gtFine_polygons.json
 
-The numbers are those of the official table of labels: a pixel of an object has 1000 times the label's id plus
-the object's number among those of its label, any other pixel the label's id, also in groups (a crowd is 24). Both
-PNG files are the polygons of the JSON file drawn in order. As in the official download, the test split's
-annotation has no objects: all is unlabelled (0) but the border and the camera's own car.
+The ids follow the official table of labels. The instance id of an object's pixel is 1000 times the label id plus
+the number of the object among those of its label, counted from 0. Any other pixel has the label id itself, also in
+groups (a group of persons is 24). Both PNG files are the polygons of the JSON file drawn in order. As in the official
+download, the annotations of the test split have no objects: all pixels are unlabelled (0) except for the border of the
+image and the ego vehicle.
 
-Street `index` depends on (seed, index, size, objects) alone: neither the number of processes nor the order of
+Street `index` depends only on (seed, index, size, objects): neither the number of processes nor the order of
 drawing changes a pixel.
 """
 
@@ -32,7 +33,7 @@ from rsis.machine.pool import map_in_processes
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
-GENERATOR_VERSION = 1  # rises when the same parameters would draw other streets
+GENERATOR_VERSION = 1  # increase it when the same parameters draw different streets
 CITIES = {
     "train": ("aachen", "bochum", "bremen"),
     "val": ("frankfurt", "lindau", "munster"),
@@ -50,16 +51,17 @@ def make_street(seed: int, index: int, size: tuple[int, int], objects: tuple[int
 
     Args:
         seed: Seed of the data set.
-        index: Number of the street, 1 or more; "street_000007" is its image_id, files are named by their city.
-        size: (H, W) in pixels; made for twice as wide as high.
-        objects: Least and most objects of the eight classes; the number aimed at is uniform between them.
+        index: Number of the street, 1 or more; the image_id is "street_000007", but files are named by their city.
+        size: (H, W) in pixels; the drawing is designed for W = 2 H.
+        objects: Minimum and maximum number of objects of the eight classes; the target number is drawn uniformly.
 
     Returns:
-        The picture and its objects by rising instance number; for their least area see
-        `rsis.data.synthetic.streets.scene`. Groups, and labels left out of the official evaluation, are ignored.
+        The picture and its objects in rising order of their instance ids; `rsis.data.synthetic.streets.scene` documents
+        their minimum area. Groups, and labels that the official evaluation leaves out, are ignored.
 
     Raises:
-        UserError: `objects` runs backwards, the image is too small, or so many objects do not fit.
+        UserError: The minimum exceeds the maximum, the image is too small, or the minimum number of objects does not
+            fit.
     """
     image, layers = draw_street(seed, index, size, objects)
     _, ids = _numbers(layers, size)
@@ -80,12 +82,12 @@ def write_streets(folder: Path, source: StreetSource, processes: int | None = No
     """Write all streets of a source into `folder`, which must exist.
 
     Args:
-        folder: Where `leftImg8bit` and `gtFine` are made.
-        source: Seed, size, numbers of images and objects.
-        processes: How many draw at once; by default one per core. It changes no byte.
+        folder: Folder in which `leftImg8bit` and `gtFine` are made.
+        source: Seed, image size, numbers of images and objects.
+        processes: Number of processes; None for at most one per core. It changes no byte.
 
     Raises:
-        UserError: The source asks for more objects than its images can show.
+        UserError: The source requires more objects than are visible in its images.
     """
     jobs: list[tuple[int, str, str]] = []
     for split, count in (("train", source.train), ("val", source.val), ("test", source.test)):
@@ -100,13 +102,13 @@ def write_streets(folder: Path, source: StreetSource, processes: int | None = No
 
 
 def _write(folder: Path, source: StreetSource, job: tuple[int, str, str]) -> None:
-    """Draw and write one street's four files."""
+    """Draw one street and write its four files."""
     index, place, name = job
     image, layers = draw_street(source.seed, index, source.image_size, source.objects)
     if place.startswith("test/"):
         layers = [layer for layer in layers if layer.label in ("ego vehicle", "out of roi")]
     label_ids, instance_ids = _numbers(layers, source.image_size)
-    # noise hardly shrinks: a higher level costs several times the time for a few percent
+    # noise compresses badly: a higher level takes several times as long and saves a few percent
     Image.fromarray(image).save(folder / "leftImg8bit" / place / f"{name}_leftImg8bit.png", compress_level=1)
     truth = str(folder / "gtFine" / place / f"{name}_gtFine")
     Image.fromarray(label_ids).save(f"{truth}_labelIds.png")
@@ -118,13 +120,13 @@ def _write(folder: Path, source: StreetSource, job: tuple[int, str, str]) -> Non
 
 def _numbers(layers: Sequence[Layer], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the official label ids, uint8 [H, W], and instance ids, uint16 [H, W], of layers drawn in order."""
-    label_ids, instance_ids, met = [0], [0], Counter[int]()
+    label_ids, instance_ids, counts = [0], [0], Counter[int]()
     for layer in layers:
         label = name2label[layer.label.removesuffix("group")]
         label_ids.append(label.id)
         if label.hasInstances and not layer.label.endswith("group"):
-            instance_ids.append(1000 * label.id + met[label.id])
-            met[label.id] += 1
+            instance_ids.append(1000 * label.id + counts[label.id])
+            counts[label.id] += 1
         else:
             instance_ids.append(label.id)
     drawn = number_map(([layer.outline] for layer in layers), size)

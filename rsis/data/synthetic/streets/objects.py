@@ -1,7 +1,7 @@
-"""How people and their two-wheelers look in the generated streets.
+"""Figures of people, bicycles and motorcycles in the generated streets.
 
-They face the camera or show it a side, flat as the figures of `rsis.data.synthetic.scenes.objects`: y down, 0 on the
-ground, in metres.
+They are flat figures as in `rsis.data.synthetic.scenes.objects`, seen from the front or from the side: in metres, y
+down, 0 on the ground.
 """
 
 from collections.abc import Callable
@@ -13,36 +13,36 @@ from rsis.data.synthetic.scenes.objects import DARK, person
 from rsis.data.synthetic.streets.camera import Camera, Layer, layer
 from rsis.data.synthetic.streets.vehicles import bus, car, train, truck
 
-PALE: Colour = (120, 122, 124)  # the street seen through spokes
+PALE: Colour = (120, 122, 124)  # the street, seen through the spokes
 
 
 def walker(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A person on foot."""
+    """Place a person on foot."""
     tall = rng.uniform(1.55, 1.95)
     return [layer("person", z, camera.stand(person(rng).placed((tall, tall), (0, 0)), x, z))]
 
 
 def cyclist(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A bicycle and its rider."""
+    """Place a bicycle and its rider."""
     turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.45, 1.0)
     machine, human = camera.stand(_bicycle(rng), x, z, turn), camera.stand(_rider(rng), x, z, turn)
     return [layer("bicycle", z, machine), layer("rider", z, human)]
 
 
 def bicycle(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A parked bicycle."""
+    """Place a parked bicycle."""
     turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.6, 1.0)
     return [layer("bicycle", z, camera.stand(_bicycle(rng), x, z, turn))]
 
 
 def motorcycle(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A parked motorcycle."""
+    """Place a parked motorcycle."""
     turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.6, 1.0)
     return [layer("motorcycle", z, camera.stand(_motorcycle(rng), x, z, turn))]
 
 
 def motorcyclist(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A motorcycle and its rider."""
+    """Place a motorcycle and its rider."""
     turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.5, 1.0)
     machine, human = camera.stand(_motorcycle(rng), x, z, turn), camera.stand(_rider(rng), x, z, turn)
     return [layer("motorcycle", z, machine), layer("rider", z, human)]
@@ -59,11 +59,11 @@ KINDS: dict[str, Callable[[np.random.Generator, Camera, float, float], list[Laye
     "bus": bus,
     "train": train,
 }
-"""How to place each kind of road user at x, z; it gives one or two objects."""
+"""The function that places each kind of road user at x, z and returns one or two objects."""
 
 
 def _rider(rng: np.random.Generator) -> Figure:
-    """Somebody on a saddle, from the side, heading right."""
+    """Draw a rider on a saddle, seen from the side; the rider moves to the right."""
     jacket, trousers = rgb(rng.uniform(0, 1), rng.uniform(0.6, 0.9), rng.uniform(0.6, 0.95)), rgb(0.6, 0.4, 0.3)
     helmet = rgb(rng.choice((0.0, 0.15, 0.6)), 0.85, 0.9)
     back = [(-0.33, -0.92), (-0.27, -1.25), (-0.05, -1.5), (0.02, -1.54)]
@@ -79,7 +79,7 @@ def _rider(rng: np.random.Generator) -> Figure:
 
 
 def _bicycle(rng: np.random.Generator) -> Figure:
-    """A bicycle from the side, heading right."""
+    """Draw a bicycle, seen from the side; it points to the right."""
     paint = rgb(rng.uniform(0, 1), 0.8, rng.uniform(0.5, 0.9))
     rear, front = arc((-0.52, -0.34), (0.34, 0.34), 40, 270, 14), arc((0.52, -0.34), (0.34, 0.34), 270, 500, 14)
     middle = polygon([(-0.32, -0.86), (-0.38, -1.0), (-0.1, -1.0), (-0.14, -0.86), (0.3, -0.88), (0.26, -1.08)])
@@ -95,7 +95,7 @@ def _bicycle(rng: np.random.Generator) -> Figure:
 
 
 def _motorcycle(rng: np.random.Generator) -> Figure:
-    """A motorcycle from the side, heading right."""
+    """Draw a motorcycle, seen from the side; it points to the right."""
     paint = rgb(rng.choice((0.0, 0.08, 0.6)), 0.85, rng.uniform(0.5, 0.85))
     rear, front = arc((-0.68, -0.32), (0.32, 0.32), 60, 270, 14), arc((0.68, -0.32), (0.32, 0.32), 270, 480, 14)
     middle = polygon([(-0.95, -0.8), (-0.9, -0.9), (-0.1, -0.88), (0.1, -1.02), (0.3, -1.0), (0.32, -1.2), (0.5, -1.2)])

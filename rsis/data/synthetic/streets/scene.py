@@ -1,7 +1,8 @@
-"""Where everything in a generated street stands, and the picture of it.
+"""The arrangement of objects in a generated street, and the picture of it.
 
-Coordinates are those of `rsis.data.synthetic.streets.camera`. An object counts when it is one of the eight evaluated
-classes and no group; each shows at least `FEWEST_PIXELS` pixels, and nearly always `GOOD_AREA` of the image.
+Coordinates are those of `rsis.data.synthetic.streets.camera`. The counted objects are those of the eight evaluated
+classes, without groups. At least `FEWEST_PIXELS` pixels of each are visible, and nearly always `GOOD_AREA` of the
+image.
 """
 
 from collections.abc import Sequence
@@ -28,18 +29,18 @@ WEIGHTS = {
     "bus": 0.03,
     "train": 0.015,
 }
-PAIRS = ("cyclist", "motorcyclist")  # kinds that are two objects
+PAIRS = ("cyclist", "motorcyclist")  # kinds that consist of two objects
 VEHICLES = {"car": (1.0, 4.7), "truck": (1.3, 9.0), "bus": (1.35, 11.0), "train": (1.35, 25.0)}  # half width, length
-FLAT = (0.5, 0.7)  # the same of all others
-SMALLEST = (32, 64)  # (H, W) in which objects can still be told apart
-GOOD_AREA = 0.002  # of the image; an object that shows less is placed elsewhere
-GOOD_SHARE = 0.4  # of the object itself, likewise
-FEWEST_PIXELS = 4  # what an object must show
-ATTEMPTS = 5  # empty streets that are tried
+FLAT = (0.5, 0.7)  # half width and length of all other kinds
+SMALLEST = (32, 64)  # (H, W); in smaller images objects cannot be distinguished
+GOOD_AREA = 0.002  # visible fraction of the image; an object with less is placed elsewhere
+GOOD_SHARE = 0.4  # visible fraction of the object's own area; likewise
+FEWEST_PIXELS = 4  # pixels of an object that must be visible
+ATTEMPTS = 5  # backgrounds that are tried
 TRIES = 12  # places that are tried for each object
-SKETCH = 256  # length in pixels of the map in which objects of a larger image are arranged
+SKETCH = 256  # longer side in pixels of the map in which the objects of a larger image are arranged
 GROUP_CHANCE, CARAVAN_CHANCE = 0.35, 0.1
-Plot = tuple[float, float, float, float]  # left, right, near, far: ground that is taken
+Plot = tuple[float, float, float, float]  # occupied ground: left, right, near, far
 
 
 def draw_street(
@@ -51,13 +52,14 @@ def draw_street(
         seed: Seed of the data set.
         index: Number of the street.
         size: (H, W) in pixels.
-        objects: Least and most objects that count; the number aimed at is uniform between them.
+        objects: Minimum and maximum number of counted objects; the target number is drawn uniformly.
 
     Returns:
-        The picture, uint8 [H, W, 3], and the layers in it in the order of drawing.
+        The picture, uint8 [H, W, 3], and its layers in the order of drawing.
 
     Raises:
-        UserError: `objects` runs backwards, the image is below `SMALLEST`, or so many objects do not fit.
+        UserError: The minimum exceeds the maximum, the image is smaller than `SMALLEST`, or the minimum number of
+            objects does not fit.
     """
     least, most = objects
     if least > most:
@@ -75,32 +77,37 @@ def draw_street(
         fixed = furniture(rng, camera, half, wall)
         few = GOOD_AREA * size[0] * size[1] * (1 - attempt / ATTEMPTS)
         standing = _arrange(rng, (camera, half, wall), fixed, Sight(top, size, few), count)
-        found = sum(layer.label in COUNTED for layer in standing)
-        # shares were judged in the sketch; judged again, pixel by pixel, some fall short by a hair
-        if least <= found and Sight(top, size, FEWEST_PIXELS, share=0.0).shows_all(standing, 1.0):
+        num_counted = sum(layer.label in COUNTED for layer in standing)
+        # no test of shares here: they were tested in the small map, and at full size some are a little too small
+        if least <= num_counted and Sight(top, size, FEWEST_PIXELS, share=0.0).shows_all(standing, 1.0):
             layers = [*base, *standing, *top]
             return _picture(rng, layers, size), layers
     raise UserError(
-        f"objects, image_size: {least} objects cannot all show in {size[0]} x {size[1]} pixels; "
+        f"objects, image_size: {least} objects cannot all be visible in {size[0]} x {size[1]} pixels; "
         "ask for fewer objects or a larger image"
     )
 
 
 class Sight:
-    """Judges whether every object that counts can be seen.
+    """Test of whether all counted objects are visible enough.
 
     Args:
-        top: Layers over all others.
+        top: Layers in front of all others.
         size: (H, W) of the image.
-        few: Pixels that each object must show.
-        share: Of its own area that each object must show.
+        few: Pixels of each object that must be visible.
+        share: Fraction of each object's own area that must be visible, 0..1.
     """
 
     def __init__(self, top: Sequence[Layer], size: tuple[int, int], few: float, share: float = GOOD_SHARE) -> None:
         self._top, self._size, self._few, self._share = top, size, few, share
 
     def shows_all(self, layers: Sequence[Layer], scale: float) -> bool:
-        """Whether each object of layers in drawing order shows enough, judged in a map of `scale` times the size."""
+        """Return whether each counted object is visible enough.
+
+        Args:
+            layers: Layers in the order of drawing.
+            scale: Scale of the map in which the pixels are counted; at 1 it has the size of the image.
+        """
         size = round(self._size[0] * scale), round(self._size[1] * scale)
         labels = number_map(([layer.outline] for layer in (*layers, *self._top)), size, scale)
         areas = np.bincount(labels.ravel(), minlength=len(layers) + 1)
@@ -113,38 +120,38 @@ class Sight:
 
     @property
     def scale(self) -> float:
-        """How much smaller a map does to arrange objects in."""
+        """Scale of the small map in which objects are arranged, at most 1."""
         return min(1.0, SKETCH / max(self._size))
 
 
 def _arrange(
     rng: np.random.Generator, street: tuple[Camera, float, float], fixed: Sequence[Layer], sight: Sight, count: int
 ) -> list[Layer]:
-    """Return what stands in the street, the farthest first, among it up to `count` objects that count."""
+    """Return the layers in the street, the farthest first, with up to `count` counted objects."""
     camera, half, wall = street
-    uncounted, taken = _uncounted(rng, camera, half)
+    uncounted, occupied = _uncounted(rng, camera, half)
     standing = _sorted([*fixed, *uncounted])
-    found = 0
+    num_counted = 0
     kinds, weights = list(WEIGHTS), np.array(list(WEIGHTS.values()))
     for _ in range(TRIES * count):
-        if found == count:
+        if num_counted == count:
             break
         kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
         x, z = _spot(rng, kind, half, wall)
         wide, long = VEHICLES.get(kind, FLAT)
         plot = (x - wide, x + wide, z, z + long)
-        if (kind in PAIRS and found + 2 > count) or any(_overlap(plot, other) for other in taken):
+        if (kind in PAIRS and num_counted + 2 > count) or any(_overlap(plot, other) for other in occupied):
             continue
         objects = KINDS[kind](rng, camera, x, z)
         trial = _sorted([*standing, *objects])
         if sight.shows_all(trial, sight.scale):
-            standing, found = trial, found + len(objects)
-            taken.append(plot)
+            standing, num_counted = trial, num_counted + len(objects)
+            occupied.append(plot)
     return standing
 
 
 def _spot(rng: np.random.Generator, kind: str, half: float, wall: float) -> tuple[float, float]:
-    """Return a place for a road user: vehicles in a lane or at the kerb, people mostly on the sidewalk."""
+    """Return x, z for a road user: vehicles in a lane or at the kerb, people mostly on the sidewalk."""
     side = rng.choice((-1.0, 1.0))
     if kind in VEHICLES:
         lane = half * 0.44 + rng.normal(0, 0.15)
@@ -161,9 +168,9 @@ def _spot(rng: np.random.Generator, kind: str, half: float, wall: float) -> tupl
 
 
 def _uncounted(rng: np.random.Generator, camera: Camera, half: float) -> tuple[list[Layer], list[Plot]]:
-    """Return a group or a caravan, or neither, and the ground that they take."""
+    """Return the layers of a group, a caravan, both or neither, and the ground that they occupy."""
     layers: list[Layer] = []
-    taken: list[Plot] = []
+    occupied: list[Plot] = []
     side = rng.choice((-1.0, 1.0))
     if rng.random() < GROUP_CHANCE:
         make, x, step, count = (
@@ -176,12 +183,12 @@ def _uncounted(rng: np.random.Generator, camera: Camera, half: float) -> tuple[l
         sway = 0.9 if make is walker else 0.2 if make is bicycle else 0.05
         members = [layer for z in depths for layer in make(rng, camera, x + rng.uniform(-sway, sway), float(z))]
         layers.append(group(members[0].label, members))
-        taken.append((x - 1.3, x + 1.3, near, float(depths[0]) + step))
+        occupied.append((x - 1.3, x + 1.3, near, float(depths[0]) + step))
     if rng.random() < CARAVAN_CHANCE:
         x, z = -side * (half - 1.2), rng.uniform(12, 30)
         layers += caravan(rng, camera, x, z)
-        taken.append((x - 1.2, x + 1.2, z, z + 5.7))
-    return layers, taken
+        occupied.append((x - 1.2, x + 1.2, z, z + 5.7))
+    return layers, occupied
 
 
 def _overlap(one: Plot, other: Plot) -> bool:
@@ -193,7 +200,7 @@ def _sorted(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def _picture(rng: np.random.Generator, layers: Sequence[Layer], size: tuple[int, int]) -> np.ndarray:
-    """Paint layers in order, road users with a shadow, and take the picture."""
+    """Return the picture, uint8 [H, W, 3]: the layers painted in order, road users with a shadow."""
     fine = samples_per_pixel(size)
     canvas = Image.new("RGB", (size[1], size[0]))
     for layer in layers:

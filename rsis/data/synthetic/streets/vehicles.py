@@ -1,7 +1,7 @@
-"""How the vehicles of the generated streets look: boxes along the street, of which a camera sees the back and a side.
+"""Vehicles of the generated streets: boxes along the street, of which the camera sees the nearer end and a side.
 
-Lengths and coordinates are those of `rsis.data.synthetic.streets.camera`. Vehicles left of the camera come towards it.
-The outline is the convex hull of what the camera sees; what no face covers is in the dark under the vehicle.
+Lengths and coordinates are those of `rsis.data.synthetic.streets.camera`. Vehicles left of the camera drive towards it.
+The outline is the convex hull of the visible faces; the area that no face covers is the dark ground under the vehicle.
 """
 
 import math
@@ -18,7 +18,7 @@ Face = tuple[Sequence[Point], Colour]
 
 
 def car(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A car along the street; those on the left come towards the camera."""
+    """Place a car."""
     paint = rgb(rng.choice((0.0, 0.6, 0.12, 0.33)), rng.choice((0.06, 0.1, 0.8)), rng.uniform(0.3, 0.95))
     half, top, long = 0.9, rng.uniform(1.42, 1.62), rng.uniform(3.8, 4.5)
     lights = (255, 245, 205) if x < 0 else (205, 28, 28)
@@ -41,24 +41,24 @@ def car(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[La
 
 
 def bus(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A yellow or red bus with a band of windows."""
+    """Place a yellow or red bus with a band of windows."""
     paint = rgb(rng.choice((0.13, 0.0)), 0.85, rng.uniform(0.7, 0.95))
     return [_coach("bus", camera, (x, z), (1.25, 3.0, rng.uniform(8, 11)), paint, (1.35, 2.5))]
 
 
 def train(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A white and green tram."""
+    """Place a green tram (label "train")."""
     paint = rgb(0.4, 0.55, rng.uniform(0.5, 0.75))
     return [_coach("train", camera, (x, z), (1.25, 3.5, rng.uniform(18, 25)), paint, (1.6, 2.7))]
 
 
 def caravan(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A caravan, which the benchmark leaves out."""
+    """Place a caravan, a class that the benchmark does not evaluate."""
     return [_coach("caravan", camera, (x, z), (1.1, 2.5, 5.5), rgb(0.1, 0.06, 0.95), (1.3, 1.9))]
 
 
 def truck(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A truck with a large pale box and a coloured stripe."""
+    """Place a truck with a large pale box and a coloured stripe."""
     paint, box = rgb(rng.choice((0.58, 0.02, 0.35)), 0.7, 0.6), rgb(0.6, 0.03, rng.uniform(0.75, 0.95))
     half, top, long = 1.2, rng.uniform(3.1, 3.6), rng.uniform(6.5, 9)
     faces = _sides(x, half, (0.9, top), (z, z + long), box)
@@ -79,7 +79,16 @@ def _coach(
     paint: Colour,
     panes: tuple[float, float],
 ) -> Layer:
-    """A long box (half its width, height, length) with windows between two heights."""
+    """Place a long box with windows.
+
+    Args:
+        label: Its label in Cityscapes.
+        camera: The camera.
+        at: (x, z) of the middle of its nearer end.
+        shape: Half its width, its height and its length.
+        paint: Its colour.
+        panes: Lower and upper height of the windows.
+    """
     (x, z), (half, top, long), (low, high) = at, shape, panes
     faces = _sides(x, half, (0.3, top), (z, z + long), paint)
     count = max(round(long / 1.8), 2)
@@ -99,7 +108,7 @@ def _coach(
 
 
 def _sides(x: float, half: float, heights: tuple[float, float], ends: tuple[float, float], paint: Colour) -> list[Face]:
-    """The wheels, both sides and the top of a box; its front is drawn later, over the side that it hides."""
+    """Return the wheels, both sides and the top of a box; its nearer end is drawn later, over the hidden side."""
     (low, high), (near, far) = heights, ends
     faces: list[Face] = []
     for edge in (x - half, x + half):

@@ -1,4 +1,4 @@
-"""What stands still in the generated streets: sky, houses, road, sidewalks, trees, poles, and the camera's own car.
+"""The fixed parts of the generated streets: sky, houses, road, sidewalks, trees, poles, bins and the ego vehicle.
 
 Coordinates are those of `rsis.data.synthetic.streets.camera`.
 """
@@ -10,12 +10,12 @@ import numpy as np
 from rsis.data.synthetic.drawing import Colour, Figure, Part, arc, bar, blob, darker, rectangle, rgb
 from rsis.data.synthetic.streets.camera import Camera, Layer, layer
 
-NEAR, FAR = 1.6, 70.0  # m ahead: where the ground starts to be drawn, and where it ends
+NEAR, FAR = 1.6, 70.0  # metres ahead of the camera between which the ground is drawn
 GLASS: Colour = (150, 172, 190)
 
 
 def look(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
-    """Return a camera for an image of `size` (H, W), which looks along the street."""
+    """Return a random camera for an image of `size` (H, W)."""
     height, width = size
     centre = width * rng.uniform(0.44, 0.56), height * rng.uniform(0.4, 0.46)
     return Camera(1.9 * min(height, width / 2), centre)
@@ -25,11 +25,11 @@ def ground(rng: np.random.Generator, camera: Camera, size: tuple[int, int], half
     """Return sky, houses, sidewalks and road, farthest first.
 
     Args:
-        rng: Where the randomness comes from.
-        camera: Who looks.
+        rng: Random number generator.
+        camera: The camera.
         size: (H, W) of the image.
-        half: Half the width of the road.
-        wall: How far from its middle the houses stand.
+        half: Half the width of the road, in metres.
+        wall: Distance of the houses from the middle of the road, in metres.
     """
     height, width = size
     sky = rgb(rng.uniform(0.54, 0.6), rng.uniform(0.05, 0.4), rng.uniform(0.85, 1.0))
@@ -55,7 +55,7 @@ def ground(rng: np.random.Generator, camera: Camera, size: tuple[int, int], half
 
 
 def furniture(rng: np.random.Generator, camera: Camera, half: float, wall: float) -> list[Layer]:
-    """Return trees, poles with a sign, and bins along the sidewalks, unordered."""
+    """Return trees, poles with a sign, and bins along the sidewalks, in no particular order."""
     layers: list[Layer] = []
     choices: tuple[Callable[..., list[Layer]], ...] = (_tree, _tree, _sign, _bin)
     for side in (-1, 1):
@@ -66,9 +66,9 @@ def furniture(rng: np.random.Generator, camera: Camera, half: float, wall: float
 
 
 def overlay(rng: np.random.Generator, size: tuple[int, int]) -> list[Layer]:
-    """Return what lies over everything: the bonnet of the camera's car, and the image's border.
+    """Return the layers in front of all others: the bonnet of the ego vehicle, and the border of the image.
 
-    The border is 5 pixels wide in an image 1024 pixels high and scales with it, to at least 1.
+    The border is 5 pixels wide in an image of 1024 rows; it scales with the image and is at least 1 pixel wide.
     """
     height, width = size
     top, metal = height * rng.uniform(0.9, 0.94), rgb(0.6, 0.08, rng.uniform(0.16, 0.3))
@@ -99,14 +99,14 @@ def _houses(rng: np.random.Generator, camera: Camera, x: float) -> list[Layer]:
                 parts.append(Part(camera.see(_upright(x, (low, low + storey * 0.55), ends)), pane))
         parts.append(Part(camera.see(_upright(x, (tall - 0.35, tall), (near, z))), darker(wall, 0.6)))
         front = camera.see(_upright(x, (0.0, tall), (near, z)))
-        # a facade turns to the light as a whole; its grain would cost time and not be seen
+        # no shading from left to right, since a facade is flat; no grain, which would take time and not be visible
         layers.append(layer("building", z, Figure((front,), wall, tuple(parts), (0.0, -0.1))))
         z = near
     return layers
 
 
 def _tree(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A tree: trunk and crown in one outline."""
+    """Place a tree, with trunk and crown in one outline."""
     reach, middle = rng.uniform(1.1, 1.7), rng.uniform(3.6, 4.6)
     ((left, foot),), scale = camera.see([(x, 0.0, z)]).tolist(), camera.focal / z
     crown = blob(rng, (left, foot - middle * scale), (reach * scale, reach * scale * 1.1), 7, 0.2)
@@ -123,7 +123,7 @@ def _tree(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[
 
 
 def _sign(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A pole, and a traffic sign on it."""
+    """Place a pole with a traffic sign."""
     post = Figure((rectangle(-0.07, -3.2, 0.07, 0.0),), (120, 122, 126))
     round_ = rng.random() < 0.5
     disc = arc((0, -2.9), (0.36, 0.36)) if round_ else rectangle(-0.33, -3.25, 0.33, -2.6)
@@ -134,19 +134,19 @@ def _sign(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[
 
 
 def _bin(rng: np.random.Generator, camera: Camera, x: float, z: float) -> list[Layer]:
-    """A bin, which the benchmark leaves out."""
+    """Place a bin (label "static"), which the benchmark does not evaluate."""
     colour = rgb(rng.choice((0.3, 0.6, 0.1)), 0.4, 0.35)
     lid = Part(rectangle(-0.32, -1.1, 0.32, -0.95), darker(colour, 1.3))
     return [layer("static", z, camera.stand(Figure((rectangle(-0.3, -1.1, 0.3, 0.0),), colour, (lid,)), x, z))]
 
 
 def _foliage(rng: np.random.Generator, outline: np.ndarray, scale: float) -> Figure:
-    """Leaves inside an outline; `scale` is the pixels of 1 m."""
+    """Return foliage inside an outline; `scale` is in pixels per metre."""
     green = rgb(rng.uniform(0.24, 0.33), rng.uniform(0.45, 0.65), rng.uniform(0.35, 0.55))
     return Figure((outline,), green, (), (-0.1, -0.3), 0.12, 0.25 * scale)
 
 
 def _upright(x: float, heights: tuple[float, float], ends: tuple[float, float]) -> list[tuple[float, float, float]]:
-    """Return a rectangle that stands along the street."""
+    """Return the corners of a vertical rectangle along the street, from two heights and two distances."""
     (low, high), (near, far) = heights, ends
     return [(x, low, near), (x, high, near), (x, high, far), (x, low, far)]

@@ -1,0 +1,38 @@
+"""From uint8 pictures to what a network reads."""
+
+from typing import Literal, assert_never
+
+import torch
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
+STD = (0.229, 0.224, 0.225)
+_LEAST_STD = 0.02  # added to an image's own deviation: a picture of one colour has none
+_RANGE = (-4.0, 8.0)  # deviations from the mean
+
+Normalization = Literal["imagenet", "image"]
+
+
+def normalize(
+    images: torch.Tensor, dtype: torch.dtype = torch.float32, kind: Normalization = "imagenet"
+) -> torch.Tensor:
+    """Return uint8 RGB images [B, 3, H, W] as floats.
+
+    Args:
+        images: 0..255.
+        dtype: Of the result.
+        kind: "imagenet": scaled to 0..1, less ImageNet's mean, over its deviation, channel by channel. "image": less
+            the image's own mean over all channels and pixels, over its own deviation plus 0.02 (of 0..1), clamped to
+            -4..8: exposures differ from picture to picture, as in microscopy.
+    """
+    scaled = images.to(dtype) / 255
+    match kind:
+        case "imagenet":
+            mean = torch.tensor(MEAN, dtype=dtype, device=images.device)[:, None, None]
+            std = torch.tensor(STD, dtype=dtype, device=images.device)[:, None, None]
+            return (scaled - mean) / std
+        case "image":
+            mean = scaled.mean(dim=(-3, -2, -1), keepdim=True)
+            std = scaled.std(dim=(-3, -2, -1), keepdim=True)
+            return ((scaled - mean) / (std + _LEAST_STD)).clamp(*_RANGE)
+        case _ as unknown:
+            assert_never(unknown)
