@@ -15,7 +15,7 @@ from rsis.config.runs import ScoreSection
 from rsis.data.readers.open import open_split
 from rsis.data.synthetic.plants.dataset import make_plant
 from rsis.eval.run import score_run
-from rsis.eval.scorers.cvppp import symmetric_best_dice
+from rsis.eval.scorers.cvppp import score_pair
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 
@@ -74,7 +74,7 @@ def _best_dice(settings: Settings) -> list[Row]:
     truth = make_plant(1, 1, size, leaves).instance_map
     pred = np.roll(truth, (3, 2), (0, 1))
     calls: dict[str, Callable[[], object]] = {
-        "ours": partial(symmetric_best_dice, pred, truth),
+        "ours": partial(score_pair, pred, truth),
         "literal": partial(literal_best_dice, pred, truth),
     }
     taken = interleave(calls, settings.effort, HOST)

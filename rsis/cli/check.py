@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from rsis.cli.console import print_table
 from rsis.errors import UserError
 from rsis.files import paths
 
@@ -23,14 +24,14 @@ def check_all(file: Path, note: Path | None) -> None:
     from rsis.config.params import load_params
     from rsis.files.atomic import atomic_path
     from rsis.files.ownership import check_file
-    from rsis.tracking.sources import NOTE, look, render
+    from rsis.tracking.sources import LOOKED_AT, NOTE, look, table_of
 
     params = load_params(file)
     if note is not None:
         check_file(note, "note")
     statuses = [look(name, params.dataset(name), paths.raw_folder(name)) for name in params.default.datasets]
-    for line in render(statuses):
-        typer.echo(line)
+    print_table(*table_of(statuses))
+    typer.echo(LOOKED_AT)
     broken = [status.dataset for status in statuses if status.state == "broken"]
     if note is not None:
         with atomic_path(note) as temporary:
@@ -51,7 +52,7 @@ def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None
         UserError: A name is not in the file, or a data set is incomplete or has broken images; the other data sets are
             read and printed first.
     """
-    from rsis.cli.check_table import render
+    from rsis.cli.check_table import faults_of, table_of
     from rsis.config.params import load_params
     from rsis.tracking.check import check
 
@@ -60,7 +61,10 @@ def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None
     faulty = []
     for name, section in sections.items():
         statistics = check(name, section, paths.raw_folder(name), workers)
-        for line in render(statistics):
+        typer.echo(f"{name}: {statistics.root}")
+        if statistics.splits:
+            print_table(*table_of(statistics), numbers=True)
+        for line in faults_of(statistics):
             typer.echo(line)
         if not statistics.is_whole:
             faulty.append(name)

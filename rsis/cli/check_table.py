@@ -1,15 +1,14 @@
-"""The statistics of `rsis check` as lines of text."""
+"""The statistics of `rsis check` as a table, and the faults as lines of text."""
 
 from rsis.tracking.check import DatasetStatistics
 
 _SHOWN = 10  # most faults of one kind that are listed; the others are only counted
 
 
-def render(statistics: DatasetStatistics) -> list[str]:
-    """Return the statistics as lines of text: a table with a column for each split, then the faults."""
+def table_of(statistics: DatasetStatistics) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows of a table with a column for each split."""
     splits = statistics.splits
     rows = [
-        ["", *(s.split for s in splits)],
         ["images", *(str(s.images) for s in splits)],
         ["  broken", *(str(len(s.broken)) for s in splits)],
         ["  without objects", *(str(s.without_objects) for s in splits)],
@@ -21,14 +20,15 @@ def render(statistics: DatasetStatistics) -> list[str]:
         ["  smallest", *(_show_size(s.smallest_size) for s in splits)],
         ["  largest", *(_show_size(s.largest_size) for s in splits)],
     ]
-    classes = list(dict.fromkeys(name for s in splits for name in s.class_counts))
+    classes = dict.fromkeys(name for s in splits for name in s.class_counts)
     rows += [[f"class {name}", *(str(s.class_counts.get(name, 0)) for s in splits)] for name in classes]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(splits) + 1)]
-    lines = [f"{statistics.dataset}: {statistics.root}"]
-    for row in rows if splits else []:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    for split in splits:
+    return ["", *(s.split for s in splits)], rows
+
+
+def faults_of(statistics: DatasetStatistics) -> list[str]:
+    """Return a line for each of the first broken images and missing files, and one that counts the others."""
+    lines = []
+    for split in statistics.splits:
         lines += _show_some("broken", [f"{split.split}: {message}" for message in split.broken])
     return lines + _show_some("missing", statistics.missing)
 

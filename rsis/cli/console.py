@@ -31,16 +31,38 @@ def set_up_logging() -> None:
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
 
-def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output without cutting it off, even if the terminal is narrow."""
-    from rich.markup import escape
-    from rich.table import Table
+def print_table(
+    heading: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False, err: bool = False
+) -> None:
+    """Print a table without cutting it off, even if the terminal is narrow.
 
-    table = Table(*heading)
+    On a terminal, the table has a frame, and its cells are wrapped to the terminal's width; in a file or a pipe, it has
+    no frame, and each row is one line.
+
+    Args:
+        heading: Names of the columns; empty for a table without a heading.
+        rows: Cells of each row.
+        numbers: Whether all columns but the first are aligned to the right.
+        err: Whether to print on standard error instead of standard output.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=bool(heading))
+    for column, name in enumerate(heading):
+        table.add_column(Text(name), justify="right" if numbers and column else "left")
     for row in rows:
-        table.add_row(*map(escape, row))
-    console = Console()
-    console.print(table, crop=False) if console.is_terminal else Console(width=240).print(table)
+        table.add_row(*map(Text, row))  # rich would interpret brackets in a string as markup
+    console = Console(stderr=err)
+    if console.is_terminal:
+        console.print(table, crop=False)
+        return
+    table.box, table.pad_edge, table.padding = None, False, (0, 2, 0, 0)
+    plain = Console(width=1_000_000, color_system=None)
+    with plain.capture() as captured:
+        plain.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip(), file=console.file)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

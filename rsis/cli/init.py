@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rsis.cli.console import print_table
 from rsis.cli.options import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
 from rsis.files import paths
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rsis.own_data.findings import Findings
+    from rsis.own_data.suggest import Suggestion
 
 own_data = typer.Typer()
 _SHOWN = 5  # most unusable files that are listed
@@ -36,7 +38,6 @@ def init(
     Your files are read where they are and never changed.
     """
     from pydantic import TypeAdapter
-    from rich.console import Console
 
     from rsis.config.datasets import AnyDataset, Dataset
     from rsis.config.types import NAME_RULE, is_name
@@ -70,7 +71,8 @@ def init(
     findings = inspect(dataset, folder)
     chosen = suggest(findings)
     entries = blocks(title, _place(folder), class_name, recognized, findings, chosen)
-    Console().print(_table(folder, recognized.form, findings, chosen))
+    typer.echo(f"{folder}: {recognized.form}")
+    print_table((), _summary(findings, chosen).items())
     for line in (*recognized.left_out, *findings.oddities, *findings.problems[:_SHOWN]):
         typer.echo(f"note: {line}", err=True)
     if findings.bad:
@@ -101,23 +103,15 @@ def _place(folder: Path) -> Path:
     return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
-def _table(folder: Path, form: str, findings: object, chosen: object) -> "Table":
-    """Return the table of the statistics of the images and the suggested parameters."""
+def _summary(findings: "Findings", chosen: "Suggestion") -> dict[str, str]:
+    """Return the statistics of the images and the suggested parameters as text, by their labels."""
     import numpy as np
-    from rich.markup import escape
-    from rich.table import Table
 
-    from rsis.own_data.findings import Findings
-    from rsis.own_data.suggest import Suggestion
-
-    assert isinstance(findings, Findings)
-    assert isinstance(chosen, Suggestion)
-    table = Table(title=escape(f"{folder}: {form}"), show_header=False, title_justify="left")
     counts, sides = findings.counts, findings.sides
     many = np.percentile(counts, (50, 95))
     areas = findings.sizes.prod(axis=1)
     smallest, largest = findings.sizes[areas.argmin()], findings.sizes[areas.argmax()]
-    rows = {
+    return {
         "images": ", ".join(f"{split} {number}" for split, number in findings.images.items()),
         "classes": ", ".join(f"{name} {count}" for name, count in findings.classes.items()),
         "objects an image": f"median {many[0]:.0f}, 95 % up to {many[1]:.0f}, most {counts.max()}",
@@ -128,6 +122,3 @@ def _table(folder: Path, form: str, findings: object, chosen: object) -> "Table"
         "batch": f"{chosen.batch_size}: {chosen.reasons['batch_size']}",
         "training": f"{chosen.epochs} epochs {chosen.reasons['epochs']}",
     }
-    for key, text in rows.items():
-        table.add_row(key, escape(text))
-    return table

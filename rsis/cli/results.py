@@ -171,14 +171,13 @@ def status(
     waiting: there is no result yet.
     """
     from rsis.config.params import load_params
-    from rsis.tracking.status import render, status_of
+    from rsis.tracking.status import status_of, table_of
 
     found = status_of(load_params(params), runs or ())
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found], indent=2))
     else:
-        for line in render(found):
-            typer.echo(line)
+        print_table(*table_of(found))
 
 
 @results.command()

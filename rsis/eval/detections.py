@@ -4,6 +4,7 @@ The original implementation makes one detection per mask and class, with score c
 removes the pixels that the ground truth ignores from each mask. Both rules are parameters here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -49,6 +50,13 @@ def detections_of(image: ImagePrediction, classes: ClassRule) -> list[Detection]
             score = instance.class_probs[class_id - 1] * instance.objectness
             detections.append(Detection(instance.rle, class_id, score))
     return detections
+
+
+def overlaps(predicted: Sequence[RLE], regions: Sequence[RLE], *, crowd: bool = False) -> np.ndarray:
+    """Return float [masks, regions], 0..1: the IoU or, for crowd regions, the fraction of the mask in the region."""
+    if not predicted or not regions:
+        return np.zeros((len(predicted), len(regions)))
+    return np.asarray(coco_mask.iou(list(predicted), list(regions), [int(crowd)] * len(regions)))
 
 
 def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:

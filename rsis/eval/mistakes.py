@@ -12,14 +12,12 @@ objects, not with crowd regions:
     background      IoU < 0.1 with every object
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
-from pycocotools import mask as coco_mask
 
+from rsis.eval.detections import overlaps
 from rsis.eval.scores import MASK_COLUMNS, OBJECT_COLUMNS, STEP_COLUMNS
-from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.base import GroundTruth
 from rsis.prediction_file import ImagePrediction, PredictionFile
 
 KINDS = ("correct", "duplicate", "classification", "localisation", "background", "ignored")
@@ -36,8 +34,9 @@ def judge_masks(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
     for image in predictions.images:
         annotated = truth.annotations(image.image_id)
         targets = [item for item in annotated if not item.iscrowd]
-        iou = _overlaps(image, targets, crowd=False)
-        in_crowd = _overlaps(image, [item for item in annotated if item.iscrowd], crowd=True)
+        predicted = [instance.rle for instance in image.instances]
+        iou = overlaps(predicted, [item.rle for item in targets])
+        in_crowd = overlaps(predicted, [item.rle for item in annotated if item.iscrowd], crowd=True)
         classes = [predictions.class_names[instance.class_id - 1] for instance in image.instances]
         true_classes = [truth.class_names[item.class_id - 1] for item in targets]
         kinds = _kinds(image, iou, in_crowd, np.array([[a == b for b in true_classes] for a in classes], bool))
@@ -60,14 +59,6 @@ def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(STEP_COLUMNS))
 
 
-def _overlaps(image: ImagePrediction, regions: Sequence[TrueObject], *, crowd: bool) -> np.ndarray:
-    """Return float [masks, regions], 0..1: the IoU or, for crowd regions, the fraction of the mask in the region."""
-    predicted = [instance.rle for instance in image.instances]
-    if not predicted or not regions:
-        return np.zeros((len(predicted), len(regions)))
-    return np.asarray(coco_mask.iou(predicted, [item.rle for item in regions], [int(crowd)] * len(regions)))
-
-
 def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_class: np.ndarray) -> list[str]:
     """Return the kind of each mask of an image.
 
@@ -82,14 +73,14 @@ def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_c
     matched = np.zeros(iou.shape[1], bool)
     scores = [instance.class_prob * instance.objectness for instance in image.instances]
     for n in np.argsort(-np.array(scores), kind="stable").tolist():
-        overlaps = iou[n] >= FOUND_IOU
-        free = overlaps & same_class[n] & ~matched
+        overlapping = iou[n] >= FOUND_IOU
+        free = overlapping & same_class[n] & ~matched
         if free.any():
             matched[np.where(free, iou[n], -1).argmax()] = True
             kinds[n] = "correct"
-        elif (overlaps & same_class[n]).any():
+        elif (overlapping & same_class[n]).any():
             kinds[n] = "duplicate"
-        elif overlaps.any():
+        elif overlapping.any():
             kinds[n] = "classification"
         elif in_crowd[n].max(initial=0.0) >= FOUND_IOU:
             kinds[n] = "ignored"
@@ -108,13 +99,10 @@ def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFra
     rows = []
     for image in predictions.images:
         targets = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
-        predicted = [instance.rle for instance in image.instances]
-        iou = np.zeros((len(predicted), len(targets)))
-        if predicted and targets:
-            iou = np.asarray(coco_mask.iou(predicted, [item.rle for item in targets], [0] * len(targets)))
+        iou = overlaps([instance.rle for instance in image.instances], [item.rle for item in targets])
         for n, item in enumerate(targets):
-            best = int(iou[:, n].argmax()) if predicted else -1
-            overlap = float(iou[best, n]) if predicted else 0.0
+            best = int(iou[:, n].argmax()) if len(iou) else -1
+            overlap = float(iou[best, n]) if len(iou) else 0.0
             step = image.instances[best].step if overlap > 0 else np.nan
             name = truth.class_names[item.class_id - 1]
             share = item.area / (image.size[0] * image.size[1])

@@ -170,8 +170,9 @@ def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, sk
     Raises:
         UserError: The images or the classes differ, or there is no prediction at all.
     """
-    predicted = {image.image_id: image for image in predictions.images}
-    unknown = [image_id for image_id in predicted if image_id not in truth.image_ids]
+    predicted = dict.fromkeys(image.image_id for image in predictions.images)  # keeps their order
+    annotated = set(truth.image_ids)
+    unknown = [image_id for image_id in predicted if image_id not in annotated]
     missing = [image_id for image_id in truth.image_ids if image_id not in predicted]
     if not predicted or unknown or (missing and not skip_bad):
         odd = f"{unknown[0]!r} is not in the ground truth" if unknown else f"{missing[0]!r} has no prediction"

@@ -109,13 +109,9 @@ def check_replaceable(path: Path) -> None:
         if Path.cwd().resolve().is_relative_to(where):
             raise UserError(f"{path}: the folder you are in is part of it and would be replaced; name another folder")
         listed = _listed_in(where)
-        for root, folders, files in os.walk(where):
-            here = Path(root)
-            links = [name for name in folders if (here / name).is_symlink()]
-            empty = [root] if here != where and not folders and not files else []
-            for entry in sorted([*empty, *(str(here / name) for name in (*files, *links) if name not in LITTER)]):
-                if (name := Path(entry).relative_to(where).as_posix()) not in listed:
-                    raise UserError(f"{path}: holds {name}, which rsis did not write there; {remedy}")
+        for name in _files_in(where):
+            if name not in listed and name.rpartition("/")[2] not in LITTER:
+                raise UserError(f"{path}: holds {name}, which rsis did not write there; {remedy}")
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); make it readable, or {remedy}") from error
 
@@ -133,7 +129,7 @@ def _files_in(folder: Path) -> Iterator[str]:
     """Yield the paths of all files, links and empty folders, relative to `folder`, with forward slashes."""
     for root, folders, files in os.walk(folder):
         here = Path(root)
-        names = [*files, *(name for name in folders if (here / name).is_symlink())]
+        names = sorted([*files, *(name for name in folders if (here / name).is_symlink())])
         if not folders and not files and here != folder:
             yield here.relative_to(folder).as_posix()
         yield from ((here / name).relative_to(folder).as_posix() for name in names)

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from rich.progress import track
 
 from rsis.checkpoint.file import load_checkpoint
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_folder, check_replaceable
+from rsis.machine.progress import shown
 from rsis.order.activations import POOLINGS, Observed, observe, untrained
 from rsis.order.correlation import PATTERNS, Emission, consecutive_pairs, summary, taus
 from rsis.order.figures import heat_figure, pair_figure, tau_figure
@@ -62,8 +62,8 @@ def analyze(
     networks = {"before": untrained(run, len(info.class_names) + 1), "after": network}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     networks = {stage: item.to(device) for stage, item in networks.items()}
-    seen = track(observe(networks, split, run), f"analyze {name}", len(split), disable=not progress)
-    emissions, shown = _collect(seen)
+    seen = shown(observe(networks, split, run), f"analyze {name}", len(split), wanted=progress)
+    emissions, examples = _collect(seen)
     table = taus(emissions)
     if table.empty:
         raise UserError(
@@ -72,7 +72,7 @@ def analyze(
         )
     means, pairs = summary(table), consecutive_pairs(emissions, info.class_names)
     rows = beside_paper(means, load_published())
-    figures = [tau_figure(name, means), pair_figure(name, pairs), heat_figure(name, shown)]
+    figures = [tau_figure(name, means), pair_figure(name, pairs), heat_figure(name, examples)]
     facts = {"run": name, "dataset": run.dataset, "split": run.predict.split, "images": len(split)}
     context = {**facts, "ordered": table["image_id"].nunique(), "rows": rows, "figures": figures}
     context["pairs"] = [list(pairs.columns), *(_texts(row) for row in pairs.itertuples(index=False))]

@@ -8,7 +8,7 @@ import numpy as np
 from rsis.config.datasets import AnyDataset, MapsDataset, MasksDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import read_image
-from rsis.splits.own import OwnImage, map_images, mask_images
+from rsis.splits.own import OwnImage, leave_out, map_images, mask_images
 
 _MOST_READ = 400  # most images of a split that are read, evenly spaced
 _MOST_MASKS = 10  # most masks of an image that are read
@@ -32,10 +32,10 @@ def annotation_oddities(dataset: AnyDataset, root: Path) -> list[str]:
         root: The user's folder.
     """
     if isinstance(dataset, MapsDataset):
-        listed = [map_images(root, split, _ignore) for split in dataset.splits.values()]
+        listed = [map_images(root, split, leave_out) for split in dataset.splits.values()]
         return _of_maps(list(_some_annotations(listed)))
     if isinstance(dataset, MasksDataset):
-        listed = [mask_images(root, split, _ignore) for split in dataset.splits.values()]
+        listed = [mask_images(root, split, leave_out) for split in dataset.splits.values()]
         return _of_masks(list(_some_annotations(listed)))
     return []
 
@@ -80,7 +80,3 @@ def _values(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
             continue
         single = image.mode in ("1", "L", "P", "I", "F") or image.mode.startswith("I;16")
         yield path, np.unique(np.asarray(image if single else image.convert("L")))
-
-
-def _ignore(_: Path, __: str) -> None:
-    """Skip images that lack a file; the reader reports them."""

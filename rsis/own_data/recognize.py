@@ -9,7 +9,7 @@ from rsis.errors import UserError
 from rsis.own_data.coco_files import find_documents, section_of
 from rsis.own_data.divide import Section, divide, split_of
 from rsis.own_data.pairs import find_pairs
-from rsis.splits.own import MapsSplit, MasksSplit, map_images, mask_images
+from rsis.splits.own import MapsSplit, MasksSplit, leave_out, map_images, mask_images
 
 FORMS = """expected one of: a COCO instance JSON with its pictures; pictures and instance maps of equal names, in two \
 folders such as images/ and labels/ or in one with a suffix such as cell_label.png; a folder for each picture with \
@@ -86,7 +86,7 @@ def _masks(folder: Path) -> Recognized | None:
             without.append(relative.as_posix())
     if not known:
         return None
-    splits = divide(folder, known, lambda section: len(mask_images(folder, MasksSplit(**section), _ignore)))
+    splits = divide(folder, known, lambda section: len(mask_images(folder, MasksSplit(**section), leave_out)))
     return Recognized("a folder for each picture, with a mask for each object", "masks", splits, _without(without))
 
 
@@ -96,7 +96,7 @@ def _maps(folder: Path) -> Recognized | None:
         return None
     if "train" in known:
         known.pop("", None)
-    splits = divide(folder, known, lambda section: len(map_images(folder, MapsSplit(**section), _ignore)))
+    splits = divide(folder, known, lambda section: len(map_images(folder, MapsSplit(**section), leave_out)))
     pairs = dict.fromkeys(
         f"{section['images']} and {section['maps']}" + (f" (*{section['suffix']})" if "suffix" in section else "")
         for section in splits.values()
@@ -106,7 +106,3 @@ def _maps(folder: Path) -> Recognized | None:
 
 def _without(folders: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{folder}: left out, its pictures have no annotations" for folder in folders)
-
-
-def _ignore(_: Path, __: str) -> None:
-    """Do not count images that lack a file; `inspect` reports them."""

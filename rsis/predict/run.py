@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from rich.progress import track
 
 from rsis.checkpoint.file import load_checkpoint
 from rsis.config.runs import PredictSection, RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
 from rsis.files.digests import sha256_of
+from rsis.machine.progress import shown
 from rsis.masks import encode_rle
 from rsis.model.any import Network
 from rsis.predict.decode import find_objects
@@ -61,7 +61,7 @@ def _predictions(
     """Yield the prediction of each image of a split, in the split's order."""
     device = next(network.parameters()).device
     starts = range(0, len(split), section.batch_size)
-    for start in track(starts, description="predict", disable=not progress):
+    for start in shown(starts, "predict", len(starts), wanted=progress):
         samples = [split.read(i) for i in range(start, min(start + section.batch_size, len(split)))]
         batch = torch.stack([sample.image for sample in samples]).to(device)
         ids_and_sizes = [(sample.image_id, sample.original_size) for sample in samples]

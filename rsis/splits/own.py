@@ -60,6 +60,10 @@ def refuse(_: Path, message: str) -> None:
     raise UserError(message)
 
 
+def leave_out(_: Path, __: str) -> None:
+    """Do nothing, so that an image that lacks a file is left out without a message."""
+
+
 def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[str, OwnImage]:
     """Return the files of each image of a split in the layout `maps`.
 

@@ -25,7 +25,6 @@ from rsis.masks import relabel
 
 HDF5_NAME = "submission.h5"
 _NAME = re.compile("[A-Za-z0-9_-]+")  # valid as the name of an HDF5 group and of a file
-_FILE = re.compile(rf"{_NAME.pattern}/{_NAME.pattern}_label\.png|{re.escape(HDF5_NAME)}")
 
 
 def write_lsc_submission(folder: Path, set_name: str, maps: Iterable[tuple[str, np.ndarray]]) -> None:

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.progress import track
 
 from rsis.data.readers.base import BadSampleError
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, write_json
+from rsis.machine.progress import shown
 from rsis.tool.pictures import find_pictures
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult, Instance, to_coco
@@ -147,7 +147,7 @@ def write_results(
         outputs.refuse_existing(list(names.values()))
     skipped = []
     results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
-    for path, result in zip(files, track(results, "predict", len(files), disable=not progress), strict=True):
+    for path, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
         if isinstance(result, BadSampleError):
             skipped.append(str(result))
         else:

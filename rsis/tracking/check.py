@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from rsis.config.datasets import AnyDataset
 from rsis.config.sources import CityscapesSource, FolderSource
 from rsis.data.download.run import check_complete
@@ -17,6 +14,7 @@ from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.files.manifest import NAME, Manifest, read_manifest
 from rsis.machine.pool import map_in_processes
+from rsis.machine.progress import shown
 
 
 @dataclass(frozen=True)
@@ -157,15 +155,8 @@ def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) 
     sizes: Counter[tuple[int, int]] = Counter()
     counts: Counter[int] = Counter()  # images by their number of objects
     classes: Counter[int] = Counter()
-    console = Console(stderr=True)
-    found = track(
-        map_in_processes(partial(_read_facts, reader), reader.image_ids, workers, remedy="run again"),
-        f"{dataset}/{split}",
-        len(reader.image_ids),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    for facts in found:
+    found = map_in_processes(partial(_read_facts, reader), reader.image_ids, workers, remedy="run again")
+    for facts in shown(found, f"{dataset}/{split}", len(reader.image_ids)):
         if isinstance(facts, str):
             broken.append(facts)
             continue

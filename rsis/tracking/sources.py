@@ -26,6 +26,7 @@ from rsis.machine.extras import EXTRA_OF, missing_of
 from rsis.tracking.check import differences
 
 NOTE = "`rsis check --all` was shown\n"  # always the same: DVC records the output of the stage
+LOOKED_AT = "looked at: lists of files and their sizes, no picture; `rsis check DATASET` reads them all"
 _CITYSCAPES = "cityscapesscripts"
 _INSTALL = f'{_CITYSCAPES} is missing; pip install "rsis[{EXTRA_OF[_CITYSCAPES]}]"'
 State = Literal["there", "generated", "to fetch", "missing", "broken"]
@@ -61,9 +62,9 @@ def look(name: str, dataset: AnyDataset, raw_folder: Path) -> SourceStatus:
     return SourceStatus(name, state, text)
 
 
-def render(statuses: Sequence[SourceStatus]) -> list[str]:
-    """Return the table as lines of text: a line for each data set, then a line on what was read for it."""
-    rows = [("data set", "state", "")]
+def table_of(statuses: Sequence[SourceStatus]) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Return the heading and the rows of the table, with a row for each data set."""
+    rows: list[tuple[str, str, str]] = []
     explained: dict[str, str] = {}  # first data set with each explanation: those of one source have the same
     for status in statuses:
         text = status.text
@@ -71,9 +72,7 @@ def render(statuses: Sequence[SourceStatus]) -> list[str]:
             first = explained.setdefault(text.replace(f"datasets.{status.dataset}.", ""), status.dataset)
             text = text if first == status.dataset else f"as {first}"
         rows.append((status.dataset, status.state, text))
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(2)), row[2]]).rstrip() for row in rows]
-    return [*lines, "looked at: lists of files and their sizes, no picture; `rsis check DATASET` reads them all"]
+    return ["data set", "state", ""], rows
 
 
 def _look(name: str, dataset: AnyDataset, raw_folder: Path) -> tuple[State, str]:

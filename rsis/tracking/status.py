@@ -84,9 +84,9 @@ def status_of(params: Params, names: Sequence[str] = ()) -> list[RunStatus]:
     return [_status_of(name, params.run(name), params.origin(name)[0], queued) for name in names or params.members]
 
 
-def render(statuses: Sequence[RunStatus]) -> list[str]:
-    """Return a table as lines of text."""
-    rows = [("run", *STAGES, "epoch", "best validation loss", "heartbeat", "")]
+def table_of(statuses: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows of a table with a row for each run."""
+    rows = []
     for status in statuses:
         epoch = (
             "-"
@@ -97,10 +97,9 @@ def render(statuses: Sequence[RunStatus]) -> list[str]:
         )
         best = "-" if status.best is None else f"{status.best:.4f} in epoch {status.best_epoch}"
         age = "-" if status.age is None else _ago(status.age)
-        states = tuple(getattr(status, stage) for stage in STAGES)
-        rows.append((status.run, *states, epoch, best, age, status.holder))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        states = [getattr(status, stage) for stage in STAGES]
+        rows.append([status.run, *states, epoch, best, age, status.holder])
+    return ["run", *STAGES, "epoch", "best validation loss", "heartbeat", ""], rows
 
 
 def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[str, str], str]) -> RunStatus:

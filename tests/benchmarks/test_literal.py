@@ -36,7 +36,7 @@ from rsis.data.prepared.file import PreparedSplit
 from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.data.readers.voc import VocReader
 from rsis.data.synthetic.scenes.dataset import write_scenes
-from rsis.eval.scorers.cvppp import symmetric_best_dice
+from rsis.eval.scorers.cvppp import score_pair
 from rsis.loss.criterion import Criterion
 from rsis.model.network import RSISNetwork, mask_probs
 from rsis.model.normalization import normalize
@@ -183,7 +183,7 @@ def test_decoding_gives_the_samples_of_the_prepared_file(tmp_path: Path) -> None
 def test_best_dice_is_ours() -> None:
     generator = np.random.default_rng(0)
     pred, target = (generator.integers(0, 5, (20, 30)) for _ in range(2))
-    assert literal_best_dice(pred, target) == pytest.approx(symmetric_best_dice(pred, target), abs=1e-12)
+    assert literal_best_dice(pred, target) == pytest.approx(score_pair(pred, target).sbd, abs=1e-12)
 
 
 def test_the_literal_network_refuses_what_it_does_not_know() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.submission_cases import contents, noisy
+from support.folder_contents import contents
+from support.submission_cases import noisy
 
 from rsis.files.atomic import MARK
 from rsis.prediction_file import ImagePrediction, PredictionFile, write_predictions

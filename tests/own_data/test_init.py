@@ -1,17 +1,16 @@
 """`rsis init` suggests parameters from the data, and changes nothing else in params.yaml."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from support.command_line import TINY
+from support.in_process import exit_code as rsis
 from support.own_folders import write_coco, write_maps, write_masks
 from support.reference_data import REPOSITORY
 
-from rsis.cli.main import main
 from rsis.config.datasets import MapsDataset
 from rsis.config.params import load_params
 from rsis.errors import UserError
@@ -19,13 +18,6 @@ from rsis.own_data.findings import Findings
 from rsis.own_data.suggest import suggest
 
 NAMES = [f"p{number:02d}" for number in range(20)]
-
-
-def rsis(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["rsis", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 def findings(counts: list[int], side: float = 20.0, size: tuple[int, int] = (256, 320), train: int = 70) -> Findings:

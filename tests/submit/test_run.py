@@ -14,8 +14,9 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from support.cityscapes_folder import write_ids
+from support.folder_contents import contents
 from support.made_up_run import draw_plants
-from support.submission_cases import PLANTS, RUN, SIDE, coco, contents, noisy, plants, save, voc, with_rules
+from support.submission_cases import PLANTS, RUN, SIDE, coco, noisy, plants, save, voc, with_rules
 
 from rsis.config.datasets import AnyDataset, CityscapesDataset, CvpppDataset
 from rsis.errors import UserError

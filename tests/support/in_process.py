@@ -35,3 +35,11 @@ def rsis(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         root.handlers, root.level = handlers, level
         torch.set_num_threads(threads)
     return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), output.getvalue(), errors.getvalue())
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command in the working directory; return its exit code. Pytest captures the output."""
+    monkeypatch.setattr(sys, "argv", ["rsis", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)

@@ -26,10 +26,6 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
-def relative_files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def write_plant_folder(folder: Path) -> Path:
     """Make `folder` and write the plants into it, as a user's data set."""
     folder.mkdir()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import pytest
 from support.fake_reader import FakeReader
 
 from rsis.config.runs import RunSection
@@ -70,3 +71,15 @@ class KillAtEnd(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.current_epoch == self.epoch:
             raise Killed
+
+
+def train_until(epoch: int, run: RunSection, paths: TrainPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train, and stop in the middle of an epoch as if killed."""
+    build = pl.Trainer.__init__
+
+    def with_killer(self: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **{**kwargs, "callbacks": [*kwargs["callbacks"], KillAtEnd(epoch)]})
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(pl.Trainer, "__init__", with_killer)
+        train_quietly(run, paths)

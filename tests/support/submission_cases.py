@@ -108,8 +108,3 @@ def voc(root: Path) -> tuple[AnyDataset, Path]:
     document = {"images": pictures, "categories": categories, "annotations": annotations}
     (root / "truth.json").write_text(json.dumps(document))
     return dataset, root / "mine.json"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of each file in a folder, by its relative path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

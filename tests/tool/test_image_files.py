@@ -2,18 +2,17 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 from pycocotools.coco import COCO
+from support.in_process import exit_code as rsis
 from support.predictions import predict_one
 from support.small_model import CLASSES, write_small_model
 
 from rsis import RSIS
-from rsis.cli.main import main
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +31,6 @@ def pictures(tmp_path: Path) -> Path:
     (folder / "c.png").write_bytes((folder / "a.png").read_bytes()[:300])
     (folder / "notes.txt").write_text("no picture")
     return folder
-
-
-def rsis(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["rsis", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

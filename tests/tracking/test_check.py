@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from support import voc_folder
 from support.cityscapes_folder import write_image
+from support.plant_folder import PLANTS, plant_section
 
-from rsis.cli.check_table import render
+from rsis.cli.check_table import faults_of, table_of
+from rsis.cli.console import print_table
 from rsis.config.datasets import CityscapesDataset, CocoDataset, CvpppDataset
 from rsis.config.sources import FolderSource
 from rsis.data.download.run import download
@@ -51,7 +53,7 @@ def _coco(folder: Path, count: int = 4) -> CocoDataset:
     return CocoDataset.model_validate(section)
 
 
-def test_figures_are_those_counted_by_hand(tmp_path: Path) -> None:
+def test_figures_are_those_counted_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = _coco(tmp_path / "cells")
     download("cells", dataset, tmp_path / "raw" / "cells")
     found = check("cells", dataset, tmp_path / "raw" / "cells")
@@ -73,8 +75,8 @@ def test_figures_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert (found.splits[1].images, found.splits[1].objects, found.splits[1].mean) == (1, 0, 0.0)
     assert found == DatasetStatistics("cells", tmp_path / "cells", found.splits, ())
     assert found.is_whole
-    assert render(found) == [
-        f"cells: {tmp_path / 'cells'}",
+    print_table(*table_of(found), numbers=True)
+    assert capsys.readouterr().out.splitlines() == [
         "                     train    val",
         "images                   4      1",
         "  broken                 0      0",
@@ -112,7 +114,7 @@ def test_broken_and_changed_files_are_named(tmp_path: Path) -> None:
     assert (train.images, len(train.broken)) == (16, 12)
     assert train.objects == 0 + 1 + 2 + 3
     assert train.mean == 1.5
-    lines = render(found)
+    lines = faults_of(found)
     named = [line for line in lines if line.startswith("broken: train: ")]
     assert len(named) == 10
     assert "train001.png: not a readable image" in named[0]
@@ -145,7 +147,7 @@ def test_a_missing_image_is_named_and_the_others_are_counted(tmp_path: Path) -> 
         assert [(split.images, split.objects) for split in found.splits] == [(3, 0 + 1 + 2), (1, 0)]
         assert len(found.missing) == 13
         assert not found.is_whole
-        lines = [line for line in render(found) if line.startswith("missing: ")]
+        lines = [line for line in faults_of(found) if line.startswith("missing: ")]
         assert len(lines) == 11
         assert "train003.png" in lines[0]
         assert lines[-1] == "missing: 3 more"
@@ -210,27 +212,14 @@ def test_split_without_a_readable_image(tmp_path: Path) -> None:
 
 
 def test_incomplete_plants_are_missing_and_no_download_is_an_error(tmp_path: Path) -> None:
-    source = {
-        "kind": "plants",
-        "seed": 2,
-        "image_size": (24, 24),
-        "training": 3,
-        "testing": 1,
-        "leaves": (2, 3),
-    }
-    section: dict[str, Any] = {
-        "format": "cvppp",
-        "source": source,
-        "size": (24, 24),
-        "splits": {"train": {"folder": "training/A1"}, "test": {"folder": "testing/A1", "labels": False}},
-    }
-    dataset = CvpppDataset.model_validate(section)
+    splits = {"train": {"folder": "training/A1"}, "test": {"folder": "testing/A1", "labels": False}}
+    dataset = plant_section(PLANTS, splits)
     with pytest.raises(UserError, match="run `rsis download plants`"):
         check("plants", dataset, tmp_path / "plants")
     download("plants", dataset, tmp_path / "plants")
     found = check("plants", dataset, tmp_path / "plants")
     assert found.is_whole
     assert found.splits[1].without_objects == 1  # its instance map was not read
-    more = CvpppDataset.model_validate({**section, "plants": {"training/A1": 128}})
+    more = dataset.model_copy(update={"plants": {"training/A1": 128}})
     (message,) = check("plants", more, tmp_path / "plants").missing
     assert "training/A1: has 3 plants, expected 128" in message

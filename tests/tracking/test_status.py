@@ -14,7 +14,7 @@ from support.in_process import rsis
 from rsis.config.params import load_params
 from rsis.files.manifest import read_manifest, write_manifest
 from rsis.machine.lock import locked
-from rsis.tracking.status import RunStatus, render, status_of
+from rsis.tracking.status import RunStatus, status_of, table_of
 
 STAGES = ("train", "predict", "score", "report")
 
@@ -135,11 +135,12 @@ def test_an_unknown_run_is_an_error(tmp_path: Path) -> None:
     assert "no run 'nosuch'; it has demo" in result.stderr
 
 
-def test_the_table_has_a_line_for_each_run() -> None:
+def test_the_table_has_a_row_for_each_run() -> None:
     done = RunStatus("a", "done", "done", "stale", "waiting", 3, 4, 0.25, 2, 7260.0, "")
     fresh = RunStatus("long_name", "queued", "waiting", "waiting", "waiting", None, 4, None, None, None, "SLURM job 7")
-    head, first, second = render([done, fresh])
-    assert head.split() == ["run", *STAGES, "epoch", "best", "validation", "loss", "heartbeat"]
-    assert first.split()[:8] == ["a", "done", "done", "stale", "waiting", "3", "of", "4"]
-    assert first.endswith("0.2500 in epoch 2     2 h ago")
-    assert second.endswith("SLURM job 7")
+    heading, rows = table_of([done, fresh])
+    assert heading == ["run", *STAGES, "epoch", "best validation loss", "heartbeat", ""]
+    assert rows == [
+        ["a", "done", "done", "stale", "waiting", "3 of 4", "0.2500 in epoch 2", "2 h ago", ""],
+        ["long_name", "queued", "waiting", "waiting", "waiting", "-", "-", "-", "SLURM job 7"],
+    ]

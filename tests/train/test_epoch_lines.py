@@ -10,11 +10,12 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 from support.fake_reader import FakeReader
+from support.short_training import paths_in
 from support.trained_files import curves, outputs
 
 from rsis.config.runs import RunSection
 from rsis.data.prepared.writer import SplitOrigin, write_split
-from rsis.train.run import TrainPaths, train
+from rsis.train.run import train
 
 RUN: dict[str, Any] = {
     "dataset": "plants",
@@ -45,10 +46,6 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, count in (("train", 4), ("val", 2)):
         write_split(FakeReader(count, objects=4), folder / f"{split}.h5", (32, 32), SplitOrigin("plants", split, "0"))
     return folder
-
-
-def paths_in(folder: Path, processed: Path) -> TrainPaths:
-    return TrainPaths(processed, folder / "models/demo.safetensors", folder / "history/demo", folder / "state")
 
 
 def logged_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str | None, ...]]:

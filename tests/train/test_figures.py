@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from dvclive.live import Live
+from support.folder_contents import contents
 
 from rsis.train.figures import FigureFiles
 
@@ -12,10 +13,6 @@ ROWS: list[dict[str, float]] = [
     {"schedule/lr": 0.1 + 0.2, "schedule/num_steps": 3, "train/total": -0.0, "val/total": 123456789.125},
     {"schedule/lr": 1e22, "schedule/num_steps": 3, "train/total": 2**-30},
 ]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:1]], ids=["three epochs", "one"])

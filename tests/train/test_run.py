@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from safetensors.torch import save
-from support.short_training import KillAtEnd, Killed, outputs, paths_in, run_with, train_quietly, write_processed
+from support.short_training import outputs, paths_in, run_with, train_quietly, train_until
 
 from rsis.checkpoint.file import load_checkpoint, read_info
 from rsis.data.prepared.writer import SplitOrigin, write_split
@@ -28,12 +28,6 @@ from rsis.train.module import TrainingModule
 from rsis.train.run import TrainPaths, train
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared data set of made-up images."""
-    return write_processed(tmp_path_factory.mktemp("processed"))
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +54,10 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(
     if changes:
         whole = paths_in(tmp_path / "whole", processed)
         train_quietly(run, whole)
-    build = pl.Trainer.__init__
     assert run.train.epochs is not None
     for epoch in range(1, run.train.epochs, 2):  # killed in the middle of epoch 1, and again in the middle of epoch 3
-
-        def with_killer(self: pl.Trainer, *args: Any, epoch: int = epoch, **kwargs: Any) -> None:
-            build(self, *args, **{**kwargs, "callbacks": [*kwargs["callbacks"], KillAtEnd(epoch)]})
-
-        monkeypatch.setattr(pl.Trainer, "__init__", with_killer)
-        with pytest.raises(Killed):
-            train_quietly(run, broken)
+        train_until(epoch, run, broken, monkeypatch)
         assert not broken.model.exists()
-    monkeypatch.setattr(pl.Trainer, "__init__", build)
     torch.rand(7)  # the state of the global generator must not matter
     before = torch.load(next(broken.state.rglob("last.ckpt")), weights_only=False)["callbacks"]["History"]["seconds"]
     train_quietly(run, broken)

@@ -83,10 +83,9 @@ def tracked(*paths):
 
 def show_sources(dag):
     """Print the status of each data set that will be downloaded now, as `dvc repro` does."""
-    from rsis.tracking.sources import (
-        look,
-        render,
-    )  # imported here, since jobs read this file too and do not need it
+    # imported here, since jobs read this file too and do not need it
+    from rsis.cli.console import print_table
+    from rsis.tracking.sources import LOOKED_AT, look, table_of
 
     jobs = [
         job for job in dag.needrun_jobs() if job.rule.name in ("download", "generate")
@@ -95,8 +94,9 @@ def show_sources(dag):
         (job.wildcards.dataset for job in jobs), key=list(PARAMS.datasets).index
     )
     statuses = [look(name, PARAMS.datasets[name], raw_folder(name)) for name in names]
-    for line in render(statuses) if statuses else []:
-        print(line, file=sys.stderr)
+    if statuses:
+        print_table(*table_of(statuses), err=True)
+        print(LOOKED_AT, file=sys.stderr)
 
 
 def dataset_of(run):

@@ -48,13 +48,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from rsis.data.prepared.resize import COMPRESSION, BadSample, PackedSample, packed_samples
 from rsis.data.readers.base import BadSampleError, SampleReader
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
+from rsis.machine.progress import shown
 
 SCHEMA_VERSION = 1
 _IMAGE_DATASETS: dict[str, dict[str, Any]] = {
@@ -129,7 +128,7 @@ def write_split(
             contextlib.closing(packed_samples(reader, size, workers)) as samples,
         ):
             _create_image_datasets(file, total, size)
-            tracked = _show_progress(samples, f"{origin.dataset}/{origin.split}", total)
+            tracked = shown(samples, f"{origin.dataset}/{origin.split}", total)
             summary = _fill(file, sink, tracked, skip_bad)
             _write_attributes(file, reader.class_names, size, origin)
         sink.check()
@@ -173,13 +172,6 @@ def _create_image_datasets(file: h5py.File, count: int, size: tuple[int, int]) -
     for name, options in _IMAGE_DATASETS.items():
         shape = (count, *size, 3) if name == "images" else (count, *size)
         file.create_dataset(name, shape, chunks=(1, *shape[1:]), maxshape=shape, track_times=False, **options)
-
-
-def _show_progress(
-    samples: Iterable[PackedSample | BadSample], label: str, total: int
-) -> Iterable[PackedSample | BadSample]:
-    console = Console(stderr=True)
-    return track(samples, label, total, console=console, disable=not console.is_terminal)
 
 
 def _fill(file: h5py.File, sink: _Sink, samples: Iterable[PackedSample | BadSample], skip_bad: bool) -> SplitSummary:

@@ -120,11 +120,13 @@ class CocoReader:
     def _read_categories(self, categories: list[Any]) -> dict[str, int]:
         """Set `class_names`; return the class id of each category id, the latter as text."""
         names: dict[int | str, str] = {}
+        seen: set[str] = set()
         for number, entry in enumerate(categories):
             where = f"{self.annotations}: categories[{number}]"
             category = _get(entry, "id", where)
-            if not isinstance(category, int | str) or str(category) in map(str, names):
+            if not isinstance(category, int | str) or str(category) in seen:
                 raise UserError(f"{where}: id {category!r}; expected a number or text that no other has; correct it")
+            seen.add(str(category))
             names[category] = str(_get(entry, "name", where))
         if not names:
             raise UserError(f"{self.annotations}: categories is empty; expected at least one; add it")

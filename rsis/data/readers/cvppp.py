@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
-from rsis.data.readers.images import read_image, to_rgb
+from rsis.data.readers.images import one_class_sample, read_image, to_rgb
 from rsis.errors import UserError
-from rsis.masks import relabel
 from rsis.structures import RawSample
 
 
@@ -77,14 +76,7 @@ class CvpppReader:
         picture_path = self.folder / f"{image_id}_rgb.png"
         image = to_rgb(read_image(picture_path), picture_path)
         indices = self._read_indices(image_id, image) if self.labelled else np.zeros(image.shape[:2], np.uint8)
-        instance_map = relabel(indices)
-        return RawSample(
-            image=image,
-            instance_map=instance_map,
-            class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
-            ignore_mask=np.zeros(instance_map.shape, bool),
-            image_id=image_id,
-        )
+        return one_class_sample(image, indices, image_id)
 
     def check(self, plants: int) -> None:
         """Read all files and check that the folder is the official one, complete and unchanged.

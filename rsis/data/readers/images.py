@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
+from rsis.masks import relabel
+from rsis.structures import RawSample
 
 # what Pillow raises for damaged files; the type depends on the place of the damage
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -45,6 +47,24 @@ def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
     if image.mode in ("I", "F"):
         raise BadSampleError(f"{path}: pixels of mode {image.mode}, expected 8-bit or 16-bit ones; convert the file")
     return np.asarray(image.convert("RGB"))
+
+
+def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> RawSample:
+    """Return a sample in which all objects have class 1 and no pixel is ignored.
+
+    Args:
+        image: uint8 [H, W, 3].
+        numbers: Integers [H, W], 0 = background, objects numbered from 1, perhaps with gaps.
+        image_id: Name of the image.
+    """
+    instance_map = relabel(numbers)
+    return RawSample(
+        image=image,
+        instance_map=instance_map,
+        class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
+        ignore_mask=np.zeros(instance_map.shape, bool),
+        image_id=image_id,
+    )
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

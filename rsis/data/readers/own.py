@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
-from rsis.data.readers.images import read_image, to_rgb
-from rsis.masks import relabel
+from rsis.data.readers.images import one_class_sample, read_image, to_rgb
 from rsis.splits.own import MapsSplit, MasksSplit, OwnImage, map_images, mask_images
 from rsis.structures import RawSample
 
@@ -23,16 +22,6 @@ class _OwnReader:
         self._images = images
         self.class_names: tuple[str, ...] = (class_name,)
         self.image_ids: tuple[str, ...] = tuple(images)
-
-    def _sample(self, image_id: str, image: np.ndarray, numbers: np.ndarray) -> RawSample:
-        instance_map = relabel(numbers)
-        return RawSample(
-            image=image,
-            instance_map=instance_map,
-            class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
-            ignore_mask=np.zeros(instance_map.shape, bool),
-            image_id=image_id,
-        )
 
 
 class MapsReader(_OwnReader):
@@ -59,7 +48,7 @@ class MapsReader(_OwnReader):
         """
         files = self._images[image_id]
         image = to_rgb(read_image(files.picture), files.picture)
-        return self._sample(image_id, image, _read_numbers(files.annotations[0], image))
+        return one_class_sample(image, _read_numbers(files.annotations[0], image), image_id)
 
 
 class MasksReader(_OwnReader):
@@ -92,7 +81,7 @@ class MasksReader(_OwnReader):
         numbers = np.zeros(image.shape[:2], np.int32)
         for i in sorted(range(len(masks)), key=lambda i: (-int(masks[i].sum()), -i)):  # the smallest last, on top
             numbers[masks[i]] = i + 1
-        return self._sample(image_id, image, numbers)
+        return one_class_sample(image, numbers, image_id)
 
 
 def _read_numbers(path: Path, image: np.ndarray) -> np.ndarray:

@@ -88,27 +88,6 @@ def overlap_of(a: np.ndarray, b: np.ndarray) -> Overlap:
     return Overlap(counts, int(labels_a[-1]) - int(labels_a[0]), int(labels_b[-1]) - int(labels_b[0]))
 
 
-def best_dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the best Dice BD(a, b) of two integer instance maps, 0..1: how well b covers the objects of a."""
-    return _best_dice(overlap_of(a, b))
-
-
-def symmetric_best_dice(pred: np.ndarray, target: np.ndarray) -> float:
-    """Return the symmetric best Dice SBD of two integer instance maps, 0..1."""
-    return score_pair(pred, target).sbd
-
-
-def fg_bg_dice(pred: np.ndarray, target: np.ndarray) -> float:
-    """Return the Dice of the foregrounds of two integer instance maps, 0..1."""
-    return _fg_bg_dice(overlap_of(pred, target))
-
-
-def difference_in_count(pred: np.ndarray, target: np.ndarray) -> int:
-    """Return the difference in count DiC: number of objects of `pred` minus number of objects of `target`."""
-    overlap = overlap_of(pred, target)
-    return overlap.num_a - overlap.num_b
-
-
 def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
     """Score a predicted instance map against a target by the organisers' conventions.
 
@@ -121,7 +100,7 @@ def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
     """
     overlap = overlap_of(pred, target)
     dic = overlap.num_a - overlap.num_b
-    sbd = min(_best_dice(overlap), _best_dice(overlap.swapped))
+    sbd = min(best_dice(overlap), best_dice(overlap.swapped))
     return PairScore(sbd, _fg_bg_dice(overlap), dic, abs(dic))
 
 
@@ -168,7 +147,8 @@ def _with_background(instance_map: np.ndarray) -> np.ndarray:
     return np.append(relabel(instance_map), 0)
 
 
-def _best_dice(overlap: Overlap) -> float:
+def best_dice(overlap: Overlap) -> float:
+    """Return the best Dice BD(a, b), 0..1: how well b covers the objects of a."""
     if overlap.num_a == 0 or overlap.num_b == 0:
         return 0.0
     sizes = overlap.counts.sum(axis=1)[1:, None] + overlap.counts.sum(axis=0)[None, 1:]

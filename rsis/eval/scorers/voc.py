@@ -15,10 +15,9 @@ from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
-from pycocotools import mask as coco_mask
 
 from rsis.config.runs import ScoreSection
-from rsis.eval.detections import detections_of
+from rsis.eval.detections import detections_of, overlaps
 from rsis.eval.scores import ScorerResult
 from rsis.eval.truths.base import GroundTruth
 from rsis.masks import RLE
@@ -92,19 +91,19 @@ def _class_precisions(
     if num_objects == 0:
         return [float("nan")] * len(OVERLAPS)
     scores: list[float] = []
-    overlaps: list[float] = []  # highest IoU of each detection with an object
+    best: list[float] = []  # highest IoU of each detection with an object
     objects: list[int] = []  # number of that object among all objects of the class
     first = 0
     for image in predictions.images:
         rles = targets[image.image_id]
         detections = [item for item in detections_of(image, rules.classes) if item.class_id == class_id]
-        iou = _iou([item.rle for item in detections], rles)  # [D, N]
+        iou = overlaps([item.rle for item in detections], rles)  # [D, N]
         scores += [item.score for item in detections]
-        overlaps += iou.max(axis=1, initial=0.0).tolist()
+        best += iou.max(axis=1, initial=0.0).tolist()
         objects += (first + iou.argmax(axis=1)).tolist() if rles else [-1] * len(detections)
         first += len(rles)
     order = np.argsort(-np.array(scores), kind="stable")
-    overlap, target = np.array(overlaps)[order], np.array(objects, np.int64)[order]
+    overlap, target = np.array(best)[order], np.array(objects, np.int64)[order]
     return [average_precision(_first_hits(overlap >= t, target), num_objects) for t in OVERLAPS]
 
 
@@ -132,12 +131,5 @@ def _recalls(predictions: PredictionFile, targets: dict[str, list[RLE]]) -> dict
 def _covered(image: ImagePrediction, targets: dict[str, list[RLE]], limit: int) -> np.ndarray:
     """Return float [N], the highest IoU of each object of an image with one of its best `limit` proposals."""
     ranked = sorted(image.instances, key=lambda item: -item.objectness)[:limit]
-    covered: np.ndarray = _iou([item.rle for item in ranked], targets[image.image_id]).max(axis=0, initial=0.0)
+    covered: np.ndarray = overlaps([item.rle for item in ranked], targets[image.image_id]).max(axis=0, initial=0.0)
     return covered
-
-
-def _iou(predicted: list[RLE], targets: list[RLE]) -> np.ndarray:
-    """Return the IoU of each pair of masks, float [D, N]."""
-    if not predicted or not targets:
-        return np.zeros((len(predicted), len(targets)))
-    return np.asarray(coco_mask.iou(predicted, targets, [0] * len(targets)))

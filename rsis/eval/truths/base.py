@@ -48,17 +48,18 @@ class GroundTruth(ABC):
     def image_path(self, image_id: str) -> Path:
         """Return the path of the picture."""
 
-    @abstractmethod
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) of the annotation."""
+        height, width = self.instance_map(image_id).shape
+        return height, width
 
     @abstractmethod
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], 0 = background, objects numbered as annotated, perhaps with gaps."""
 
-    @abstractmethod
     def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return bool [H, W], true on pixels without annotation."""
+        """Return bool [H, W], true on pixels without annotation; all false if the format has no such pixels."""
+        return np.zeros(self.size(image_id), bool)
 
     @abstractmethod
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:

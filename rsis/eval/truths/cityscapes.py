@@ -5,17 +5,15 @@ table, or for an object 1000 times the label id plus a counter. When `disparity`
 pixels also have a distance from the camera.
 """
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 from cityscapesscripts.helpers.labels import labels
-from PIL import Image
 
 from rsis.config.datasets import CityscapesSplit
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.images import read_image, size_of
 from rsis.files.atomic import read_json
 from rsis.masks import encode_labels
 
@@ -78,12 +76,7 @@ class CityscapesTruth(GroundTruth):
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) from the header of the annotation file."""
-        path = self._path("gtFine", image_id, _SUFFIX)
-        try:
-            with Image.open(path) as image:
-                return image.height, image.width
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{path}: cannot read ({error}); {_RESTORE}") from error
+        return size_of(self._path("gtFine", image_id, _SUFFIX), _RESTORE)
 
     def instance_ids(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the instance ids as stored in the file.
@@ -92,11 +85,11 @@ class CityscapesTruth(GroundTruth):
             UserError: The file is damaged, is not 16-bit grey, or has an instance id that no label allows.
         """
         path = self._path("gtFine", image_id, _SUFFIX)
-        mode, pixels = _read(path)
-        if mode != "I" and not mode.startswith("I;16"):
-            loss = ": a conversion lost the objects' numbers" if mode in ("1", "L", "P") else ""
-            raise UserError(f"{path}: has pixels of mode {mode}; expected 16-bit grey{loss}; {_RESTORE}")
-        ids = pixels.astype(np.int32)
+        image = read_image(path, _RESTORE)
+        if image.mode != "I" and not image.mode.startswith("I;16"):
+            loss = ": a conversion lost the objects' numbers" if image.mode in ("1", "L", "P") else ""
+            raise UserError(f"{path}: has pixels of mode {image.mode}; expected 16-bit grey{loss}; {_RESTORE}")
+        ids = np.asarray(image).astype(np.int32)
         if ids.min() < 0 or ids.max() >= len(_KNOWN) or not _KNOWN[ids].all():
             unknown = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
             raise UserError(f"{path}: has the number {unknown}; expected those of the table of labels; {_RESTORE}")
@@ -143,7 +136,8 @@ class CityscapesTruth(GroundTruth):
         """
         path = self._path("disparity", image_id, "_disparity.png")
         camera_path = self._path("camera", image_id, "_camera.json")
-        mode, stored = _read(path)
+        image = read_image(path, _RESTORE)
+        mode, stored = image.mode, np.asarray(image)
         if (mode != "I" and not mode.startswith("I;16")) or stored.shape != self.size(image_id):
             raise UserError(
                 f"{path}: has {stored.shape[0]} x {stored.shape[1]} pixels of mode {mode}; expected 16-bit grey, "
@@ -162,12 +156,3 @@ class CityscapesTruth(GroundTruth):
 
     def _path(self, tree: str, image_id: str, suffix: str) -> Path:
         return self._root / tree / self._split / self._cities[image_id] / (image_id + suffix)
-
-
-def _read(path: Path) -> tuple[str, np.ndarray]:
-    """Return the mode and the unconverted pixels of an image file."""
-    try:
-        with Image.open(path) as image:
-            return image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {_RESTORE}") from error

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import CvpppSplit
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.images import read_image
 from rsis.masks import encode_labels
 
 
@@ -45,33 +45,15 @@ class CvpppTruth(GroundTruth):
         """Return the path of `<id>_rgb.png`."""
         return self._folder / f"{image_id}_rgb.png"
 
-    def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) of the instance map."""
-        height, width = self.instance_map(image_id).shape
-        return height, width
-
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the palette indices or grey values of `<id>_label.png`."""
         path = self._folder / f"{image_id}_label.png"
         remedy = "restore it from the original data, or take the image out of the folder"
-        try:
-            with Image.open(path) as image:
-                mode, labels = image.mode, np.asarray(image)
-        except (
-            OSError,
-            SyntaxError,
-            ValueError,
-            EOFError,
-            Image.DecompressionBombError,
-        ) as error:  # raised by Pillow for damaged files
-            raise UserError(f"{path}: cannot read ({error}); {remedy}") from error
-        if mode not in ("P", "L", "1", "I", "I;16"):
-            raise UserError(f"{path}: has pixels of mode {mode}; expected one label a pixel, palette or grey; {remedy}")
-        return labels.astype(np.int32)
-
-    def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return bool [H, W], all false: every pixel is annotated."""
-        return np.zeros(self.size(image_id), bool)
+        image = read_image(path, remedy)
+        if image.mode not in ("P", "L", "1", "I", "I;16"):
+            found = f"has pixels of mode {image.mode}"
+            raise UserError(f"{path}: {found}; expected one label a pixel, palette or grey; {remedy}")
+        return np.asarray(image).astype(np.int32)
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects in rising order of their labels; there are no crowd regions."""

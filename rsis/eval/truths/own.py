@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.images import read_image, size_of
 from rsis.masks import encode_labels, encode_rle
-from rsis.splits.own import MapsSplit, MasksSplit, OwnImage, map_images, mask_images, refuse
+from rsis.splits.own import MapsSplit, MasksSplit, OwnImage, leave_out, map_images, mask_images, refuse
 
 _REMEDY = "restore the file, or take the image out of the folder"
 
@@ -25,16 +25,7 @@ class _OwnTruth(GroundTruth):
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) from the header of the picture file."""
-        path = self._files[image_id].picture
-        try:
-            with Image.open(path) as image:
-                return image.height, image.width
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{path}: cannot read ({error}); {_REMEDY}") from error
-
-    def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return bool [H, W], all false: every pixel is annotated."""
-        return np.zeros(self.size(image_id), bool)
+        return size_of(self._files[image_id].picture, _REMEDY)
 
 
 class MapsTruth(_OwnTruth):
@@ -51,12 +42,12 @@ class MapsTruth(_OwnTruth):
     """
 
     def __init__(self, root: Path, split: MapsSplit, class_name: str, *, skip_lost: bool) -> None:
-        super().__init__(map_images(root, split, _leave_out if skip_lost else refuse), class_name)
+        super().__init__(map_images(root, split, leave_out if skip_lost else refuse), class_name)
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the values of the map as stored in the file."""
         path = self._files[image_id].annotations[0]
-        pixels = _read(path)
+        pixels = np.asarray(read_image(path, _REMEDY))
         if pixels.ndim != 2:
             raise UserError(f"{path}: has {pixels.shape[2]} channels; expected one number a pixel; {_REMEDY}")
         return pixels.astype(np.int32)
@@ -81,7 +72,7 @@ class MasksTruth(_OwnTruth):
     """
 
     def __init__(self, root: Path, split: MasksSplit, class_name: str, *, skip_lost: bool) -> None:
-        super().__init__(mask_images(root, split, _leave_out if skip_lost else refuse), class_name)
+        super().__init__(mask_images(root, split, leave_out if skip_lost else refuse), class_name)
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], objects numbered from 1 in the order of their file names.
@@ -102,22 +93,11 @@ class MasksTruth(_OwnTruth):
     def _masks(self, image_id: str) -> list[np.ndarray]:
         masks = []
         for path in self._files[image_id].annotations:
-            pixels = _read(path, by_palette=True)
+            image = read_image(path, _REMEDY)
+            pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
             # the maximum over the colour channels, or the grey channel; an alpha channel does not count
             colours = pixels if pixels.ndim == 2 else pixels[..., : 3 if pixels.shape[2] > 2 else 1].max(axis=2)
             masks.append(colours > 0)
             if masks[-1].shape != self.size(image_id):
                 raise UserError(f"{path}: has {masks[-1].shape} pixels, its picture {self.size(image_id)}; {_REMEDY}")
         return masks
-
-
-def _leave_out(_: Path, __: str) -> None:
-    """Do nothing, so that the image is left out, as the preparation does with `skip_bad`."""
-
-
-def _read(path: Path, *, by_palette: bool = False) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB") if by_palette and image.mode == "P" else image)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot read ({error}); {_REMEDY}") from error

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
@@ -14,6 +13,7 @@ from scipy.io.matlab import MatReadError
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.images import read_image
 from rsis.files.manifest import Manifest, read_recorded
 from rsis.masks import encode_labels
 from rsis.splits.voc import split_images
@@ -56,11 +56,6 @@ class VocTruth(GroundTruth):
         """Return the path of the JPEG file in VOC's JPEGImages or in sbdataset's img."""
         folder = self._voc / "JPEGImages" if self._is_voc(image_id) else self._sbdataset / "img"
         return folder / f"{image_id}.jpg"
-
-    def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) of the annotation."""
-        height, width = self.instance_map(image_id).shape
-        return height, width
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the object numbers as annotated; 0 = background or void."""
@@ -111,14 +106,10 @@ class VocTruth(GroundTruth):
 
 def _read_png(path: Path) -> np.ndarray:
     """Return int32 [H, W], the palette indices of a PNG file."""
-    try:
-        with Image.open(path) as image:
-            mode, indices = image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # of damaged files
-        raise UserError(f"{path}: cannot read ({error}); {_REMEDY}") from error
-    if mode != "P":
-        raise UserError(f"{path}: has pixels of mode {mode}; expected the indices of a palette; {_REMEDY}")
-    return indices.astype(np.int32)
+    image = read_image(path, _REMEDY)
+    if image.mode != "P":
+        raise UserError(f"{path}: has pixels of mode {image.mode}; expected the indices of a palette; {_REMEDY}")
+    return np.asarray(image).astype(np.int32)
 
 
 def _read_mat(path: Path, manifest: Manifest | None) -> tuple[np.ndarray, dict[int, int]]:

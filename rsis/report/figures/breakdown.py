@@ -11,11 +11,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from rsis.report.figures.mistakes import error_figures
-from rsis.report.figures.panel import COLORS, MARK, SETTINGS, ReportImage, legend, look, panel, picture
+from rsis.report.figures.panel import COLORS, MARK, SETTINGS, ReportImage, look, panel, picture, run_legend
 from rsis.report.tables.protocol import ScoredRun
 from rsis.report.tables.quantities import SCORERS, label_of
 
@@ -65,7 +64,7 @@ def class_figure(runs: Sequence[ScoredRun], key: str) -> ReportImage:
     axes.set_yticks(np.arange(len(names)), names)
     axes.set(xlim=(0, 108), ylim=(max(len(names), 1) - 0.45, -0.55))
     axes.grid(visible=False, axis="y")
-    _legend(figure, runs)
+    run_legend(figure, len(runs))
     where, which = runs[0].run_config.dataset, ", ".join(run.run for run in runs)
     caption = f"{label_of(key)} of each class of {where}."
     caption += f" Without objects: {', '.join(without)}." if without else ""
@@ -88,7 +87,7 @@ def overlap_figure(runs: Sequence[ScoredRun], scorer: str) -> ReportImage:
         axes.plot(x, y, label=run.run, marker="o", markersize=3, **look(number))
         ends.append(f"{run.run} from {y[0]:.1f} % at {x[0]:.2f} to {y[-1]:.1f} % at {x[-1]:.2f}")
     axes.set_ylim(0, 100)
-    _legend(figure, runs)
+    run_legend(figure, len(runs))
     caption = f"Average precision ({name}) on {where} over the overlap that a detection must have."
     return picture(figure, f"overlap-{scorer}-{where}.png", f"{caption} {'; '.join(ends)}.", caption)
 
@@ -152,7 +151,7 @@ def _lines(
             axes.scatter(x, y, s=6 + 60 * counts / most, color=look(number)["color"], alpha=0.8, linewidths=0)
     axes.set_ylim(0, 100)
     _scale(axes, np.unique([x for points in lines for x, _, _ in points]), logarithmic)
-    _legend(figure, runs)
+    run_legend(figure, len(runs))
     unit = "objects" if logarithmic else "images"
     caption = f"{caption}, {where}; the area of a disc grows with the number of {unit}."
     ends = "; ".join(f"{r.run} from {p[0][1]:.1f} to {p[-1][1]:.1f} %" for r, p in zip(runs, lines, strict=True) if p)
@@ -171,11 +170,6 @@ def _scale(axes: Axes, places: np.ndarray, logarithmic: bool) -> None:
     marked = places[:: -(-len(places) // 8)]
     axes.set_xticks(marked, [f"{place:.0f}" for place in marked])
     axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _legend(figure: Figure, runs: Sequence[ScoredRun]) -> None:
-    if len(runs) > 1:
-        legend(figure, 2)
 
 
 def _score_by_number(run: ScoredRun, sbd: bool) -> Points:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from rsis.report.figures.panel import MARK, SETTINGS, ReportImage, legend, look, panel, picture
+from rsis.report.figures.panel import MARK, SETTINGS, ReportImage, legend, look, panel, picture, run_legend
 from rsis.report.tables.protocol import ScoredRun
 
 # correct masks first, then the errors; the colours can be told apart with the common colour-vision deficiencies
@@ -52,7 +52,7 @@ def step_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
         ends.append(f"{run.run} from {means.iloc[0]:.1f} at step 1 to {means.iloc[-1]:.1f} at {means.index[-1] + 1}")
     axes.set_ylim(0, 100)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(figure, runs)
+    run_legend(figure, len(runs))
     caption = f"Mean IoU of the masks of each step with the true object that each overlaps most, {_where(runs)}."
     return picture(figure, f"step-{_where(runs)}.png", f"{caption} {'; '.join(ends)} %.", caption)
 
@@ -110,7 +110,7 @@ def miss_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
     axes.set_xticks(np.arange(len(names)), names)
     axes.set_ylim(0, 100)
     axes.grid(visible=False, axis="x")
-    _legend(figure, runs)
+    run_legend(figure, len(runs))
     caption = f"True objects that no mask overlaps by an IoU of 0.5, by size, {_where(runs)}. "
     caption += f"{'; '.join(texts)} of the image."
     return picture(figure, f"missed-{_where(runs)}.png", caption, caption)
@@ -136,7 +136,7 @@ def reliability_figure(runs: Sequence[ScoredRun]) -> ReportImage | None:
         error = float((share * (table["left"] - table["objectness"]).abs()).sum())
         texts.append(f"{run.run}: expected calibration error {error:.3f} over {int(table['steps'].sum())} steps")
     axes.set(xlim=(0, 1), ylim=(0, 102))
-    _legend(figure, runs)
+    run_legend(figure, len(runs))
     caption = (
         f"How often the image had an object left at steps of some objectness, {_where(runs)}, steps in tenths by "
         f"objectness; a disc's area grows with their number. {'; '.join(texts)}."
@@ -159,8 +159,3 @@ def reliability(steps: pd.DataFrame) -> pd.DataFrame:
 
 def _where(runs: Sequence[ScoredRun]) -> str:
     return runs[0].run_config.dataset
-
-
-def _legend(figure: mpl.figure.Figure, runs: Sequence[ScoredRun]) -> None:
-    if len(runs) > 1:
-        legend(figure, 2)

@@ -91,6 +91,12 @@ def legend(figure: Figure, columns: int = 3) -> None:
     figure.legend(loc="outside lower center", ncols=columns, fontsize=8, columnspacing=1.0, handlelength=1.6)
 
 
+def run_legend(figure: Figure, count: int) -> None:
+    """Put a legend of the runs below the panel, if there are two or more runs."""
+    if count > 1:
+        legend(figure, 2)
+
+
 def look(number: int) -> dict[str, Any]:
     """Return colour and dashes of the run with this index, as arguments of matplotlib's `plot`."""
     return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number // len(COLORS) % len(DASHES)]}

@@ -6,30 +6,17 @@ import json
 import logging
 import shutil
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.local_server import Page, Site, serve
-from support.plant_folder import plant_section, relative_files, snapshot, write_plant_folder
+from support.folder_contents import contents
+from support.local_server import Page, Site
+from support.plant_folder import plant_section, snapshot
 
 from rsis.data.download.run import download
 from rsis.errors import UserError
 from rsis.files.manifest import read_manifest, verify
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr("rsis.data.download.fetch.BACKOFF", 0.0)
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A user's folder in the CVPPP layout."""
-    return write_plant_folder(tmp_path / "own")
 
 
 def _pack(folder: Path, *, skip: tuple[str, ...] = ()) -> bytes:
@@ -62,8 +49,8 @@ def test_archives_are_fetched_unpacked_and_left_alone(own: Path, site: Site, tmp
     assert manifest == read_manifest(folder)
     assert manifest.root == folder
     assert (folder / "notes").read_bytes() == b"read me"
-    plants = {name: path for name, path in relative_files(own).items() if name != "MANIFEST.json"}
-    assert {name: relative_files(folder)[name] for name in plants} == plants
+    plants = {name: path for name, path in contents(own).items() if name != "MANIFEST.json"}
+    assert {name: contents(folder)[name] for name in plants} == plants
     assert set(manifest.files) == {*plants, "notes"}
     asked, before = list(site.requests), snapshot(folder)
     source["files"]["notes"]["urls"] = (f"{site.url}/another/mirror",)  # another address of the same bytes

@@ -5,27 +5,18 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.local_server import Page, Site, serve
+from support.local_server import Page, Site
 
 from rsis.config.datasets import CityscapesDataset
 from rsis.data.download.run import download
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr("rsis.data.download.fetch.BACKOFF", 0.0)
-    with serve() as running:
-        yield running
-
 
 CITY = "aachen_000000_000019"
 

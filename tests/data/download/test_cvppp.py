@@ -6,18 +6,12 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from support.plant_folder import PLANT_SPLITS, PLANTS, plant_section, snapshot, write_plant_folder
+from support.plant_folder import PLANT_SPLITS, PLANTS, plant_section, snapshot
 
 from rsis.config.datasets import CvpppDataset
 from rsis.data.download.run import download
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A user's folder in the CVPPP layout."""
-    return write_plant_folder(tmp_path / "own")
 
 
 def _whole(own: Path, plants: int = 3) -> CvpppDataset:

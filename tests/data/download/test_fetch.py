@@ -6,13 +6,13 @@ import logging
 import random
 import resource
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.local_server import Page, Site, serve
+from support.local_server import Page, Site
 
 from rsis.config.sources import Archive
 from rsis.data.download import fetch as fetch_module
@@ -26,12 +26,6 @@ CONTENT = random.Random(0).randbytes(5000)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make repetitions start without a wait."""
     monkeypatch.setattr(fetch_module, "BACKOFF", 0.0)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serve() as running:
-        yield running
 
 
 def archive(*urls: str, content: bytes = CONTENT, sized: bool = True, algorithm: str = "sha256") -> Archive:

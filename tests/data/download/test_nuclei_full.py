@@ -6,7 +6,6 @@ The miniature has the layout of the original: the folders at the top of the zip,
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,12 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 from support.command_line import rsis
-from support.local_server import Page, Site, serve
+from support.local_server import Page, Site
 from support.own_folders import discs
 from support.reference_data import REPOSITORY
 
 IMAGES = 20
 SIZES = ((256, 256), (256, 320), (360, 360))  # (H, W) that occur in the real data
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serve() as running:
-        yield running
 
 
 def miniature() -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
-from support.plant_folder import PLANT_SPLITS, PLANTS, plant_section, snapshot, write_plant_folder
+from support.plant_folder import PLANT_SPLITS, PLANTS, plant_section, snapshot
 
 from rsis.config.datasets import CityscapesDataset, CocoDataset, VocDataset
 from rsis.data.download.run import download
@@ -16,12 +16,6 @@ from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.files.atomic import MARK
 from rsis.files.manifest import read_manifest, verify
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A user's folder in the CVPPP layout."""
-    return write_plant_folder(tmp_path / "own")
 
 
 def test_plants_are_made_recorded_and_left_alone(tmp_path: Path) -> None:

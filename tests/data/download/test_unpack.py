@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.folder_contents import contents
 
 from rsis.data.download.unpack import unpack
 from rsis.errors import UserError
@@ -37,10 +38,6 @@ def _zip(path: Path, name: str, mode: int = 0) -> Path:
     return path
 
 
-def _tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     """An empty folder two levels down, so that the tests see files written outside of it."""
@@ -57,7 +54,7 @@ def test_tar_of_any_compression(tmp_path: Path, target: Path, mode: str) -> None
             info.size, info.mode = len(body), 0
             file.addfile(info, io.BytesIO(body))
     unpack(tmp_path / "a", target)
-    assert _tree(target) == FILES
+    assert contents(target) == FILES
     assert (target / "c").stat().st_mode & stat.S_IRUSR
 
 
@@ -71,7 +68,7 @@ def test_tar_on_a_python_without_the_librarys_filter(
             info.size = len(body)
             file.addfile(info, io.BytesIO(body))
     unpack(tmp_path / "a", target)
-    assert _tree(target) == FILES
+    assert contents(target) == FILES
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
@@ -80,7 +77,7 @@ def test_zip(tmp_path: Path, target: Path, compression: int) -> None:
         for name, body in FILES.items():
             file.writestr(name, body)
     unpack(tmp_path / "a.zip", target)
-    assert _tree(target) == FILES
+    assert contents(target) == FILES
 
 
 def test_tar_that_ends_in_a_zip_is_a_tar(tmp_path: Path, target: Path) -> None:
@@ -90,7 +87,7 @@ def test_tar_that_ends_in_a_zip_is_a_tar(tmp_path: Path, target: Path) -> None:
         info.size = len(inner)
         file.addfile(info, io.BytesIO(inner))
     unpack(tmp_path / "a.tar", target)
-    assert _tree(target) == {"inner.zip": inner}
+    assert contents(target) == {"inner.zip": inner}
 
 
 def test_links_that_stay_inside_are_kept(tmp_path: Path, target: Path) -> None:
@@ -101,7 +98,7 @@ def test_links_that_stay_inside_are_kept(tmp_path: Path, target: Path) -> None:
         ("hard", tarfile.LNKTYPE, "data/real/file"),
     ]
     unpack(_tar(tmp_path / "a.tar", members), target)
-    assert set(_tree(target).values()) == {b"evil"}
+    assert set(contents(target).values()) == {b"evil"}
     assert (target / "data" / "real" / "up").resolve() == target / "data" / "real" / "file"
 
 

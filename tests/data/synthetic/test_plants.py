@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.folder_contents import contents
 
 from rsis.config.sources import PlantSource
 from rsis.data.readers.cvppp import CvpppReader
@@ -23,10 +24,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plants")
     write_plants(path, SOURCE, processes=1)
     return path
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @settings(deadline=None, derandomize=True, max_examples=25)
@@ -127,7 +124,7 @@ def test_reader_gives_back_what_was_drawn(folder: Path) -> None:
 
 def test_processes_change_no_byte(folder: Path, tmp_path: Path) -> None:
     write_plants(tmp_path, SOURCE, processes=2)
-    assert _files(tmp_path) == _files(folder)
+    assert contents(tmp_path) == contents(folder)
 
 
 def test_leaves_that_do_not_fit_are_refused() -> None:

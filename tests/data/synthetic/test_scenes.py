@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import io as scipy_io
+from support.folder_contents import contents
 
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.config.sources import SceneSource
@@ -252,11 +253,7 @@ def test_reader_gives_back_what_was_drawn(folder: Path) -> None:
 
 def test_processes_change_no_byte(folder: Path, tmp_path: Path) -> None:
     write_scenes(tmp_path, SOURCE, processes=2)
-    files = [
-        {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        for root in (tmp_path, folder)
-    ]
-    assert files[0] == files[1]
+    assert contents(tmp_path) == contents(folder)
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 import torch
-from support.short_training import KillAtEnd, Killed, outputs, paths_in, run_with, train_quietly, write_processed
+from support.short_training import Killed, outputs, paths_in, run_with, train_quietly, train_until
 
 import rsis.files.atomic
 from rsis.files.durable import replace_on_disk
@@ -51,24 +50,6 @@ class Harm:
         return os.system, ("touch HARMED",)
 
 
-def train_until(epoch: int, paths: TrainPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train, and stop in the middle of an epoch as if killed."""
-    build = pl.Trainer.__init__
-
-    def with_killer(self: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **{**kwargs, "callbacks": [*kwargs["callbacks"], KillAtEnd(epoch)]})
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(pl.Trainer, "__init__", with_killer)
-        train_quietly(RUN, paths)
-
-
-@pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared data set of made-up images."""
-    return write_processed(tmp_path_factory.mktemp("processed"))
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, processed: Path) -> TrainPaths:
     """An uninterrupted training."""
@@ -82,7 +63,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, processed: Path) -> TrainPa
     """A training that was killed in its last epoch."""
     paths = paths_in(tmp_path_factory.mktemp("killed"), processed)
     with pytest.MonkeyPatch.context() as patch:
-        train_until(2, paths, patch)
+        train_until(2, RUN, paths, patch)
     return paths
 
 
