@@ -1,9 +1,11 @@
 """Make the documentation's pictures from trained runs.
 
     python docs/images/make.py sequence models/demo.safetensors PICTURE docs/images/demo.jpg
+    python docs/images/make.py canvas models/nuclei.safetensors PICTURE docs/images/canvas.jpg
     python docs/images/make.py hundred models/nuclei.safetensors examples/nuclei/test docs/images/hundred.jpg
 
-`sequence` shows a picture, and its objects as they appear in predicted order. `hundred` joins pictures of equal size
+`sequence` shows a picture, and its objects as they appear in predicted order. `canvas` shows what a step of the pointer
+decoder sees of the steps before it: masks in grey, points in red. `hundred` joins pictures of equal size
 to a mosaic with a hundred nuclei or more, predicts it as a whole and in tiles, and prints how many nuclei are found.
 """
 
@@ -12,11 +14,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
+from torch.nn import functional as F
 
 from rsis import RSIS, Tiling
+from rsis.data.readers.images import resize_image
 from rsis.masks import map_to_masks, relabel
+from rsis.model.pointer.network import PointerNetwork
 from rsis.tool.overlay import enlarge
 from rsis.tool.result import ImageResult
 
@@ -34,6 +40,30 @@ def sequence(model: RSIS, picture: Path, target: Path) -> None:
     panels += [result.overlay(last=max(1, round(count * share))) for share in (0.25, 0.5, 0.75, 1.0)]
     _beside(panels).save(target, quality=88, optimize=True)
     print(f"{picture}: {count} objects")  # noqa: T201
+
+
+@torch.inference_mode()
+def canvas(model: RSIS, picture: Path, target: Path) -> None:
+    """Write the picture beside the canvas after some of the steps and after all of them."""
+    network = model.network
+    assert isinstance(network, PointerNetwork)
+    result = model.predict(picture)
+    assert isinstance(result, ImageResult)
+    side = model.info.size[0]
+    resized = resize_image(result.image, model.info.size)
+    images = torch.from_numpy(resized.copy()).permute(2, 0, 1)[None]
+    state = network.start(network.normalize(images))
+    panels = [Image.fromarray(resized).resize((side, side))]
+    shown = {round(len(result.instances) * share) for share in (0.25, 0.5, 0.75, 1.0)}
+    for step in range(1, len(result.instances) + 1):
+        _, state = network.decode(state, 1)
+        if step in shown:
+            masks = F.interpolate(state.canvas.masks[None], (side, side), mode="bilinear")[0, 0].numpy()
+            points = F.interpolate(state.canvas.points[None], (side, side), mode="bilinear")[0, 0].numpy()
+            layers = np.stack([np.maximum(0.6 * masks, points), 0.6 * masks * (1 - points), 0.6 * masks * (1 - points)])
+            panels.append(Image.fromarray((255 * layers.clip(0, 1)).astype(np.uint8).transpose(1, 2, 0)))
+    _beside(panels).save(target, quality=88, optimize=True)
+    print(f"{picture}: canvas after {sorted(shown)} steps")  # noqa: T201
 
 
 def hundred(model: RSIS, folder: Path, target: Path) -> None:
@@ -90,4 +120,5 @@ def _beside(panels: list[Image.Image]) -> Image.Image:
 
 if __name__ == "__main__":
     what, checkpoint, source, out = sys.argv[1:]
-    {"sequence": sequence, "hundred": hundred}[what](RSIS.from_checkpoint(checkpoint), Path(source), Path(out))
+    pictures = {"sequence": sequence, "canvas": canvas, "hundred": hundred}
+    pictures[what](RSIS.from_checkpoint(checkpoint), Path(source), Path(out))
