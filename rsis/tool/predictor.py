@@ -214,17 +214,17 @@ class RSIS(nn.Module):
         for batch in _batches(tiles, section.batch_size):
             detected += self._find([picture.image[tile.slices] for tile in batch], in_tile)
         objects, places = _objects_of(detected)
+        scores = [float(detected[tile].scores[position]) for tile, position in places]
         instances: list[Instance] = []
         for members in group(objects, tiles):
-            tile, position = places[max(members, key=lambda n: _score(detected, places[n]))]
+            surest = max(members, key=lambda n: scores[n])
+            tile, position = places[surest]
             step = int(detected[tile].steps[position])
             mask = joined_mask([objects[n] for n in members], tiles, size)
             if mask.sum() <= least_area(size, section):
                 continue
-            score = float(detected[tile].scores[position])
-            instances.append(
-                self._instance(len(instances) + 1, mask, detected[tile].class_probs[position], score, step)
-            )
+            probs = detected[tile].class_probs[position]
+            instances.append(self._instance(len(instances) + 1, mask, probs, scores[surest], step))
         objectness = tuple(float(value) for item in detected for value in item.objectness)
         return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)
 
@@ -248,8 +248,3 @@ def _objects_of(detected: Sequence[DetectedObjects]) -> tuple[list[TileObject], 
 
 def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
-
-
-def _score(detected: Sequence[DetectedObjects], place: tuple[int, int]) -> float:
-    item = detected[place[0]]
-    return float(item.scores[place[1]])
