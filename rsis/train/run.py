@@ -197,18 +197,16 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
         if requests.name is not None:
             raise stopped(training.name, requests, module.schedule.epoch) from error
         raise KeyboardInterrupt from error
-    except StoppedError:  # all processes stop at the same step
-        raise
-    except UserError:
-        end_others(trainer)
+    except UserError as error:
+        if not isinstance(error, StoppedError):  # which all processes raise at the same step
+            end_others(trainer)
         raise
     except RuntimeError as error:
         end_others(trainer)
         if world_size(section) == 1 or not is_lost_connection(error):
             raise
-        reason = str(error).splitlines()[0]
         raise StoppedError(
-            f"{training.name}: its {world_size(section)} processes lost each other ({reason}); see their messages, "
+            f"{training.name}: its processes lost each other ({str(error).splitlines()[0]}); see their messages, "
             "then run the same command again to go on from the last finished epoch"
         ) from error
     if trainer.is_global_zero:
