@@ -62,7 +62,7 @@ def test_the_default_section_changes_nothing_and_draws_nothing(array: np.ndarray
     instance_map = torch.from_numpy(array)
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    image, same, ignore = _augment(instance_map)
+    image, same, ignore = _augment(instance_map, seed=5)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(image, _coded(instance_map))
     assert torch.equal(same, instance_map)
