@@ -51,7 +51,9 @@ def test_the_repositorys_own_file_is_valid() -> None:
     ("path", "value", "message"),
     [
         ("runs.demo.train.epoch", 3, "runs.demo.train.epoch: unknown key; remove it or correct its spelling"),
-        ("runs.demo.train.epochs", ..., "runs.demo.train.epochs: missing; add it"),
+        ("runs.demo.train.epochs", ..., "runs.demo.train: one of epochs, minutes says how long it trains"),
+        ("runs.demo.train.minutes", 3, "runs.demo.train: one of epochs, minutes says how long it trains"),
+        ("runs.demo.train.lr", ..., "runs.demo.train.lr: missing; add it"),
         ("runs.demo.train.epochs", "many", "runs.demo.train.epochs: found 'many'; input should be a valid integer"),
         ("runs.demo.train.epochs", 0, "runs.demo.train.epochs: found 0; input should be greater than or equal to 1"),
         ("runs.demo.train.augment.flip", 1, "runs.demo.train.augment.flip: found 1; input should be a valid boolean"),

@@ -40,7 +40,7 @@ CORE = (
     "eval.run", "submit.run", "checkpoint.export", "checkpoint.original",
 )  # fmt: skip
 
-PARTS = ("markupsafe", "urllib3")  # of jinja2, of requests
+PARTS = ("markupsafe", "pydantic_core", "urllib3")  # of jinja2, of pydantic, of requests
 
 
 def names(requirements: list[str]) -> set[str]:
