@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 MERGE = "<<"  # YAML's merge key, which a parser replaces by the keys it stands for
 
@@ -22,7 +21,7 @@ class _ForEditors(GenerateJsonSchema):
 
     schema_dialect = "http://json-schema.org/draft-07/schema#"
 
-    def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
+    def tuple_schema(self, schema: Any) -> JsonSchemaValue:
         """Write the items of a tuple as draft 7 has them."""
         found = super().tuple_schema(schema)
         items = found.pop("prefixItems", [])
@@ -31,7 +30,7 @@ class _ForEditors(GenerateJsonSchema):
             found |= {"items": items[0]} if equal else {"items": items, "additionalItems": False}
         return found
 
-    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+    def dict_schema(self, schema: Any) -> JsonSchemaValue:
         """Say apart what the names and the values of a mapping may be; editors take YAML's merge key for a name."""
         found = super().dict_schema(schema)
         for pattern, values in found.pop("patternProperties", {}).items():

@@ -1,13 +1,16 @@
 """A params.yaml that is damaged or made to do harm ends in one line, soon and in little memory."""
 
+import re
 import resource
 import shlex
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.params_text import change
 from support.reference_data import REPOSITORY
 
 from rsis.config.bounded_yaml import MOST_NODES, read_yaml
@@ -37,7 +40,7 @@ FILES: dict[str, str | bytes] = {
     "bad binary": "default: !!binary x\n",
     "bad date": "default: 2026-13-45\n",
     "date as a name": "datasets: {2026-01-01: {}}\nruns: {}\n",
-    "date as a value": OWN.replace("epochs: 20", "epochs: 2026-01-01", 1),
+    "date as a value": re.sub(r"epochs: \d+", "epochs: 2026-01-01", OWN, count=1),
     "5000 digits": f"default: {'9' * 5000}\n",
     "5000 hexadecimal digits": f"datasets: 0x{'f' * 5000}\n",
     "5000 hexadecimal digits as a name": f"datasets: {{0x{'f' * 5000}: 1}}\n",
@@ -93,35 +96,35 @@ def test_aliases_and_merge_keys_are_read_as_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("key", "value", "message"),
     [
-        ("seed: 3", "seed: -3", "datasets.plants.source.seed: found -3; input should be greater than or equal to 0"),
-        ("image_size: [96, 96]", "image_size: [1, 1]", "datasets.plants.source.image_size.0: found 1; input should"),
-        ("image_size: [96, 96]", "image_size: [1000000, 96]", "source.image_size.0: found 1000000; input should be"),
-        ("leaves: [4, 12]", "leaves: [12, 4]", "datasets.plants.source.leaves: the first is the least and the second"),
-        ("leaves: [4, 12]", "leaves: [4, 100000]", "datasets.plants.source.leaves.1: found 100000; input should be"),
-        ("size: [96, 96]", "size: [100000, 96]", "datasets.nuclei.size.0: found 100000; input should be less than or"),
+        ("source.seed", -3, "source.seed: found -3; input should be greater than or equal to 0"),
+        ("source.image_size", [1, 1], "source.image_size.0: found 1; input should"),
+        ("source.image_size", [1000000, 96], "source.image_size.0: found 1000000; input should be"),
+        ("source.leaves", [12, 4], "source.leaves: the first is the least and the second"),
+        ("source.leaves", [4, 100000], "source.leaves.1: found 100000; input should be"),
+        ("size", [100000, 96], "size.0: found 100000; input should be less than or"),
     ],
 )
-def test_numbers_of_no_use_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_numbers_of_no_use_are_refused(tmp_path: Path, key: str, value: Any, message: str) -> None:
     file = tmp_path / "params.yaml"
-    assert old in OWN
-    file.write_text(OWN.replace(old, new, 1))
+    file.write_text(change(OWN, f"datasets.plants.{key}", value))
     with pytest.raises(UserError) as caught:
         load_params(file)
-    assert message in str(caught.value)
+    assert f"datasets.plants.{message}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("rotation", ".inf"), ("rotation", ".nan"), ("rotation", "1e30"), ("shear", "90"), ("zoom", "[1e-30, 1]")],
+    [
+        *(("rotation", value) for value in (float("inf"), float("nan"), 1e30)),
+        *(("shear", 90), ("zoom", [1e-30, 1]), ("aspect", 2.1), ("aspect", -0.1), ("gamma", 2.1), ("noise", 1.1)),
+        *(("grey", -0.1), ("invert", 2), ("tint", float("nan")), ("size", [0, 96]), ("size", [96]), ("border", "wrap")),
+    ],
 )
-def test_augmentation_has_limits(tmp_path: Path, key: str, value: str) -> None:
+def test_augmentation_has_limits(tmp_path: Path, key: str, value: Any) -> None:
     file = tmp_path / "params.yaml"
-    changed = OWN.replace("augment: {", f"augment: {{{key}: {value}, ", 1)
-    if changed == OWN:
-        pytest.fail("params.yaml has no augmentation in one line")
-    file.write_text(changed)
+    file.write_text(change(OWN, "runs.demo.train.augment", {key: value}))
     with pytest.raises(UserError, match=rf"train\.augment\.{key}"):
         load_params(file)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+from support.params_text import change
 from support.reference_data import REPOSITORY
 
 from rsis.config.params import load_params
@@ -13,26 +13,6 @@ from rsis.config.runs import AugmentSection
 from rsis.config.sources import FolderSource
 from rsis.errors import UserError
 from rsis.files.digests import digest_of
-
-
-def change(text: str, path: str, value: Any) -> str:
-    """Set a dotted key in YAML text; a value of ... removes it."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    root = yaml.load(text)
-    node = root
-    *parents, last = path.split(".")
-    for part in parents:
-        node = node[part]
-    if value is ...:
-        del node[last]
-    else:
-        node[last] = value
-    import io
-
-    stream = io.StringIO()
-    yaml.dump(root, stream)
-    return stream.getvalue()
 
 
 @pytest.fixture
@@ -43,7 +23,8 @@ def text() -> str:
 def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
-    assert set(params.runs) - set(params.default.runs) == {"nuclei_full", *params.comparisons["seeds"]}
+    full = {"nuclei_full", "pascal_pointer", "cvppp_pointer", "cityscapes_pointer"}  # too long to train here
+    assert set(params.runs) - set(params.default.runs) == full | set(params.comparisons["seeds"])
     assert "nuclei_full" not in params.default.datasets
 
 
@@ -51,9 +32,12 @@ def test_the_repositorys_own_file_is_valid() -> None:
     ("path", "value", "message"),
     [
         ("runs.demo.train.epoch", 3, "runs.demo.train.epoch: unknown key; remove it or correct its spelling"),
-        ("runs.demo.train.epochs", ..., "runs.demo.train: one of epochs, minutes says how long it trains"),
-        ("runs.demo.train.minutes", 3, "runs.demo.train: one of epochs, minutes says how long it trains"),
         ("runs.demo.train.lr", ..., "runs.demo.train.lr: missing; add it"),
+        ("runs.demo.train.epochs", ..., "runs.demo.train: one of epochs, minutes says how long it trains; give one"),
+        ("runs.demo.train.minutes", 5, "runs.demo.train: one of epochs, minutes says how long it trains; give one"),
+        ("runs.demo.train.minutes", 0, "runs.demo.train.minutes: found 0; input should be greater than 0"),
+        ("runs.demo.model.hidden_widths", [8], "decoder convlstm needs hidden_widths, decoder pointer has none"),
+        ("runs.demo_convlstm.model.hidden_widths", None, "runs.demo_convlstm.model: decoder convlstm needs hidden_wid"),
         ("runs.demo.train.epochs", "many", "runs.demo.train.epochs: found 'many'; input should be a valid integer"),
         ("runs.demo.train.epochs", 0, "runs.demo.train.epochs: found 0; input should be greater than or equal to 1"),
         ("runs.demo.train.augment.flip", 1, "runs.demo.train.augment.flip: found 1; input should be a valid boolean"),
@@ -63,7 +47,7 @@ def test_the_repositorys_own_file_is_valid() -> None:
             "runs.demo.model.backbone: found 'resnet20'; input should be 'resnet18'",
         ),
         ("runs.demo.dataset", "plnts", "runs.demo.dataset is 'plnts'; datasets has nuclei, plants"),
-        ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 20; raise the latter"),
+        ("runs.demo.train.num_steps", 30, "num_steps 30 exceeds max_instances 13; raise the latter"),
         (
             "runs.cvppp.train.num_steps",
             5,
@@ -114,9 +98,16 @@ def test_a_fault_names_key_found_and_remedy(tmp_path: Path, text: str, path: str
     assert str(file) in str(caught.value)
 
 
-@pytest.mark.parametrize("run", ["demo", "nuclei", "demo_streets"])
-@pytest.mark.parametrize(("key", "value"), [("epochs", 1), ("epochs", 2), ("num_steps", 5), ("batch_size", 2)])
-def test_one_change_makes_a_smaller_training(tmp_path: Path, text: str, run: str, key: str, value: int) -> None:
+@pytest.mark.parametrize(
+    ("run", "key", "value"),
+    [
+        *((run, key, value) for run in ("demo", "nuclei", "demo_streets", "demo_convlstm")
+          for key, value in (("num_steps", 5), ("batch_size", 2))),
+        *((run, "epochs", epochs) for run in ("demo", "demo_streets", "demo_convlstm") for epochs in (1, 2)),
+        ("nuclei", "minutes", 0.5),
+    ],
+)  # fmt: skip
+def test_one_change_makes_a_smaller_training(tmp_path: Path, text: str, run: str, key: str, value: float) -> None:
     """As `dvc exp run -S` makes it: no other key has to change with it."""
     file = tmp_path / "params.yaml"
     file.write_text(change(text, f"runs.{run}.train.{key}", value))
@@ -136,7 +127,7 @@ def test_a_file_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
 
 def test_unknown_names_list_the_known_ones() -> None:
     params = load_params(REPOSITORY / "params.yaml")
-    with pytest.raises(UserError, match=r"no run 'dmo'; it has demo, demo_scenes"):
+    with pytest.raises(UserError, match=r"no run 'dmo'; it has .*demo_scenes, "):
         params.run("dmo")
     with pytest.raises(UserError, match=r"no data set 'x'; it has nuclei, plants"):
         params.dataset("x")
@@ -186,7 +177,7 @@ def test_the_ablation_table_differs_from_the_papers_run_in_the_model_alone() -> 
     main = params.run("pascal")
     rows = set()
     for name, run in params.runs.items():
-        if name == "pascal" or name.startswith("pascal_"):
+        if name in params.comparisons["ablation"]:
             model = run.model.model_dump()
             assert run.model_copy(update={"model": main.model}) == main, name
             changed = {key for key, value in main.model.model_dump().items() if value != model[key]}
