@@ -159,7 +159,7 @@ class History(pl.Callback):
         self._files.write(int(row["epoch"]), figures)
 
 
-class SignOfLife(pl.Callback):
+class Heartbeat(pl.Callback):
     """Writes the heartbeat (`Progress`): at the end of every epoch, and every few seconds during it.
 
     Args:

@@ -36,7 +36,7 @@ from rsis.machine.lock import locked
 from rsis.model.any import make_network
 from rsis.train.batches import EpochSampler, Share, make_loader
 from rsis.train.budget import Budget
-from rsis.train.callbacks import History, Schedule, SignOfLife
+from rsis.train.callbacks import Heartbeat, History, Schedule
 from rsis.train.epoch_lines import progress_display
 from rsis.train.module import TrainingModule
 from rsis.train.processes import (
@@ -182,7 +182,7 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
     assert isinstance(sampler, EpochSampler)
     schedule = Schedule(state / BEST, sampler)
     history = History(state / "history", schedule)
-    callbacks = [Budget(section), history, schedule, SignOfLife(state / "alive.json")]
+    callbacks = [Budget(section), history, schedule, Heartbeat(state / "alive.json")]
     shown = [progress_display(training.name, history)] if progress else []
     trainer = _trainer(section, state, [*callbacks, *shown, StopOnRequest(training.name, requests)])
     if resume is not None and trainer.is_global_zero:

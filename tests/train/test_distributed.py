@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,21 @@ def test_an_uneven_last_validation_batch_counts_by_its_images(folder: Path) -> N
     two, _ = trained(folder, "uneven", devices=2, **changes)
     assert len(one["val/total"]) == 4
     assert two["val/total"] == pytest.approx(one["val/total"], rel=1e-3)
+
+
+@pytest.mark.pipeline
+def test_two_processes_train_the_pointer_decoder_as_one_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With true masks on the canvas and all masks in the loss, since random draws differ between processes."""
+    pointer = STEPS.replace("hidden_widths: [8, 4]", "decoder: pointer, stride: 16").replace(
+        "objective: {stop_from_epoch: 0}", "order: free\n      objective: {stop_from_epoch: 0, own_canvas: 0.0}"
+    )
+    assert pointer.count("pointer") == pointer.count("order: free") == 1
+    monkeypatch.setattr(sys.modules[__name__], "STEPS", pointer)
+    one, _ = trained(folder, "pointer_one")
+    two, _ = trained(folder, "pointer_two", devices=2)
+    assert abs(one["train/total"][-1] - one["train/total"][0]) > 1e-2 * one["train/total"][0]
+    for name in ("train/total", "train/pointing", "train/mask", "train/stop", "train/geometry"):
+        assert two[name] == pytest.approx(one[name], rel=1e-3), name
 
 
 @pytest.mark.pipeline
