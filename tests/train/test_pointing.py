@@ -187,7 +187,7 @@ def test_overfits_four_pictures(tmp_path: Path) -> None:
         pictures = FourPictures(tuple(f"{number:03d}" for number in range(count)))
         write_split(pictures, processed / f"{split}.h5", (96, 96), SplitOrigin("x", split, "y"))
     run = pointer_run(
-        epochs=24,
+        epochs=12,
         batch_size=4,
         num_steps=8,
         lr=3e-3,
@@ -195,7 +195,7 @@ def test_overfits_four_pictures(tmp_path: Path) -> None:
         optimizer="muon",
         lr_kernels=0.03,
         augment={},
-        validate_every=24,
+        validate_every=12,
         keep="last",
         objective={"stop_from_epoch": 0, "class_from_epoch": 0, "class_weight": 0.3},
     )

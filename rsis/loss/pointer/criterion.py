@@ -63,7 +63,9 @@ def softmax_sum(logits: torch.Tensor, choice: Choice) -> torch.Tensor:
 def mask_loss(logits: torch.Tensor, targets: PointerTargets, pairs: Pairs) -> torch.Tensor:
     """Return 1 - soft IoU of each pair, float [M], over valid pixels.
 
-    soft IoU = sum(p * y) / sum(p + y - p * y). A target without a valid pixel gives 1.
+    soft IoU = sum(min(p, y)) / sum(max(p, y)). For y of 0 or 1 that is the paper's sum(p * y) / sum(p + y - p * y); but
+    at the edge of an object y is a share of a pixel, and the paper's is largest for a p of 0 or 1 there, this one for
+    p = y. A target without a valid pixel gives 1.
 
     Args:
         logits: float [M, H/2, W/2].
@@ -73,7 +75,7 @@ def mask_loss(logits: torch.Tensor, targets: PointerTargets, pairs: Pairs) -> to
     valid = targets.valid[pairs.images].flatten(1)
     wanted = targets.masks[pairs.images, pairs.objects].flatten(1) * valid
     probs = torch.sigmoid(logits.flatten(1)) * valid
-    common = (probs * wanted).sum(dim=1)
+    common = torch.minimum(probs, wanted).sum(dim=1)
     return 1 - common / (probs.sum(dim=1) + wanted.sum(dim=1) - common + 1e-6)
 
 

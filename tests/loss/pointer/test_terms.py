@@ -1,6 +1,7 @@
 """Targets, assignment and terms of the pointer decoder, each beside a slow twin that follows its definition."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,12 +173,25 @@ def test_masks_are_compared_where_the_annotation_says_something() -> None:
             targets.valid[b].flatten().tolist(),
             strict=True,
         ):
-            common += v * p * y
-            union += v * (p + y - p * y)
+            common += v * min(p, y)
+            union += v * max(p, y)
         assert float(found[m]) == pytest.approx(1 - common / union, rel=1e-4)
     ignored = targets.valid == 0
     changed = torch.where(ignored[pairs.images], 9.0, logits)
     torch.testing.assert_close(mask_loss(changed, targets, pairs), found)
+
+
+def test_the_best_mask_has_the_shares_of_the_pixels_at_the_edge() -> None:
+    rows, columns = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
+    disc = (rows - 13) ** 2 + (columns - 20) ** 2 < 110
+    batch = draw(7, (1,))
+    targets = targets_of(replace(batch, target_masks=disc[None, None], valid=torch.ones_like(batch.valid)))
+    pairs = Pairs(torch.tensor([0]), torch.tensor([0]), torch.tensor([0]))
+    shares = targets.masks[:, 0]
+    assert bool(((shares > 0) & (shares < 1)).any())
+    right, whole = (mask_loss(torch.logit(mask, eps=1e-6), targets, pairs) for mask in (shares, (shares > 0.5).float()))
+    assert float(right) < 1e-4
+    assert float(whole) > 0.01
 
 
 def test_geometry_is_right_when_it_says_so() -> None:
