@@ -34,6 +34,30 @@ def write(path: Path) -> RSISNetwork:
     return network
 
 
+# the keys of `model` that version 0.1.0 wrote
+KEYS_OF_0_1_0 = (
+    "backbone", "weights", "hidden_widths", "skip_mode", "kernel_size", "mask_kernel_size", "mask_gain", "mask_bias",
+    "box_head", "coordinates", "stride", "dropout", "dropout_class", "dropout_stop",
+)  # fmt: skip
+
+
+def test_a_checkpoint_of_version_0_1_0_is_read(tmp_path: Path) -> None:
+    """It has none of the keys that came later, and is of the paper's decoder."""
+    path = tmp_path / "demo.safetensors"
+    network = write(path)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["rsis"])
+    header["model"] = {key: header["model"][key] for key in KEYS_OF_0_1_0}
+    weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+    save_file(weights, path, metadata={"rsis": json.dumps({**header, "version": "0.1.0"})})
+    loaded, info = load_checkpoint(path, expected=SECTION)
+    assert isinstance(loaded, RSISNetwork)
+    assert info.version == "0.1.0"
+    assert torch.equal(
+        loaded.state_dict()["decoder.mask_head.weight"], network.state_dict()["decoder.mask_head.weight"]
+    )
+
+
 def test_round_trip_gives_identical_outputs(tmp_path: Path) -> None:
     network = write(tmp_path / "demo.safetensors").eval()
     loaded, info = load_checkpoint(tmp_path / "demo.safetensors", expected=SECTION)
