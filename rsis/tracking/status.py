@@ -50,6 +50,7 @@ class RunStatus:
         train, predict, score, report: Each stage's state.
         epoch: Finished epochs; None before the first sign of life.
         epochs: The most there will be; None where the training has minutes.
+        minutes: For how long it trains, in place of `epochs`.
         best: Least validation loss since the objective last changed, or None.
         best_epoch: Its epoch, from 0, or None.
         age: Seconds since the last heartbeat, or None.
@@ -63,6 +64,7 @@ class RunStatus:
     report: State
     epoch: int | None
     epochs: int | None
+    minutes: float | None
     best: float | None
     best_epoch: int | None
     age: float | None
@@ -88,13 +90,8 @@ def table_of(statuses: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]
     """Return the heading and the rows of a table with a row for each run."""
     rows = []
     for status in statuses:
-        epoch = (
-            "-"
-            if status.epoch is None
-            else f"{status.epoch} of {status.epochs}"
-            if status.epochs
-            else f"{status.epoch}"
-        )
+        most = f" of {status.epochs}" if status.minutes is None else f", {status.minutes:g} minutes in all"
+        epoch = "-" if status.epoch is None else f"{status.epoch}{most}"
         best = "-" if status.best is None else f"{status.best:.4f} in epoch {status.best_epoch}"
         age = "-" if status.age is None else _ago(status.age)
         states = [getattr(status, stage) for stage in STAGES]
@@ -123,6 +120,7 @@ def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[st
         **states,
         epoch=progress.epoch if progress else None,
         epochs=run.train.epochs,
+        minutes=run.train.minutes,
         best=progress.best_loss if progress else None,
         best_epoch=progress.best_epoch if progress else None,
         age=age,

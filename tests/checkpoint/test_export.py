@@ -9,19 +9,26 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from support.small_model import CLASSES, write_small_model
+from support.small_model import CLASSES, CONVLSTM, POINTER, SIZE, write_small_model
 
 from rsis.checkpoint.export import Exportable, Format, export
 from rsis.checkpoint.file import load_checkpoint
 from rsis.cli.main import main
+from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.files.ownership import check_file
 from rsis.model.network import RSISNetwork
+from rsis.model.pointer.network import PointerNetwork
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_model(tmp_path_factory.mktemp("model") / "small.safetensors")
+
+
+@pytest.fixture(scope="module")
+def pointing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_model(tmp_path_factory.mktemp("model") / "pointing.safetensors", section=POINTER)
 
 
 def outputs(path: Path, images: torch.Tensor) -> list[np.ndarray]:
@@ -61,6 +68,35 @@ def test_outputs_are_the_networks_for_any_batch_and_size(checkpoint: Path, tmp_p
     description = metadata(path)
     assert json.loads(description["rsis.class_names"]) == list(CLASSES)
     assert description["rsis.num_steps"] == "4"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_the_pointer_decoder_for_any_batch_at_one_size(pointing: Path, tmp_path: Path, kind: Format) -> None:
+    path = tmp_path / f"pointing.{'onnx' if kind == 'onnx' else 'pt'}"
+    written = export(pointing, path, kind, steps=5)
+    assert written.difference <= 1e-4
+    network, _ = load_checkpoint(pointing)
+    assert isinstance(network, PointerNetwork)
+    generator = torch.Generator().manual_seed(3)
+    for batch in (1, 2, 5):
+        images = torch.randint(0, 256, (batch, 3, *SIZE), generator=generator, dtype=torch.uint8)
+        with torch.no_grad():
+            expected = [output.numpy() for output in Exportable(network, 5)(images)]
+        found = outputs(path, images)
+        assert [array.shape for array in found] == [(batch, 5, *SIZE), (batch, 5, 2), (batch, 5)]
+        for ours, theirs in zip(expected, found, strict=True):
+            assert np.abs(ours - theirs).max() < 1e-4
+        assert np.abs(expected[0][:, 0] - expected[0][:, 4]).max() > 1e-3  # steps differ
+    assert json.loads(metadata(path)["rsis.class_names"]) == list(CLASSES)
+
+
+@pytest.mark.parametrize("section", [CONVLSTM, POINTER], ids=["convlstm", "pointer"])
+def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path, section: ModelSection) -> None:
+    path = write_small_model(tmp_path / "broken.safetensors", section=section, broken=True)
+    with pytest.raises(UserError, match=r"not written: its outputs differ from the network's by nan"):
+        export(path, tmp_path / "broken.pt", "torchscript", steps=2)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])

@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from support.small_model import CONVLSTM, POINTER, write_small_model
 
-from rsis.checkpoint.file import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, load_checkpoint, read_info, save_checkpoint
 from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.model.network import RSISNetwork
@@ -122,4 +123,29 @@ def test_a_description_that_is_not_ours_is_refused(tmp_path: Path, changes: dict
         header = json.loads(file.metadata()["rsis"])
     save_file({"x": torch.zeros(1)}, path, metadata={"rsis": json.dumps(header | changes)})
     with pytest.raises(UserError, match=message):
+        read_info(path)
+
+
+@pytest.mark.parametrize("section", [CONVLSTM, POINTER], ids=["imagenet", "image"])
+def test_the_file_says_how_its_network_normalises(tmp_path: Path, section: ModelSection) -> None:
+    path = write_small_model(tmp_path / "small.safetensors", section=section)
+    preprocessing = read_info(path).preprocessing
+    network, _ = load_checkpoint(path)
+    images = torch.randint(0, 256, (2, 3, 32, 48), dtype=torch.uint8)
+    if section.normalization == "imagenet":
+        assert preprocessing["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    else:
+        assert (preprocessing["mean"], preprocessing["std"]) == ("of the image", "of the image")
+    normal = network.normalize(images).mean(dim=(1, 2, 3))
+    assert torch.allclose(normal, torch.zeros(2), atol=1e-4) == (section.normalization == "image")
+
+
+@pytest.mark.parametrize("section", [CONVLSTM, POINTER], ids=["imagenet", "image"])
+def test_a_preprocessing_that_is_not_that_of_the_model_is_refused(tmp_path: Path, section: ModelSection) -> None:
+    path = write_small_model(tmp_path / "small.safetensors", section=section)
+    other = PREPROCESSING_OF["image" if section.normalization == "imagenet" else "imagenet"]
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["rsis"])
+    save_file({"x": torch.zeros(1)}, path, metadata={"rsis": json.dumps(header | {"preprocessing": other})})
+    with pytest.raises(UserError, match=r"made for images preprocessed as .*, this program does"):
         read_info(path)

@@ -4,21 +4,36 @@ from pathlib import Path
 
 import torch
 
-from rsis.checkpoint.file import CheckpointInfo, save_checkpoint
+from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, save_checkpoint
 from rsis.config.runs import ModelSection, PredictSection
+from rsis.model.any import make_network
 from rsis.model.network import RSISNetwork
+from rsis.model.pointer.network import PointerNetwork
 
 SIZE = (48, 64)
 CLASSES = ("disc", "square")
 
 
-def write_small_model(path: Path, steps: int = 3, *, confident: bool = True) -> Path:
-    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none."""
+CONVLSTM = ModelSection(backbone="resnet18", hidden_widths=(8, 4), stride=8, mask_gain=5.0, coordinates="polar")
+POINTER = ModelSection(
+    decoder="pointer", backbone="resnet18", stride=16, hidden_width=8, embedding_width=4, normalization="image"
+)
+
+
+def write_small_model(
+    path: Path, steps: int = 3, *, confident: bool = True, section: ModelSection = CONVLSTM, broken: bool = False
+) -> Path:
+    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none.
+
+    With `broken` its objectness is no number.
+    """
     torch.manual_seed(7)
-    section = ModelSection(backbone="resnet18", hidden_widths=(8, 4), stride=8, mask_gain=5.0, coordinates="polar")
-    network = RSISNetwork(section, len(CLASSES) + 1)
+    network = make_network(section, len(CLASSES) + 1)
+    assert isinstance(network, RSISNetwork | PointerNetwork)
     with torch.no_grad():
-        network.decoder.objectness_head.bias.fill_(9.0 if confident else -9.0)
+        if isinstance(network, PointerNetwork):  # untrained, it points at one place all the time
+            torch.nn.init.normal_(network.decoder.recurrence.pointing.weight, std=3.0)
+        network.decoder.objectness_head.bias.fill_(torch.nan if broken else 9.0 if confident else -9.0)
     info = CheckpointInfo(
         run="small",
         dataset="drawn",
@@ -29,6 +44,7 @@ def write_small_model(path: Path, steps: int = 3, *, confident: bool = True) -> 
         predict=PredictSection(num_steps=steps, batch_size=2).model_dump(mode="json"),
         metrics={"val/total": 0.5},
         key="abc",
+        preprocessing=PREPROCESSING_OF[section.normalization],
     )
     save_checkpoint(path, network, info)
     return path

@@ -136,11 +136,15 @@ def test_an_unknown_run_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_row_for_each_run() -> None:
-    done = RunStatus("a", "done", "done", "stale", "waiting", 3, 4, 0.25, 2, 7260.0, "")
-    fresh = RunStatus("long_name", "queued", "waiting", "waiting", "waiting", None, 4, None, None, None, "SLURM job 7")
-    heading, rows = table_of([done, fresh])
+    done = RunStatus("a", "done", "done", "stale", "waiting", 3, 4, None, 0.25, 2, 7260.0, "")
+    fresh = RunStatus(
+        "long_name", "queued", "waiting", "waiting", "waiting", None, 4, None, None, None, None, "SLURM job 7"
+    )
+    timed = RunStatus("b", "running", "waiting", "waiting", "waiting", 3, None, 16.0, None, None, 5.0, "")
+    heading, rows = table_of([done, fresh, timed])
     assert heading == ["run", *STAGES, "epoch", "best validation loss", "heartbeat", ""]
     assert rows == [
         ["a", "done", "done", "stale", "waiting", "3 of 4", "0.2500 in epoch 2", "2 h ago", ""],
         ["long_name", "queued", "waiting", "waiting", "waiting", "-", "-", "-", "SLURM job 7"],
+        ["b", "running", "waiting", "waiting", "waiting", "3, 16 minutes in all", "-", "5 s ago", ""],
     ]

@@ -1,5 +1,7 @@
 """Augmentation moves image and maps together and adds no new values to the maps."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from hypothesis.extra import numpy as npst
 from scipy import ndimage
 
 from rsis.config.runs import AugmentSection
-from rsis.train.augment import JointAugment, affine_matrix, warp
+from rsis.train import augment
+from rsis.train.augment import JointAugment, affine_matrix, mirrored_labels, warp
 
 _few = settings(max_examples=30, deadline=None, derandomize=True)
 _maps = npst.arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 4))
@@ -69,14 +72,19 @@ def test_the_default_section_changes_nothing_and_draws_nothing(array: np.ndarray
     assert torch.equal(ignore, instance_map == 1)
 
 
+def _interior(labels: np.ndarray) -> np.ndarray:
+    outside = {"mode": "constant", "cval": -1}  # pixels at the image's edge do not count as interior
+    found: np.ndarray = ndimage.maximum_filter(labels, 5, **outside) == ndimage.minimum_filter(labels, 5, **outside)
+    return found
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_image_and_maps_stay_aligned_under_affine(seed: int) -> None:
     section = {"rotation": 30.0, "shift": 0.2, "shear": 10.0, "zoom": (0.7, 1.4)}
     image, moved, ignore = _augment(_blocks(), seed, **section)
     assert (moved != _blocks()).float().mean() > 0.05
     labels = moved.numpy()
-    outside = {"mode": "constant", "cval": -1}  # pixels at the image's edge do not count as interior
-    interior = ndimage.maximum_filter(labels, 5, **outside) == ndimage.minimum_filter(labels, 5, **outside)
+    interior = _interior(labels)
     assert interior.mean() > 0.3
     assert torch.equal(image[:, interior], _coded(moved)[:, interior])
     assert torch.equal(ignore, moved == 1)
@@ -147,3 +155,205 @@ def test_jitter_stays_in_its_range_and_leaves_maps_alone(name: str) -> None:
         assert (right - left).max() <= 50 * 1.3 + 1
         assert (right - left).max() - (right - left).min() > 15
     assert torch.equal(_augment(instance_map, 3, **{name: 0.3})[1], instance_map)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 80), (96, 30)])
+def test_size_is_that_of_the_result_and_shows_the_same(size: tuple[int, int]) -> None:
+    image, moved, ignore = _augment(_blocks(), size=size)
+    assert (image.shape, moved.shape, ignore.shape) == ((3, *size), size, size)
+    assert (image.dtype, moved.dtype, ignore.dtype) == (torch.uint8, torch.int32, torch.bool)
+    for label in range(4):
+        shares = [float((tensor == label).float().mean()) for tensor in (moved, _blocks())]
+        assert shares[0] == pytest.approx(shares[1], abs=0.02)
+    if size == (64, 64):
+        assert torch.equal(moved, _blocks())
+
+
+def test_size_holds_for_transposed_pictures() -> None:
+    instance_map = _blocks()[:, :40].contiguous()
+    shapes = {_augment(instance_map, seed, transpose=True, size=(32, 48))[1].shape for seed in range(10)}
+    assert shapes == {(32, 48)}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+    """Returns the parameters of the affine maps that a section draws."""
+
+    def of(count: int = 200, **section: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+
+        def recorded(size: tuple[int, int], **parameters: Any) -> torch.Tensor:
+            found.append(parameters)
+            return affine_matrix(size, **parameters)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(augment, "affine_matrix", recorded)
+            for seed in range(count):
+                _augment(torch.ones(8, 8, dtype=torch.int32), seed, **section)
+        return found
+
+    return of
+
+
+def test_aspect_draws_one_zoom_and_a_ratio(drawn: Callable[..., list[dict[str, Any]]]) -> None:
+    zooms = np.array([one["zoom"] for one in drawn(zoom=(0.5, 2.0), aspect=0.3)])
+    both, ratios = np.log(zooms).mean(axis=1), np.log(zooms[:, 1] / zooms[:, 0])
+    for values, most in ((both, math.log(2)), (ratios, 0.6)):
+        assert np.abs(values).max() <= most + 1e-9
+        assert values.max() > 0.9 * most
+        assert values.min() < -0.9 * most
+        assert abs(values.mean()) < 0.2 * most
+    zooms = np.array([one["zoom"] for one in drawn(zoom=(0.5, 2.0), aspect=0.0)])
+    np.testing.assert_allclose(zooms[:, 0], zooms[:, 1])
+
+
+def test_a_view_anywhere_is_within_the_picture(drawn: Callable[..., list[dict[str, Any]]]) -> None:
+    found = drawn(zoom=(0.4, 1.5), anywhere=True)
+    zooms, shifts = (np.array([one[key] for one in found]) for key in ("zoom", "shift"))
+    edges = shifts + zooms / 2, shifts - zooms / 2
+    narrow = zooms < 1
+    assert np.abs(np.stack(edges)[:, narrow]).max() <= 0.5 + 1e-9
+    assert (shifts[~narrow] == 0).all()
+    reached = shifts[narrow] / (1 - zooms[narrow])
+    assert reached.max() > 0.45
+    assert reached.min() < -0.45
+
+
+def _by_tiles(array: np.ndarray) -> list[list[tuple[int, int, int]]]:
+    """The slow twin of `mirrored_labels`: label and tile of each pixel of the map mirrored once to each side."""
+    height, width = array.shape
+    padded = np.pad(array, ((height, height), (width, width)), mode="symmetric")
+    borders = {-1: (array[0], array[:, 0]), 1: (array[-1], array[:, -1])}
+    rows = []
+    for row in range(3 * height):
+        found = []
+        for column in range(3 * width):
+            label = int(padded[row, column])
+            tile = [row // height - 1, column // width - 1]
+            for axis in (0, 1):
+                if tile[axis] and label in borders[tile[axis]][axis]:
+                    tile[axis] = 0  # the copy and the object are one
+            found.append((label, tile[0], tile[1]) if label else (0, 0, 0))
+        rows.append(found)
+    return rows
+
+
+def _all_around(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rows, columns = torch.meshgrid(
+        torch.arange(-height, 2 * height, dtype=torch.float64),
+        torch.arange(-width, 2 * width, dtype=torch.float64),
+        indexing="ij",
+    )
+    return rows, columns
+
+
+@_few
+@given(_maps)
+def test_mirrored_copies_are_objects_of_their_own_unless_they_touch_the_border(array: np.ndarray) -> None:
+    labels, sources = mirrored_labels(torch.from_numpy(array), _all_around(*array.shape))
+    expected = _by_tiles(array)
+    pairs = {
+        (int(label), code)
+        for row, codes in zip(labels, expected, strict=True)
+        for label, code in zip(row, codes, strict=True)
+    }
+    assert len(pairs) == len({label for label, _ in pairs}) == len({code for _, code in pairs})
+    assert {label for label, _ in pairs} - {0} == set(range(1, len(sources) + 1))
+    assert all(code == (0, 0, 0) if label == 0 else code[0] == sources[label - 1] for label, code in pairs)
+
+
+def test_one_object_in_the_middle_has_eight_copies_and_one_at_the_border_is_one_with_its_own() -> None:
+    array = np.zeros((7, 7), np.int32)
+    array[3, 3] = 1
+    _, sources = mirrored_labels(torch.from_numpy(array), _all_around(7, 7))
+    assert sources.tolist() == [1] * 9
+    array[3, 3] = 0
+    array[0, 3] = 4
+    labels, sources = mirrored_labels(torch.from_numpy(array), _all_around(7, 7))
+    assert sources.tolist() == [4] * 6  # with its copy above; that below is another one; and those to both sides
+    assert labels[6, 10] == labels[7, 10]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("border", ["repeat", "mirror"])
+def test_sources_say_which_object_each_label_was(border: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    section = AugmentSection.model_validate(
+        {"zoom": (1.2, 2.0), "rotation": 40, "flip": True, "transpose": True, "size": (80, 72), "border": border}
+    )
+    found = JointAugment(section)(_coded(_blocks()), _blocks(), _blocks() == 1)
+    labels = found.instance_map.numpy()
+    assert labels.max() <= len(found.sources)
+    assert len(found.sources) > 3 if border == "mirror" else found.sources.tolist() == [1, 2, 3]
+    before = torch.cat([torch.zeros(1, dtype=torch.int64), found.sources])[found.instance_map.long()]
+    interior = _interior(labels)
+    assert interior.mean() > 0.3
+    assert torch.equal(found.image[0, interior], (before * 10).to(torch.uint8)[interior])
+    assert torch.equal(found.ignore_mask, before == 1)
+
+
+COLOURS = {"brightness": 0.3, "contrast": 0.3, "tint": 0.3, "gamma": 0.4, "noise": 0.2, "grey": 0.5, "invert": 0.5}
+
+
+def _coloured(count: int = 60, **section: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """An image of random values and its versions [count, 3, H, W], as floats."""
+    generator = torch.Generator().manual_seed(3)
+    image = torch.randint(60, 180, (3, 40, 44), generator=generator, dtype=torch.uint8)
+    nothing = torch.zeros(40, 44, dtype=torch.int32)
+    versions = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        found = JointAugment(AugmentSection(**section))(image, nothing, nothing > 0)
+        assert (found.image.shape, found.image.dtype) == (image.shape, torch.uint8)
+        assert torch.equal(found.instance_map, nothing)
+        versions.append(found.image)
+    return image.float(), torch.stack(versions).float()
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_colours_change_and_may_all_change_together(name: str) -> None:
+    image, versions = _coloured(20, **{name: COLOURS[name]})
+    assert not torch.equal(versions, image.expand_as(versions))
+    _, all_together = _coloured(20, **COLOURS)
+    assert len({tuple(one.flatten().tolist()) for one in all_together}) == 20
+
+
+def test_tint_scales_each_channel_by_itself() -> None:
+    image, versions = _coloured(tint=0.3)
+    gains = (versions / image).mean(dim=(2, 3))
+    assert gains.min() > 0.69
+    assert gains.max() < 1.31
+    assert gains.max() - gains.min() > 0.5
+    assert (gains.max(dim=1).values - gains.min(dim=1).values).max() > 0.3
+
+
+def test_gamma_is_a_power() -> None:
+    image, versions = _coloured(gamma=0.4)
+    powers = (versions / 255).log() / (image / 255).log()
+    assert (powers.amax(dim=(1, 2, 3)) - powers.amin(dim=(1, 2, 3))).max() < 0.06  # values are rounded
+    assert powers.median(dim=0).values.min() > math.exp(-0.45)
+    logs = powers.mean(dim=(1, 2, 3)).log()
+    assert logs.abs().max() < 0.42
+    assert logs.max() > 0.3
+    assert logs.min() < -0.3
+
+
+def test_noise_comes_to_every_second_image_and_is_limited() -> None:
+    image, versions = _coloured(noise=0.2)
+    shares = (versions - image).std(dim=(1, 2, 3)) / image.std()
+    assert 15 <= (shares == 0).sum() <= 45
+    assert shares.max() < 0.21
+    assert shares.max() > 0.15
+    assert (versions - image).mean().abs() < 0.5
+
+
+def test_grey_and_inverted_images_have_their_share() -> None:
+    image, versions = _coloured(grey=0.3)
+    is_grey = (versions == versions[:, :1]).all(dim=3).all(dim=2).all(dim=1)
+    assert 8 <= is_grey.sum() <= 28
+    assert (versions[is_grey][0, 0] - image.mean(dim=0)).abs().max() <= 0.5
+    assert torch.equal(versions[~is_grey], image.expand_as(versions[~is_grey]))
+    image, versions = _coloured(invert=0.3)
+    is_inverted = (versions != image).all(dim=3).all(dim=2).all(dim=1)
+    assert 8 <= is_inverted.sum() <= 28
+    assert torch.equal(versions[is_inverted], (255 - image).expand_as(versions[is_inverted]))
