@@ -25,6 +25,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.image_list import ImageList
@@ -77,6 +78,15 @@ class Detections:
         return probs * (inside[0][:, :, None] & inside[1][:, None, :])
 
 
+class _PreciseBoxCoder(BoxCoder):
+    """torchvision's, in float32: bf16 has no fractions of a pixel beyond 128, and a small box there loses its width."""
+
+    def decode(self, rel_codes: torch.Tensor, boxes: list[torch.Tensor]) -> torch.Tensor:
+        """Return the boxes float32 [M, C, 4] of codes [M, 4 * C] about reference boxes."""
+        decoded: torch.Tensor = super().decode(rel_codes.float(), boxes)
+        return decoded
+
+
 class MaskRCNNNetwork(nn.Module):
     """torchvision's Mask R-CNN with a feature pyramid.
 
@@ -107,6 +117,8 @@ class MaskRCNNNetwork(nn.Module):
             box_detections_per_img=MOST_DETECTIONS,
         )
         self.detector.transform = _AsPrepared()
+        self.detector.rpn.box_coder = _PreciseBoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
+        self.detector.roi_heads.box_coder = _PreciseBoxCoder(weights=(10.0, 10.0, 5.0, 5.0))
 
     @property
     def backbone(self) -> nn.Module:

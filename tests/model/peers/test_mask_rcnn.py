@@ -1,6 +1,7 @@
 """torchvision's Mask R-CNN behind our interface: what it is made of, and where its masks go."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -246,3 +247,11 @@ def test_keys_that_do_not_apply_are_named(model: dict[str, object], order: str, 
                 "score": {"scorers": ("coco",)},
             }
         )
+
+
+def test_small_boxes_keep_their_width_in_bf16() -> None:
+    detector: Any = MaskRCNNNetwork(SECTION, 3).detector
+    box = torch.tensor([[180.0, 90.0, 180.5, 90.5]])
+    for coder in (detector.rpn.box_coder, detector.roi_heads.box_coder):
+        decoded = coder.decode(torch.zeros(1, 4, dtype=torch.bfloat16), [box])
+        torch.testing.assert_close(decoded.view(-1, 4), box)
