@@ -61,9 +61,6 @@ class Step:
             path.write_text(self.block)
             return
         text = path.read_text()
-        if self.anchor not in text and self.anchor == "match dataset:":
-            path.write_text(with_condition(text, self.block))
-            return
         if self.how == "after the text":
             assert text.count(self.anchor) == 1, f"{self.file}: {self.anchor}"
             path.write_text(text.replace(self.anchor, f"{self.anchor}{self.block.strip()} "))
@@ -72,12 +69,6 @@ class Step:
         at = next(number for number, line in enumerate(lines) if line.lstrip().startswith(self.anchor))
         at += self.how == "below the line"
         path.write_text("".join([*lines[:at], self.block, *lines[at:]]))
-
-
-def with_condition(text: str, case: str) -> str:
-    """Put a case of the page into a choice that is a chain of conditions."""
-    branch = re.sub(r"^    ", "", re.sub(r"case (\w+)\(\):", r"if isinstance(dataset, \1):", case), flags=re.MULTILINE)
-    return text.replace("    if isinstance(dataset, ", f"{branch}    if isinstance(dataset, ", 1)
 
 
 def steps(recipe: str) -> list[Step]:
