@@ -135,8 +135,8 @@ def test_learns_four_pictures_by_heart(module: TrainingModule) -> None:
     batch, network = drawn_batch(), module.network
     optimizer = torch.optim.Adam(network.parameters())
     module.train()
-    for step in range(45):
-        optimizer.param_groups[0]["lr"] = 1e-3 if step < 30 else 2e-4
+    for step in range(60):
+        optimizer.param_groups[0]["lr"] = 1e-3 if step < 45 else 2e-4
         optimizer.zero_grad()
         module.losses(batch).total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
