@@ -1,12 +1,12 @@
 """The training objective: mask, class, objectness and box terms over matched steps and objects."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
 from rsis.loss.matching import hungarian_match, match_in_order
+from rsis.loss.objectness import Divisor, objectness_loss
 from rsis.loss.soft_iou import soft_iou
 from rsis.structures import Batch, Losses, RSISOutput
 
@@ -49,7 +49,7 @@ class Criterion:
         *,
         use_class: bool,
         use_stop: bool,
-        divisor: Callable[[torch.Tensor], torch.Tensor] = at_least_one,
+        divisor: Divisor = at_least_one,
     ) -> tuple[Losses, torch.Tensor]:
         """Match steps with objects and compute the losses.
 
@@ -85,7 +85,7 @@ class Criterion:
         classes = batch.class_ids.gather(1, slots)  # [B, T]
         class_ = -(log_probs.gather(2, classes[..., None]).squeeze(2) * matched).sum() / count
 
-        stop = self._stop(output.objectness_logits, batch.num_instances, divisor)
+        stop = objectness_loss(output.objectness_logits, batch.num_instances, self.stop_balance, divisor)
         total = self.mask_weight * mask
         if use_class:
             total = total + self.class_weight * class_
@@ -98,20 +98,6 @@ class Criterion:
             box = (((output.boxes - wanted) ** 2).mean(dim=-1) * matched).sum() / count
             total = total + self.box_weight * box
         return Losses(total, mask, class_, stop, box), assigned
-
-    def _stop(
-        self,
-        logits: torch.Tensor,
-        num_instances: torch.Tensor,
-        divisor: Callable[[torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
-        """Return the balanced binary cross-entropy over the first N_b + 1 steps of each image, N_b its objects."""
-        steps = torch.arange(logits.shape[1], device=logits.device)
-        present = (steps < num_instances[:, None]).to(logits.dtype)  # [B, T], 1 = an object at this step
-        counted = steps <= num_instances[:, None]
-        weight = (1 - self.stop_balance) * present + self.stop_balance * (1 - present)
-        each = weight * F.binary_cross_entropy_with_logits(logits, present, reduction="none")
-        return (each * counted).sum() / divisor(counted.sum())
 
 
 def boxes_of(masks: torch.Tensor) -> torch.Tensor:

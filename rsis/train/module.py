@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from rsis.config.runs import TrainSection
 from rsis.errors import UserError
 from rsis.loss.criterion import Criterion, at_least_one
-from rsis.loss.pointer.criterion import Divisor
+from rsis.loss.objectness import Divisor
 from rsis.model.any import Network
 from rsis.model.network import RSISNetwork
 from rsis.model.peers.mask_rcnn import MaskRCNNNetwork

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import torch
 
 from rsis.config.runs import TrainSection
+from rsis.loss.objectness import Divisor, objectness_loss
 from rsis.loss.pointer.assignment import Choice, choose_freely, choose_in_order
 from rsis.loss.pointer.criterion import (
-    Divisor,
     Pairs,
     focal_sum,
     geometry_loss,
     mask_loss,
-    objectness_loss,
     softmax_sum,
 )
 from rsis.loss.pointer.targets import PointerTargets, pointer_targets

@@ -1,6 +1,5 @@
 """The terms of the pointer decoder's objective."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,6 @@ from torch.nn import functional as F
 from rsis.loss.pointer.assignment import NEVER, Choice
 from rsis.loss.pointer.targets import PointerTargets
 
-Divisor = Callable[[torch.Tensor], torch.Tensor]
 _FOCUS = 2.0  # gamma of the focal loss
 _BETA = 0.1  # of the smooth L1 loss of the geometry
 
@@ -100,22 +98,3 @@ def geometry_loss(
     sizes = (targets.radii[pairs.images, pairs.objects] / stride).log()
     offset = F.smooth_l1_loss(queries[:, -3:-1], centres - places, beta=_BETA, reduction="none").mean(dim=1)
     return offset + F.smooth_l1_loss(queries[:, -1], sizes, beta=_BETA, reduction="none")
-
-
-def objectness_loss(
-    logits: torch.Tensor, num_instances: torch.Tensor, balance: float, divisor: Divisor
-) -> torch.Tensor:
-    """Return the balanced cross-entropy of the objectness over each image's steps 1 .. N + 1.
-
-    Args:
-        logits: float [B, T].
-        num_instances: int64 [B], N.
-        balance: w in 0..1: steps with an object weigh 1 - w, the step after the last one w.
-        divisor: Makes of the number of steps what their sum is divided by.
-    """
-    steps = torch.arange(logits.shape[1], device=logits.device)
-    present = (steps < num_instances[:, None]).to(logits.dtype)
-    counted = steps <= num_instances[:, None]
-    weight = (1 - balance) * present + balance * (1 - present)
-    each = weight * F.binary_cross_entropy_with_logits(logits, present, reduction="none")
-    return (each * counted).sum() / divisor(counted.sum())

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsis.loss.objectness import objectness_loss
 from rsis.loss.pointer.assignment import Choice, choose_freely, choose_in_order
-from rsis.loss.pointer.criterion import Pairs, focal_sum, geometry_loss, mask_loss, objectness_loss, softmax_sum
+from rsis.loss.pointer.criterion import Pairs, focal_sum, geometry_loss, mask_loss, softmax_sum
 from rsis.loss.pointer.targets import PointerTargets, pointer_targets
 from rsis.structures import Batch
 
