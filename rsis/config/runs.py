@@ -19,7 +19,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-PEER_KEYS = ("peer", "backbone", "weights", "normalization")  # of a model section that names a peer
+# what a model section with a peer, and one with the pointer decoder, may say
+PEER_KEYS = ("peer", "backbone", "weights", "normalization")
+POINTER_KEYS = (
+    "decoder", "backbone", "weights", "normalization", "hidden_width", "embedding_width", "coordinates", "stride",
+)  # fmt: skip
 
 
 class ModelSection(Section):
@@ -79,10 +83,14 @@ class ModelSection(Section):
     @model_validator(mode="after")
     def _levels_suffice(self) -> Self:
         if self.peer is not None:
-            self._check_peer(self.peer)
+            self._refuse_others(f"peer {self.peer}", PEER_KEYS)
+            if not self.backbone.startswith("resnet"):
+                raise ValueError(f"backbone {self.backbone} is not for peer {self.peer}; choose a resnet")
             return self
         if (self.decoder == "convlstm") != (self.hidden_widths is not None):
             raise ValueError("decoder convlstm needs hidden_widths, decoder pointer has none; correct one of the two")
+        if self.decoder == "pointer":
+            self._refuse_others("decoder pointer", POINTER_KEYS)
         if self.decoder == "pointer" and self.stride == 8:
             raise ValueError("stride 8 is not for decoder pointer, which reads levels up to 16; set stride to 16 or 32")
         levels = {8: 3, 16: 4, 32: 5}[self.stride]
@@ -90,14 +98,12 @@ class ModelSection(Section):
             raise ValueError(f"hidden_widths has {len(self.hidden_widths)} layers; stride {self.stride} has {levels}")
         return self
 
-    def _check_peer(self, peer: str) -> None:
-        """Refuse what only our own networks have; a checkpoint lists every key, so a default is as good as none."""
+    def _refuse_others(self, owner: str, known: tuple[str, ...]) -> None:
+        """Refuse keys that would have no effect; a checkpoint lists every key, so a default is as good as none."""
         keys = type(self).model_fields
-        others = [key for key in keys if key not in PEER_KEYS and getattr(self, key) != keys[key].default]
+        others = [key for key in keys if key not in known and getattr(self, key) != keys[key].default]
         if others:
-            raise ValueError(f"{', '.join(others)}: not a key of peer {peer}, which has {', '.join(PEER_KEYS)}")
-        if not self.backbone.startswith("resnet"):
-            raise ValueError(f"backbone {self.backbone} is not for peer {peer}; choose a resnet")
+            raise ValueError(f"{', '.join(others)}: not a key of {owner}, which has {', '.join(known)}")
 
 
 class PredictSection(Section):

@@ -36,6 +36,11 @@ def test_the_repositorys_own_file_is_valid() -> None:
         ("runs.demo.train.epochs", ..., "runs.demo.train: one of epochs, minutes says how long it trains; give one"),
         ("runs.demo.train.minutes", 5, "runs.demo.train: one of epochs, minutes says how long it trains; give one"),
         ("runs.demo.train.minutes", 0, "runs.demo.train.minutes: found 0; input should be greater than 0"),
+        (
+            "runs.demo.model.dropout",
+            0.2,
+            "dropout: not a key of decoder pointer, which has decoder, backbone",
+        ),
         ("runs.demo.model.hidden_widths", [8], "decoder convlstm needs hidden_widths, decoder pointer has none"),
         ("runs.demo_convlstm.model.hidden_widths", None, "runs.demo_convlstm.model: decoder convlstm needs hidden_wid"),
         ("runs.demo.train.epochs", "many", "runs.demo.train.epochs: found 'many'; input should be a valid integer"),
