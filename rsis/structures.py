@@ -16,11 +16,20 @@ an object. Sizes are (H, W). Fractions are 0..1.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # the scorers read this module and must not need torch
     import numpy as np
     import torch
+
+
+DropReason = Literal["crowd", "box without outline", "cannot be drawn", "empty mask", "hidden by others"]
+"""Why an annotation of an image is not one of its objects.
+
+"crowd" marks a region that is ignored, "box without outline" a box alone, "cannot be drawn" an outline of fewer than
+three points or a broken mask, "empty mask" a mask without pixels, "hidden by others" an object all of whose pixels
+belong to smaller objects.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class RawSample:
         class_ids: int64 [N], class of objects 1..N, each in 1..K-1.
         ignore_mask: bool [H, W], true on pixels without annotation (void, crowd).
         image_id: Name of the image, unique in its split.
+        dropped: For each annotation that is not an object, in the order of the annotations, the reason.
     """
 
     image: np.ndarray
@@ -40,6 +50,7 @@ class RawSample:
     class_ids: np.ndarray
     ignore_mask: np.ndarray
     image_id: str
+    dropped: tuple[DropReason, ...] = ()
 
 
 @dataclass(frozen=True)
