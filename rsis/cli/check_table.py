@@ -1,5 +1,6 @@
 """The statistics of `rsis check` as a table, and the faults as lines of text."""
 
+from rsis.tracking.account import table_of as account_table
 from rsis.tracking.check import DatasetStatistics
 
 _SHOWN = 10  # most faults of one kind that are listed; the others are only counted
@@ -9,11 +10,8 @@ def table_of(statistics: DatasetStatistics) -> tuple[list[str], list[list[str]]]
     """Return the heading and the rows of a table with a column for each split."""
     splits = statistics.splits
     rows = [
-        ["images", *(str(s.images) for s in splits)],
-        ["  broken", *(str(len(s.broken)) for s in splits)],
-        ["  without objects", *(str(s.without_objects) for s in splits)],
-        ["objects", *(str(s.objects) for s in splits)],
-        ["  per image, mean", *(f"{s.mean:.2f}" for s in splits)],
+        ["images without objects", *(str(s.without_objects) for s in splits)],
+        ["objects per image, mean", *(f"{s.mean:.2f}" for s in splits)],
         ["  fewest", *(str(s.fewest) for s in splits)],
         ["  most", *(str(s.most) for s in splits)],
         ["size, most frequent", *(_show_size(s.common_size) for s in splits)],
@@ -22,7 +20,8 @@ def table_of(statistics: DatasetStatistics) -> tuple[list[str], list[list[str]]]
     ]
     classes = dict.fromkeys(name for s in splits for name in s.class_counts)
     rows += [[f"class {name}", *(str(s.class_counts.get(name, 0)) for s in splits)] for name in classes]
-    return ["", *(s.split for s in splits)], rows
+    heading, used = account_table([s.account for s in splits])
+    return heading, [*used, *rows]
 
 
 def faults_of(statistics: DatasetStatistics) -> list[str]:

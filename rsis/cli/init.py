@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rsis.own_data.suggest import Suggestion
 
 own_data = typer.Typer()
-_SHOWN = 5  # most unusable files that are listed
 
 
 @own_data.command()
@@ -45,6 +44,7 @@ def init(
     from rsis.own_data.recognize import recognize
     from rsis.own_data.suggest import suggest
     from rsis.own_data.write import add_entries, blocks, check_name
+    from rsis.tracking.account import lines_of, table_of
 
     folder = folder.expanduser()
     title = _name(folder) if name is None else name
@@ -73,13 +73,10 @@ def init(
     entries = blocks(title, _place(folder), class_name, recognized, findings, chosen)
     typer.echo(f"{folder}: {recognized.form}")
     print_table((), _summary(findings, chosen).items())
-    for line in (*recognized.left_out, *findings.oddities, *findings.problems[:_SHOWN]):
+    accounts = findings.accounts(chosen.size)
+    for line in (*recognized.left_out, *findings.oddities, *lines_of(accounts), *chosen.notes):
         typer.echo(f"note: {line}", err=True)
-    if findings.bad:
-        more = f" ({findings.bad - _SHOWN} of them are not named here)" if findings.bad > _SHOWN else ""
-        typer.echo(f"note: images left out since they cannot be used: {findings.bad}{more}", err=True)
-    for line in chosen.notes:
-        typer.echo(f"note: {line}", err=True)
+    print_table(*table_of(accounts), numbers=True)
     if dry_run:
         typer.echo(f"datasets:\n{entries[0]}\nruns:\n{entries[1]}")
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rsis.cli.check import check_all, check_each
+from rsis.cli.console import print_table
 from rsis.cli.options import (
     DEFAULT_PARAMS,
     DatasetName,
@@ -84,8 +85,12 @@ def prepare(
     from rsis.data.prepared.run import prepare as run_prepare
     from rsis.files.durable import sweep
     from rsis.machine.lock import locked
+    from rsis.tracking.account import Account, table_of
+    from rsis.tracking.agreement import comparison_of
 
     section = load_params(params).dataset(dataset)
+    if skip_bad:
+        section = section.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
         sweep(paths.processed_folder(dataset))
         summary = run_prepare(
@@ -93,12 +98,13 @@ def prepare(
             section,
             paths.raw_folder(dataset),
             paths.processed_folder(dataset),
-            skip_bad=skip_bad or section.skip_bad,
+            skip_bad=section.skip_bad,
             workers=workers or available_cores(),
+            wrap=comparison_of(section),
         )
-    for split, counts in summary.items():
-        skipped = f", {counts.skipped} skipped" if counts.skipped else ""
-        typer.echo(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
+    typer.echo(f"{dataset}: {paths.processed_folder(dataset)}")
+    accounts = [Account(split, one.images, one.left_out, one.objects, one.dropped) for split, one in summary.items()]
+    print_table(*table_of(accounts), numbers=True)
 
 
 @stages.command()

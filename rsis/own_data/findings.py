@@ -1,5 +1,6 @@
 """Statistics of a user's images, files that cannot be used, and signs of wrong annotations."""
 
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,13 +8,49 @@ from pathlib import Path
 import numpy as np
 
 from rsis.config.datasets import AnyDataset
-from rsis.data.readers.base import BadSampleError
+from rsis.data.prepared.resize import too_small
+from rsis.data.readers.base import BadSampleError, SampleReader
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.own_data.oddities import annotation_oddities, some
 from rsis.structures import RawSample
+from rsis.tracking.account import Account, count_left
+from rsis.tracking.agreement import compared
 
 _DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
+
+
+@dataclass
+class LookedAt:
+    """The images of a split that were read.
+
+    Attributes:
+        split: Its name.
+        left_out: One line for each image that cannot be used.
+    """
+
+    split: str
+    left_out: list[str] = field(default_factory=list)
+    _maps: list[tuple[tuple[int, int], bytes]] = field(default_factory=list)  # sizes and compressed instance maps
+    _objects: int = 0
+    _dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sample: RawSample) -> None:
+        """Keep what `account` needs of an image."""
+        numbers = sample.instance_map
+        self._maps.append(((numbers.shape[0], numbers.shape[1]), zlib.compress(numbers.tobytes(), 1)))
+        self._objects += len(sample.class_ids)
+        self._dropped.update(sample.dropped)
+
+    def account(self, size: tuple[int, int]) -> Account:
+        """Return what is used at the network's size, (H, W)."""
+        left = 0
+        for shape, packed in self._maps:
+            left += count_left(np.frombuffer(zlib.decompress(packed), np.int32).reshape(shape), size)
+        dropped = Counter(self._dropped)
+        if left < self._objects:
+            dropped[too_small(size)] = self._objects - left
+        return Account(self.split, len(self._maps), self.left_out, left, dropped)
 
 
 @dataclass(frozen=True)
@@ -21,13 +58,13 @@ class Findings:
     """Statistics and problems of the images.
 
     Attributes:
-        images: Number of images of each split.
+        images: Number of images of each split that can be used, as far as they were looked at.
         counts: int [images], number of objects of each inspected image.
         sizes: int [images, 2], their (H, W).
         sides: float [objects], square roots of the objects' areas in pixels.
         classes: Number of objects of each class.
+        looked_at: The images of each split that were read, at most 400, evenly spaced.
         problems: One line for each file that cannot be used.
-        bad: Number of images that cannot be used.
         oddities: One line for each property of the data that can be used but is probably a mistake.
     """
 
@@ -36,14 +73,23 @@ class Findings:
     sizes: np.ndarray
     sides: np.ndarray
     classes: dict[str, int]
+    looked_at: tuple[LookedAt, ...] = ()
     problems: tuple[str, ...] = ()
-    bad: int = 0
     oddities: tuple[str, ...] = ()
 
     @property
     def used_classes(self) -> int:
         """Number of classes with at least one object."""
         return sum(count > 0 for count in self.classes.values())
+
+    @property
+    def bad(self) -> int:
+        """Number of images that cannot be used."""
+        return len(self.problems)
+
+    def accounts(self, size: tuple[int, int]) -> list[Account]:
+        """Return what of the images looked at will be used when the network's size is `size` (H, W)."""
+        return [split.account(size) for split in self.looked_at]
 
 
 @dataclass
@@ -75,22 +121,26 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
     Raises:
         UserError: A split cannot be opened, or none of its images can be used.
     """
-    lost: dict[str, None] = {}  # each message once: splits that share a folder report the same files
+    looked_at = []
     images: dict[str, int] = {}
-    problems: list[str] = []
     tally = _Tally()
     for split in dataset.splits:
-        reader = open_split(dataset, root, split, lambda _, message: lost.update({message: None}))
-        images[split] = len(reader.image_ids)
+        seen = LookedAt(split)
+        reader = _open(dataset, root, seen, {line for earlier in looked_at for line in earlier.left_out})
+        found = len(reader.image_ids) + len(seen.left_out)
         before = len(tally.counts)
         for image_id in some(reader.image_ids):
             try:
-                tally.add(reader.read(image_id), reader.class_names)
+                sample = reader.read(image_id)
             except BadSampleError as error:
-                problems.append(str(error))
+                seen.left_out.append(str(error))
+            else:
+                tally.add(sample, reader.class_names)
+                seen.add(sample)
         if len(tally.counts) == before:
-            why = [*problems, *lost][0]
-            raise UserError(f"{root}: none of the {images[split]} images of {split} can be used: {why}")
+            raise UserError(f"{root}: none of the {found} images of {split} can be used: {seen.left_out[-1]}")
+        images[split] = found - len(seen.left_out)
+        looked_at.append(seen)
         for name in reader.class_names:
             tally.classes.setdefault(name, 0)
     return Findings(
@@ -99,10 +149,22 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         sizes=np.array(tally.sizes),
         sides=np.array(tally.sides),
         classes=dict(tally.classes),
-        problems=(*lost, *problems),
-        bad=len(lost) + len(problems),
+        looked_at=tuple(looked_at),
+        problems=tuple(line for seen in looked_at for line in seen.left_out),
         oddities=(*_oddities(tally), *annotation_oddities(dataset, root)),
     )
+
+
+def _open(dataset: AnyDataset, root: Path, seen: LookedAt, known: set[str]) -> SampleReader:
+    """Return the reader of a split, which compares each image with what scoring will read.
+
+    Splits that share a folder lack the same files: what is `known` from an earlier split is not noted again.
+    """
+    lost: list[str] = []
+    reader = open_split(dataset, root, seen.split, lambda _, message: lost.append(message))
+    seen.left_out.extend(line for line in lost if line not in known)
+    lenient = dataset.model_copy(update={"skip_bad": bool(lost)})
+    return compared(reader, lenient, root, seen.split)
 
 
 def _oddities(tally: _Tally) -> list[str]:

@@ -15,6 +15,8 @@ from rsis.errors import UserError
 from rsis.files.manifest import NAME, Manifest, read_manifest
 from rsis.machine.pool import map_in_processes
 from rsis.machine.progress import shown
+from rsis.tracking.account import Account, count_annotations
+from rsis.tracking.agreement import compared
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class SplitStatistics:
         common_size, smallest_size, largest_size: The most frequent (H, W), and those with the fewest and the most
             pixels; None without images.
         class_counts: Number of objects of each class, in the order of the class ids.
+        account: The images and annotations that `rsis prepare` will use, and those that it will not.
     """
 
     split: str
@@ -44,6 +47,7 @@ class SplitStatistics:
     smallest_size: tuple[int, int] | None
     largest_size: tuple[int, int] | None
     class_counts: Mapping[str, int]
+    account: Account
 
     @property
     def mean(self) -> float:
@@ -79,13 +83,16 @@ class _Facts:
 
     size: tuple[int, int]
     classes: Mapping[int, int]  # number of objects by class id
+    left: int  # objects at the network's size
+    dropped: Mapping[str, int]  # see `Account.dropped`
 
 
 def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
     """Read all raw images of a data set, and count images, objects and classes.
 
     Missing files are listed in the result; all other images are still counted, also those of the same split. Files are
-    compared with the manifest by size, not by content. A user's folder needs no manifest, so it can be checked before
+    compared with the manifest by size, not by content. Each image's objects are compared with those that scoring will
+    read; an image with other ones counts as broken. A user's folder needs no manifest, so it can be checked before
     `rsis download`. Only a few images are in memory at a time.
 
     Args:
@@ -105,10 +112,12 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
         lost: list[tuple[Path, str]] = []
         try:
             reader = open_split(dataset, root, split, _note_in(lost))
+            if not lost:  # otherwise scoring refuses the split, and the missing files are named below
+                reader = compared(reader, dataset, root, split, manifest)
         except UserError as error:
             missing.append(f"{split}: {error}")
         else:
-            splits.append(_count(reader, name, split, workers))
+            splits.append(_count(reader, name, split, dataset.size, [text for _, text in lost], workers))
         recorded = manifest.files if manifest else {}  # `differences` lists these below
         missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
     missing += differences(manifest) if manifest else ()
@@ -150,12 +159,16 @@ def differences(manifest: Manifest) -> Iterator[str]:
                 yield f"{manifest.root / path}: {size} bytes, recorded as {record.size}"
 
 
-def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) -> SplitStatistics:
+def _count(
+    reader: SampleReader, dataset: str, split: str, size: tuple[int, int], lost: list[str], workers: int | None
+) -> SplitStatistics:
     broken: list[str] = []
     sizes: Counter[tuple[int, int]] = Counter()
     counts: Counter[int] = Counter()  # images by their number of objects
     classes: Counter[int] = Counter()
-    found = map_in_processes(partial(_read_facts, reader), reader.image_ids, workers, remedy="run again")
+    dropped: Counter[str] = Counter()
+    left = 0
+    found = map_in_processes(partial(_read_facts, reader, size), reader.image_ids, workers, remedy="run again")
     for facts in shown(found, f"{dataset}/{split}", len(reader.image_ids)):
         if isinstance(facts, str):
             broken.append(facts)
@@ -163,6 +176,8 @@ def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) 
         sizes[facts.size] += 1
         counts[sum(facts.classes.values())] += 1
         classes.update(facts.classes)
+        dropped.update(facts.dropped)
+        left += facts.left
     by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     return SplitStatistics(
         split=split,
@@ -176,13 +191,14 @@ def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) 
         smallest_size=by_area[0] if sizes else None,
         largest_size=by_area[-1] if sizes else None,
         class_counts={name: classes[class_id] for class_id, name in enumerate(reader.class_names, start=1)},
+        account=Account(split, len(reader.image_ids) - len(broken), (*lost, *broken), left, dropped),
     )
 
 
-def _read_facts(reader: SampleReader, image_id: str) -> _Facts | str:
+def _read_facts(reader: SampleReader, size: tuple[int, int], image_id: str) -> _Facts | str:
     try:
         sample = reader.read(image_id)
     except BadSampleError as error:
         return str(error)
     height, width = sample.instance_map.shape
-    return _Facts((height, width), Counter(sample.class_ids.tolist()))
+    return _Facts((height, width), Counter(sample.class_ids.tolist()), *count_annotations(sample, size))

@@ -17,6 +17,7 @@ from rsis.config.datasets import CityscapesDataset, CocoDataset, CvpppDataset
 from rsis.config.sources import FolderSource
 from rsis.data.download.run import download
 from rsis.errors import UserError
+from rsis.tracking.account import Account
 from rsis.tracking.check import DatasetStatistics, SplitStatistics, check
 
 SIZES = [(6, 8), (6, 8), (10, 4), (3, 3)]
@@ -69,6 +70,7 @@ def test_figures_are_those_counted_by_hand(tmp_path: Path, capsys: pytest.Captur
         smallest_size=(3, 3),
         largest_size=(6, 8),
         class_counts={"cell": 3, "nucleus": 3},
+        account=Account("train", 4, (), 6, {}),
     )
     assert found.splits[0] == train
     assert train.mean == 1.5
@@ -77,19 +79,20 @@ def test_figures_are_those_counted_by_hand(tmp_path: Path, capsys: pytest.Captur
     assert found.is_whole
     print_table(*table_of(found), numbers=True)
     assert capsys.readouterr().out.splitlines() == [
-        "                     train    val",
-        "images                   4      1",
-        "  broken                 0      0",
-        "  without objects        1      1",
-        "objects                  6      0",
-        "  per image, mean     1.50   0.00",
-        "  fewest                 0      0",
-        "  most                   3      0",
-        "size, most frequent  6 x 8  6 x 8",
-        "  smallest           3 x 3  6 x 8",
-        "  largest            6 x 8  6 x 8",
-        "class cell               3      0",
-        "class nucleus            3      0",
+        "                         train    val",
+        "pictures                     4      1",
+        "  used                       4      1",
+        "annotations                  6      0",
+        "  used                       6      0",
+        "images without objects       1      1",
+        "objects per image, mean   1.50   0.00",
+        "  fewest                     0      0",
+        "  most                       3      0",
+        "size, most frequent      6 x 8  6 x 8",
+        "  smallest               3 x 3  6 x 8",
+        "  largest                6 x 8  6 x 8",
+        "class cell                   3      0",
+        "class nucleus                3      0",
     ]
 
 

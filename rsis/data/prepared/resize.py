@@ -34,6 +34,7 @@ class ResizedSample:
         class_ids: int64 [N], 1..K-1, class of objects 1..N.
         image_id: Name of the image, unique in its split.
         original_size: (H, W) before resizing.
+        dropped: The reason of each annotation that is not an object here, see `RawSample.dropped` and `too_small`.
     """
 
     image: np.ndarray
@@ -42,6 +43,7 @@ class ResizedSample:
     class_ids: np.ndarray
     image_id: str
     original_size: tuple[int, int]
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class PackedSample:
         class_ids: Class of objects 1..N.
         image_id: Name of the image, unique in its split.
         original_size: (H, W) before resizing.
+        dropped: The reason of each annotation that is not an object here.
     """
 
     image: bytes
@@ -61,6 +64,7 @@ class PackedSample:
     class_ids: tuple[int, ...]
     image_id: str
     original_size: tuple[int, int]
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class BadSample:
 
     image_id: str
     message: str
+
+
+def too_small(size: tuple[int, int]) -> str:
+    """Return the reason of objects that lose all their pixels when the image is resized to `size` (H, W)."""
+    return f"too small at {size[0]} x {size[1]}"
 
 
 def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
@@ -105,6 +114,7 @@ def resize_sample(sample: RawSample, size: tuple[int, int]) -> ResizedSample:
         class_ids=sample.class_ids[labels - 1].astype(np.int64),
         image_id=sample.image_id,
         original_size=(rows, columns),
+        dropped=(*sample.dropped, *[too_small(size)] * (len(sample.class_ids) - len(labels))),
     )
 
 
@@ -117,6 +127,7 @@ def pack_sample(sample: ResizedSample) -> PackedSample:
         class_ids=tuple(sample.class_ids.tolist()),
         image_id=sample.image_id,
         original_size=sample.original_size,
+        dropped=sample.dropped,
     )
 
 

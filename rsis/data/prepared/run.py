@@ -1,15 +1,22 @@
 """The stage `prepare`: from verified raw data to the prepared files of all splits."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.prepared.writer import SplitOrigin, SplitSummary, write_split
+from rsis.data.readers.base import OnMissing, SampleReader
 from rsis.data.readers.open import on_lost, open_split
 from rsis.files.atomic import atomic_folder, check_replaceable
-from rsis.files.manifest import read_manifest, verify
+from rsis.files.manifest import Manifest, read_manifest, verify
 
 _log = logging.getLogger(__name__)
+
+
+def _as_it_is(reader: SampleReader, *_: object) -> SampleReader:
+    return reader
 
 
 def prepare(
@@ -20,6 +27,7 @@ def prepare(
     *,
     skip_bad: bool,
     workers: int,
+    wrap: Callable[[SampleReader, Path, str, Manifest], SampleReader] = _as_it_is,
 ) -> dict[str, SplitSummary]:
     """Check raw data against its manifest and write `<split>.h5` for each split.
 
@@ -33,9 +41,11 @@ def prepare(
         skip_bad: Leave out images whose files are broken, instead of raising. In a user's data set, images that lack a
             file are left out too (see `rsis.data.readers.open.on_lost`).
         workers: Number of processes that read and resize.
+        wrap: Given the reader of a split, the folder of the raw data, the split and the manifest, returns the reader to
+            use: for example one that compares each sample with the ground truth.
 
     Returns:
-        The numbers of images and objects of each split.
+        The images and annotations of each split that are used and that are not.
 
     Raises:
         UserError: The raw data differs from its manifest, a split has no readable image, an image is broken or lacks
@@ -45,16 +55,26 @@ def prepare(
     manifest = read_manifest(raw_folder)
     verify(manifest)
     summaries: dict[str, SplitSummary] = {}
-    missing: dict[str, None] = {}  # messages without repetition: splits that share a folder lack the same files
     with atomic_folder(processed_folder) as folder:
         for split in dataset.splits:
-            note_missing = on_lost(dataset, lambda _, message: missing.update({message: None}), skip_bad=skip_bad)
-            reader = open_split(dataset, manifest.root, split, note_missing)
+            missing: list[str] = []
+            note_missing = on_lost(dataset, _note_in(missing), skip_bad=skip_bad)
+            reader = wrap(open_split(dataset, manifest.root, split, note_missing), manifest.root, split, manifest)
             origin = SplitOrigin(name, split, manifest.digest)
             path = folder / f"{split}.h5"
             summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
             _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
-            summaries[split] = summary
-    for message in missing:
+            # splits that share a folder lack the same files: each is counted once
+            known = {message for earlier in summaries.values() for message in earlier.left_out}
+            lost = [message for message in missing if message not in known]
+            summaries[split] = replace(summary, left_out=(*lost, *summary.left_out))
+    for message in (message for summary in summaries.values() for message in summary.left_out):
         _log.warning("left out: %s", message)
     return summaries
+
+
+def _note_in(missing: list[str]) -> OnMissing:
+    def note(_: Path, message: str) -> None:
+        missing.append(message)
+
+    return note

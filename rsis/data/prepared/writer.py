@@ -40,9 +40,9 @@ h5dump, shortened):
 import contextlib
 import io
 import json
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,6 @@ _IMAGE_DATASETS: dict[str, dict[str, Any]] = {
     "ignore_masks": {"dtype": np.uint8, "compression": "gzip", "compression_opts": COMPRESSION, "shuffle": True},
 }
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class SplitOrigin:
@@ -82,17 +80,20 @@ class SplitOrigin:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """The numbers of images and objects of a prepared split.
+    """The images and annotations of a prepared split that are used, and those that are not.
 
     Attributes:
         images: Number of images written.
         objects: Number of objects written, in all images together.
-        skipped: Number of images left out because their files are broken; the prepared file lists their ids.
+        left_out: One line for each image that is left out, because its files are broken (the prepared file lists
+            their ids) or missing.
+        dropped: Number of annotations of written images that are not objects, by reason.
     """
 
     images: int
     objects: int
-    skipped: int
+    left_out: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_split(
@@ -179,19 +180,20 @@ def _fill(file: h5py.File, sink: _Sink, samples: Iterable[PackedSample | BadSamp
     num_instances: list[int] = []
     image_ids: list[str] = []
     original_sizes: list[tuple[int, int]] = []
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}  # message by image id
+    dropped: Counter[str] = Counter()
     for sample in samples:
         if isinstance(sample, BadSample):
             if not skip_bad:
                 raise BadSampleError(sample.message)
-            _log.warning("skipped %s: %s", sample.image_id, sample.message)
-            skipped.append(sample.image_id)
+            skipped[sample.image_id] = sample.message
             continue
         row = len(image_ids)
         # the chunks are already in HDF5's stored form, so its filters are bypassed
         file["images"].id.write_direct_chunk((row, 0, 0, 0), sample.image)
         file["instance_maps"].id.write_direct_chunk((row, 0, 0), sample.instance_map)
         file["ignore_masks"].id.write_direct_chunk((row, 0, 0), sample.ignore_mask)
+        dropped.update(sample.dropped)
         class_ids.extend(sample.class_ids)
         num_instances.append(len(sample.class_ids))
         image_ids.append(sample.image_id)
@@ -203,8 +205,8 @@ def _fill(file: h5py.File, sink: _Sink, samples: Iterable[PackedSample | BadSamp
     file.create_dataset("class_ids", data=np.array(class_ids, np.int32), track_times=False)
     file.create_dataset("image_ids", data=image_ids, dtype=h5py.string_dtype(), track_times=False)
     file.create_dataset("original_sizes", data=np.array(original_sizes, np.int32), track_times=False)
-    file.attrs["skipped"] = json.dumps(skipped)
-    return SplitSummary(len(image_ids), len(class_ids), len(skipped))
+    file.attrs["skipped"] = json.dumps(list(skipped))
+    return SplitSummary(len(image_ids), len(class_ids), tuple(skipped.values()), dropped)
 
 
 def _write_attributes(
