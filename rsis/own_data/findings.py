@@ -121,7 +121,7 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
     Raises:
         UserError: A split cannot be opened, or none of its images can be used.
     """
-    looked_at = []
+    looked_at: list[LookedAt] = []
     images: dict[str, int] = {}
     tally = _Tally()
     for split in dataset.splits:

@@ -1,5 +1,6 @@
 """Training and scoring read the same objects, and what each of them alone would notice is reported at once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class _Twin(GroundTruth):
     def __init__(self, reader: FakeReader, class_names: tuple[str, ...] = ("leaf", "stem")) -> None:
         super().__init__(reader.image_ids, class_names)
         self._reader = reader
-        self.change = lambda sample: sample
+        self.change: Callable[[RawSample], RawSample] = lambda sample: sample
         self.fault = ""
 
     def image_path(self, image_id: str) -> Path:
@@ -80,7 +81,7 @@ def test_equal_readings_give_the_readers_samples() -> None:
         ),
     ],
 )
-def test_another_reading_is_named_with_its_picture(change, fault: str) -> None:  # type: ignore[no-untyped-def]
+def test_another_reading_is_named_with_its_picture(change: Callable[[RawSample], RawSample], fault: str) -> None:
     reader = FakeReader(1)
     truth = _Twin(reader)
     truth.change = change
