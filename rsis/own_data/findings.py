@@ -1,18 +1,22 @@
 """Statistics of a user's images, files that cannot be used, and signs of wrong annotations."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from rsis.config.datasets import AnyDataset
-from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.base import BadSampleError, notes_of
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
+from rsis.eval.truths.open import load_ground_truth
 from rsis.own_data.oddities import annotation_oddities, some
-from rsis.structures import RawSample
+from rsis.own_data.repeats import repeated_pictures
+from rsis.structures import DropReason, RawSample
 
+_NAMED = 3  # most annotations without an object that are named for a reason
 _DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
 
 
@@ -29,6 +33,7 @@ class Findings:
         problems: One line for each file that cannot be used.
         bad: Number of images that cannot be used.
         oddities: One line for each property of the data that can be used but is probably a mistake.
+        dropped: Number of the annotations that are no objects, by the reason.
     """
 
     images: dict[str, int]
@@ -39,6 +44,7 @@ class Findings:
     problems: tuple[str, ...] = ()
     bad: int = 0
     oddities: tuple[str, ...] = ()
+    dropped: Mapping[DropReason, int] = field(default_factory=dict)
 
     @property
     def used_classes(self) -> int:
@@ -55,6 +61,8 @@ class _Tally:
     sides: list[float] = field(default_factory=list)
     classes: Counter[str] = field(default_factory=Counter)
     brightest: int = 0
+    dropped: Counter[DropReason] = field(default_factory=Counter)
+    details: dict[DropReason, list[str]] = field(default_factory=dict)
 
     def add(self, sample: RawSample, class_names: tuple[str, ...]) -> None:
         areas = np.bincount(sample.instance_map.ravel())[1:]
@@ -63,6 +71,9 @@ class _Tally:
         self.sides.extend(np.sqrt(areas).tolist())
         self.classes.update(class_names[k - 1] for k in sample.class_ids.tolist())
         self.brightest = max(self.brightest, int(sample.image.max()))
+        self.dropped.update(sample.dropped)
+        for reason, detail in zip(sample.dropped, sample.drop_details, strict=False):
+            self.details.setdefault(reason, []).append(detail)
 
 
 def inspect(dataset: AnyDataset, root: Path) -> Findings:
@@ -79,9 +90,15 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
     images: dict[str, int] = {}
     problems: list[str] = []
     tally = _Tally()
+    notes: dict[str, None] = {}
+    pictures: dict[str, list[Path]] = {}
+    skipping = dataset.model_copy(update={"skip_bad": True})  # what init writes if a file is lacking
     for split in dataset.splits:
         reader = open_split(dataset, root, split, lambda _, message: lost.update({message: None}))
         images[split] = len(reader.image_ids)
+        notes.update(dict.fromkeys(notes_of(reader)))
+        truth = load_ground_truth(skipping, root, split)
+        pictures[split] = [truth.image_path(image_id) for image_id in reader.image_ids]
         before = len(tally.counts)
         for image_id in some(reader.image_ids):
             try:
@@ -91,8 +108,8 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         if len(tally.counts) == before:
             why = [*problems, *lost][0]
             raise UserError(f"{root}: none of the {images[split]} images of {split} can be used: {why}")
-        for name in reader.class_names:
-            tally.classes.setdefault(name, 0)
+        for class_name in reader.class_names:
+            tally.classes.setdefault(class_name, 0)
     return Findings(
         images=images,
         counts=np.array(tally.counts),
@@ -101,7 +118,8 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         classes=dict(tally.classes),
         problems=(*lost, *problems),
         bad=len(lost) + len(problems),
-        oddities=(*_oddities(tally), *annotation_oddities(dataset, root)),
+        oddities=(*notes, *_oddities(tally), *annotation_oddities(dataset, root), *repeated_pictures(pictures)),
+        dropped=dict(tally.dropped),
     )
 
 
@@ -110,6 +128,10 @@ def _oddities(tally: _Tally) -> list[str]:
     without = tally.counts.count(0)
     if without:
         odd.append(f"{without} of {len(tally.counts)} images have no object")
+    for reason, details in tally.details.items():
+        if reason != "crowd":  # of these `rsis.own_data.crowd` speaks
+            shown = "; ".join(details[:_NAMED])
+            odd.append(f"{len(details)} annotations are no objects ({reason}); the first: {shown}")
     if len(tally.counts) > 1 and max(tally.counts) == 1:
         odd.append("no image has two objects: these may be masks of a class, not of each object")
     unused = [name for name, count in tally.classes.items() if count == 0]

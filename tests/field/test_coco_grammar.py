@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.coco_case import dataset, document, read_alike, square, write
 
-NUMBERS = st.sampled_from(
+NUMBERS: st.SearchStrategy[Any] = st.sampled_from(
     [0, 1, 2, -1, 1.0, 0.0, 1.5, "1", "0", "1.0", " 1 ", "01", "", "x", None, True, False, [], {}]
 )
 VALUES = NUMBERS | st.sampled_from([math.nan, math.inf, "true", "False", 10**400, "9" * 5000, "\ud800", [[1]], "१"])

@@ -28,7 +28,7 @@ def document(images: int = 2, objects: int = 2) -> dict[str, Any]:
         entry = {"id": image, "file_name": f"p{image}.png", "height": SIZE[0], "width": SIZE[1]}
         content["images"].append(entry)
         for k in range(objects):
-            annotation = {"id": 10 * image + k, "image_id": image, "category_id": 1, "iscrowd": 0}
+            annotation: dict[str, Any] = {"id": 10 * image + k, "image_id": image, "category_id": 1, "iscrowd": 0}
             annotation |= {"segmentation": [square(2, 1 + 4 * k)], "bbox": [1 + 4 * k, 2, 3, 3], "area": 9}
             content["annotations"].append(annotation)
     return content
