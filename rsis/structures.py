@@ -43,6 +43,8 @@ class RawSample:
         ignore_mask: bool [H, W], true on pixels without annotation (void, crowd).
         image_id: Name of the image, unique in its split.
         dropped: For each annotation that is not an object, in the order of the annotations, the reason.
+        drop_details: For each of `dropped`, which annotation it is and what was found there; empty where a format has
+            nothing to add.
     """
 
     image: np.ndarray
@@ -51,6 +53,7 @@ class RawSample:
     ignore_mask: np.ndarray
     image_id: str
     dropped: tuple[DropReason, ...] = ()
+    drop_details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

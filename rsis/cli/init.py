@@ -2,8 +2,9 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rsis.own_data.suggest import Suggestion
 
 own_data = typer.Typer()
+Crowds = Literal["ignore", "object"]
 
 
 @own_data.command()
@@ -28,6 +30,13 @@ def init(
     class_name: Annotated[
         str, typer.Option(help="Class of the objects, if the annotations have no classes.")
     ] = "object",
+    crowd: Annotated[
+        Crowds | None,
+        typer.Option(
+            help="Of a COCO JSON: what annotations with iscrowd are, groups to ignore or objects. \\[default: objects "
+            "if more than a tenth have it]"
+        ),
+    ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
 ) -> None:
@@ -40,6 +49,7 @@ def init(
 
     from rsis.config.datasets import AnyDataset, Dataset
     from rsis.config.types import NAME_RULE, is_name
+    from rsis.own_data.crowd import choose_crowd
     from rsis.own_data.findings import inspect
     from rsis.own_data.recognize import recognize
     from rsis.own_data.suggest import suggest
@@ -63,10 +73,14 @@ def init(
     if not dry_run:
         check_name(params, title)  # fail now, and not after minutes of reading
     recognized = recognize(folder)
+    crowds = choose_crowd(recognized, crowd)
+    recognized = replace(recognized, crowd=crowds.value if crowds.reason else "", crowd_reason=crowds.reason)
     section = {"format": recognized.format, "source": {"kind": "folder", "path": str(folder)}, "size": (64, 64)}
     section |= {"splits": dict(recognized.splits)}
     if recognized.format != "coco":
         section["class_name"] = class_name
+    else:
+        section["crowd"] = crowds.value
     dataset: AnyDataset = TypeAdapter(Dataset).validate_python(section)
     findings = inspect(dataset, folder)
     chosen = suggest(findings)
@@ -74,7 +88,8 @@ def init(
     typer.echo(f"{folder}: {recognized.form}")
     print_table((), _summary(findings, chosen).items())
     accounts = findings.accounts(chosen.size)
-    for line in (*recognized.left_out, *findings.oddities, *lines_of(accounts), *chosen.notes):
+    notes = (*recognized.left_out, *filter(None, [crowds.note]), *findings.oddities)
+    for line in (*notes, *lines_of(accounts), *chosen.notes):
         typer.echo(f"note: {line}", err=True)
     print_table(*table_of(accounts), numbers=True)
     if dry_run:

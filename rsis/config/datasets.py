@@ -82,9 +82,12 @@ class CocoDataset(_Dataset):
     """A data set as COCO instance JSON."""
 
     format: Literal["coco"]
-    """COCO instance JSON; the classes are its categories."""
+    """COCO instance JSON; the classes are the categories of train, and those of val and test by their names."""
     splits: dict[Split, CocoSplit]
     """Which images train, validate and test."""
+    crowd: Literal["ignore", "object"] = "ignore"
+    """What annotations with iscrowd are: ignore takes them for groups whose pixels do not count, as COCO does; object
+    for objects like all others. CVAT exports brush masks, and supervision objects of several parts, with iscrowd."""
 
 
 class VocDataset(_Dataset):

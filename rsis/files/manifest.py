@@ -30,6 +30,7 @@ from typing import Any, Final, Literal
 from rsis.errors import UserError
 from rsis.files.atomic import LITTER, read_json, write_json
 from rsis.files.digests import sha256_of
+from rsis.files.tree import files_below
 
 NAME = "MANIFEST.json"
 SCHEMA_VERSION: Final = 1
@@ -185,29 +186,13 @@ def _advice(manifest: Manifest) -> str:
 
 
 def _list_files(root: Path) -> list[str]:
-    """Return the sorted relative paths of the files under `root`; links are followed, each folder is visited once."""
-    seen = {root.resolve()}
-    found: list[str] = []
-    for folder, folders, names in os.walk(root, followlinks=True, onerror=_raise):
-        kept = []
-        for name in sorted(folders):
-            real = Path(folder, name).resolve()
-            if not name.startswith(".") and real not in seen:
-                seen.add(real)
-                kept.append(name)
-        folders[:] = kept
-        paths = (Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith("."))
-        found.extend(path for path in paths if path != NAME and not _is_no_data(path))
-    return sorted(found)
+    """Return the sorted relative paths of the files under `root` that are data (see `files_below`)."""
+    return [path for path in files_below(root) if path != NAME and not _is_no_data(path)]
 
 
 def _is_no_data(path: str) -> bool:
     name = path.rpartition("/")[2]
     return name in LITTER or name.lower() in _READMES
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _cannot_read(path: Path, error: OSError) -> UserError:

@@ -1,56 +1,26 @@
 """Statistics of a user's images, files that cannot be used, and signs of wrong annotations."""
 
-import zlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from rsis.config.datasets import AnyDataset
-from rsis.data.prepared.resize import too_small
-from rsis.data.readers.base import BadSampleError, SampleReader
+from rsis.data.readers.base import BadSampleError, SampleReader, notes_of
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
+from rsis.eval.truths.open import load_ground_truth
+from rsis.own_data.looked_at import LookedAt
 from rsis.own_data.oddities import annotation_oddities, some
-from rsis.structures import RawSample
-from rsis.tracking.account import Account, count_left
+from rsis.own_data.repeats import repeated_pictures
+from rsis.structures import DropReason, RawSample
+from rsis.tracking.account import Account
 from rsis.tracking.agreement import compared
 
+_NAMED = 3  # most annotations without an object that are named for a reason
 _DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
-
-
-@dataclass
-class LookedAt:
-    """The images of a split that were read.
-
-    Attributes:
-        split: Its name.
-        left_out: One line for each image that cannot be used.
-    """
-
-    split: str
-    left_out: list[str] = field(default_factory=list)
-    _maps: list[tuple[tuple[int, int], bytes]] = field(default_factory=list)  # sizes and compressed instance maps
-    _objects: int = 0
-    _dropped: Counter[str] = field(default_factory=Counter)
-
-    def add(self, sample: RawSample) -> None:
-        """Keep what `account` needs of an image."""
-        numbers = sample.instance_map
-        self._maps.append(((numbers.shape[0], numbers.shape[1]), zlib.compress(numbers.tobytes(), 1)))
-        self._objects += len(sample.class_ids)
-        self._dropped.update(sample.dropped)
-
-    def account(self, size: tuple[int, int]) -> Account:
-        """Return what is used at the network's size, (H, W)."""
-        left = 0
-        for shape, packed in self._maps:
-            left += count_left(np.frombuffer(zlib.decompress(packed), np.int32).reshape(shape), size)
-        dropped = Counter(self._dropped)
-        if left < self._objects:
-            dropped[too_small(size)] = self._objects - left
-        return Account(self.split, len(self._maps), self.left_out, left, dropped)
 
 
 @dataclass(frozen=True)
@@ -66,6 +36,7 @@ class Findings:
         looked_at: The images of each split that were read, at most 400, evenly spaced.
         problems: One line for each file that cannot be used.
         oddities: One line for each property of the data that can be used but is probably a mistake.
+        dropped: Number of the annotations that are no objects, by the reason.
     """
 
     images: dict[str, int]
@@ -76,6 +47,7 @@ class Findings:
     looked_at: tuple[LookedAt, ...] = ()
     problems: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    dropped: Mapping[DropReason, int] = field(default_factory=dict)
 
     @property
     def used_classes(self) -> int:
@@ -101,6 +73,8 @@ class _Tally:
     sides: list[float] = field(default_factory=list)
     classes: Counter[str] = field(default_factory=Counter)
     brightest: int = 0
+    dropped: Counter[DropReason] = field(default_factory=Counter)
+    details: dict[DropReason, list[str]] = field(default_factory=dict)
 
     def add(self, sample: RawSample, class_names: tuple[str, ...]) -> None:
         areas = np.bincount(sample.instance_map.ravel())[1:]
@@ -109,6 +83,9 @@ class _Tally:
         self.sides.extend(np.sqrt(areas).tolist())
         self.classes.update(class_names[k - 1] for k in sample.class_ids.tolist())
         self.brightest = max(self.brightest, int(sample.image.max()))
+        self.dropped.update(sample.dropped)
+        for reason, detail in zip(sample.dropped, sample.drop_details, strict=False):
+            self.details.setdefault(reason, []).append(detail)
 
 
 def inspect(dataset: AnyDataset, root: Path) -> Findings:
@@ -124,9 +101,16 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
     looked_at: list[LookedAt] = []
     images: dict[str, int] = {}
     tally = _Tally()
+    notes: dict[str, None] = {}
+    pictures: dict[str, list[Path]] = {}
+    skipping = dataset.model_copy(update={"skip_bad": True})  # what init writes if a file is lacking
     for split in dataset.splits:
         seen = LookedAt(split)
         reader = _open(dataset, root, seen, {line for earlier in looked_at for line in earlier.left_out})
+        notes.update(dict.fromkeys(notes_of(reader)))
+        truth = load_ground_truth(skipping, root, split)
+        pictures[split] = [truth.image_path(image_id) for image_id in reader.image_ids]
+        reader = compared(reader, skipping, root, split)
         found = len(reader.image_ids) + len(seen.left_out)
         before = len(tally.counts)
         for image_id in some(reader.image_ids):
@@ -141,8 +125,8 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
             raise UserError(f"{root}: none of the {found} images of {split} can be used: {seen.left_out[-1]}")
         images[split] = found - len(seen.left_out)
         looked_at.append(seen)
-        for name in reader.class_names:
-            tally.classes.setdefault(name, 0)
+        for class_name in reader.class_names:
+            tally.classes.setdefault(class_name, 0)
     return Findings(
         images=images,
         counts=np.array(tally.counts),
@@ -151,20 +135,20 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         classes=dict(tally.classes),
         looked_at=tuple(looked_at),
         problems=tuple(line for seen in looked_at for line in seen.left_out),
-        oddities=(*_oddities(tally), *annotation_oddities(dataset, root)),
+        oddities=(*notes, *_oddities(tally), *annotation_oddities(dataset, root), *repeated_pictures(pictures)),
+        dropped=dict(tally.dropped),
     )
 
 
 def _open(dataset: AnyDataset, root: Path, seen: LookedAt, known: set[str]) -> SampleReader:
-    """Return the reader of a split, which compares each image with what scoring will read.
+    """Return the reader of a split, after noting the images that lack a file.
 
     Splits that share a folder lack the same files: what is `known` from an earlier split is not noted again.
     """
     lost: list[str] = []
     reader = open_split(dataset, root, seen.split, lambda _, message: lost.append(message))
     seen.left_out.extend(line for line in lost if line not in known)
-    lenient = dataset.model_copy(update={"skip_bad": bool(lost)})
-    return compared(reader, lenient, root, seen.split)
+    return reader
 
 
 def _oddities(tally: _Tally) -> list[str]:
@@ -172,6 +156,10 @@ def _oddities(tally: _Tally) -> list[str]:
     without = tally.counts.count(0)
     if without:
         odd.append(f"{without} of {len(tally.counts)} images have no object")
+    for reason, details in tally.details.items():
+        if reason != "crowd":  # of these `rsis.own_data.crowd` speaks
+            shown = "; ".join(details[:_NAMED])
+            odd.append(f"{len(details)} annotations are no objects ({reason}); the first: {shown}")
     if len(tally.counts) > 1 and max(tally.counts) == 1:
         odd.append("no image has two objects: these may be masks of a class, not of each object")
     unused = [name for name, count in tally.classes.items() if count == 0]

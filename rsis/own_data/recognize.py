@@ -1,12 +1,12 @@
 """Recognise which of three layouts a folder of annotated pictures has, and its splits."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rsis.errors import UserError
-from rsis.own_data.coco_files import find_documents, section_of
+from rsis.own_data.coco_files import CocoFolder, find_documents, section_of
 from rsis.own_data.divide import Section, divide, split_of
 from rsis.own_data.pairs import find_pairs
 from rsis.splits.own import MapsSplit, MasksSplit, leave_out, map_images, mask_images
@@ -25,12 +25,20 @@ class Recognized:
         format: Format of the data set in params.yaml: "coco", "maps" or "masks".
         splits: The sections of the splits by name; paths are relative to the folder.
         left_out: One line for each file or folder that looks like further data but is not used.
+        annotations: Of the format coco: the number of annotations in all files that are used.
+        crowds: How many of them have iscrowd.
+        crowd: Value of the data set's key `crowd`; "" to leave it out.
+        crowd_reason: Why it is so.
     """
 
     form: str
     format: str
     splits: Mapping[str, Mapping[str, Any]]
     left_out: tuple[str, ...] = ()
+    annotations: int = 0
+    crowds: int = 0
+    crowd: str = ""
+    crowd_reason: str = ""
 
 
 def recognize(folder: Path) -> Recognized:
@@ -41,17 +49,20 @@ def recognize(folder: Path) -> Recognized:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {FORMS}")
-    for recognize_layout in (_coco, _masks, _maps):
-        found = recognize_layout(folder)
-        if found is not None:
-            return found
+    jsons = find_documents(folder)
+    found = _coco(folder, jsons) or _masks(folder) or _maps(folder)
+    if found is not None:
+        broken = (fault.replace("; ", ", left out; ", 1) for fault in jsons.broken)
+        return replace(found, left_out=(*found.left_out, *broken))
+    for fault in (*jsons.broken, *jsons.partial):
+        raise UserError(fault)
     inside = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     shown = ", ".join(inside[:5]) + (", ..." if len(inside) > 5 else "") if inside else "nothing"
     raise UserError(f"{folder}: found {shown}; {FORMS}")
 
 
-def _coco(folder: Path) -> Recognized | None:
-    documents, others = find_documents(folder)
+def _coco(folder: Path, jsons: CocoFolder) -> Recognized | None:
+    documents, others = jsons.documents, jsons.others
     if not documents:
         return None
     if "train" in documents and "" in documents:  # the file of "" may contain all images again
@@ -64,7 +75,8 @@ def _coco(folder: Path) -> Recognized | None:
     splits = divide(folder, sections, lambda section: numbers[section["annotations"]])
     files = ", ".join(dict.fromkeys(section["annotations"] for section in splits.values()))
     left_out = tuple(f"{other}: left out, the annotations are those of {files}" for other in others)
-    return Recognized(f"COCO instance JSON ({files})", "coco", splits, left_out)
+    annotations, crowds = (sum(getattr(item, key) for item in documents.values()) for key in ("annotations", "crowds"))
+    return Recognized(f"COCO instance JSON ({files})", "coco", splits, left_out, annotations, crowds)
 
 
 def _masks(folder: Path) -> Recognized | None:

@@ -47,7 +47,7 @@ def suggest(found: Findings) -> Suggestion:
         UserError: No image has an object.
     """
     if not len(found.sides):
-        raise UserError("no image has an object; expected annotated ones, with numbers or masks above 0")
+        raise UserError(_nothing(found))
     most, small = int(found.counts.max()), float(np.percentile(found.sides, 10))
     num_steps = min(most + 1, _MOST_STEPS)
     height, width = (float(side) for side in np.median(found.sizes, axis=0))
@@ -68,6 +68,24 @@ def suggest(found: Findings) -> Suggestion:
     }
     notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width))]
     return Suggestion(size, num_steps, batch, epochs, reasons, tuple(notes))
+
+
+def _nothing(found: Findings) -> str:
+    """Return why no image has an object, and what to do."""
+    if not found.dropped:
+        return "no image has an object; expected annotated ones, with numbers or masks above 0"
+    reason = max(found.dropped, key=lambda reason: found.dropped[reason])
+    number, whole = found.dropped[reason], sum(found.dropped.values())
+    named = {
+        "crowd": ("are iscrowd, and these are ignored", "take them as objects with --crowd object"),
+        "box without outline": ("are boxes without outlines", "export polygons or masks, or draw them first"),
+        "cannot be drawn": ("cannot be drawn", "export them again"),
+        "empty mask": ("have no pixel in their image", "correct their coordinates"),
+        "hidden by others": ("are hidden by others", "correct their masks"),
+    }
+    what, remedy = named[reason]
+    shown = "".join(f" ({line})" for line in found.oddities if f"({reason})" in line)
+    return f"no image has an object: {number} of {whole} annotations {what}{shown}; {remedy}"
 
 
 def _scale(small: float, image: tuple[float, float]) -> float:

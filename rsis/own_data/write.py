@@ -47,6 +47,8 @@ def blocks(
         lines.append(f"    class_name: {_text(class_name)}")
     lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
     lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {reasons['size']}")
+    if recognized.crowd:
+        lines.append(f"    crowd: {recognized.crowd}  # {recognized.crowd_reason}")
     if findings.bad:
         lines.append(f"    skip_bad: true  # {findings.bad} of the images looked at cannot be used")
     lines.append("    splits:")

@@ -22,8 +22,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
 
-from pydantic import BaseModel
-
 from rsis.config.datasets import (
     AnyDataset,
     CityscapesDataset,
@@ -38,9 +36,10 @@ from rsis.config.runs import RunSection, ScoreSection
 from rsis.errors import UserError
 from rsis.eval.detections import detections_of, instance_map_of
 from rsis.eval.run import Origin, check_images, check_sizes
-from rsis.eval.truths.coco_file import Category, CocoImage
+from rsis.eval.truths.coco import classes_of_file
+from rsis.eval.truths.coco_file import parse_file
 from rsis.eval.truths.open import load_ground_truth
-from rsis.files.atomic import atomic_folder, check_replaceable, read_json
+from rsis.files.atomic import atomic_folder, check_replaceable
 from rsis.prediction_file import PredictionFile, read_predictions
 from rsis.submit.lsc import write_lsc_submission
 
@@ -91,7 +90,8 @@ def submit(
             write_cityscapes_submission(predictions, folder, run.score)
         case CocoDataset():
             image_ids, categories = _coco_ids(root, dataset.splits[predictions.split])
-            category_ids = [categories[class_name] for class_name in predictions.class_names]
+            # a class of train that this split's file does not list has no id there
+            category_ids = [categories.get(class_name) for class_name in predictions.class_names]
             _write_results(predictions, folder, run.score, image_ids, category_ids)
         case VocDataset() | MapsDataset() | MasksDataset():
             image_names = {image.image_id: image.image_id for image in predictions.images}
@@ -99,13 +99,6 @@ def submit(
             _write_results(predictions, folder, run.score, image_names, category_ids)
         case _:
             assert_never(dataset)
-
-
-class _CocoIds(BaseModel):
-    """The part of a COCO instance JSON with the ids of images and categories."""
-
-    images: tuple[CocoImage, ...]
-    categories: tuple[Category, ...]
 
 
 def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: CvpppDataset) -> None:
@@ -126,9 +119,12 @@ def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, r
 
 def _coco_ids(root: Path, split: CocoSplit) -> tuple[dict[str, int | str], dict[str, int | str]]:
     """Return the annotation file's image id by file name, and its category id by name."""
-    document = read_json(root / split.annotations, _CocoIds, "run `rsis download DATASET`, or correct the file")
-    image_ids = {picture.file_name: picture.id for picture in document.images}
-    return image_ids, {category.name: category.id for category in document.categories}
+    path = root / split.annotations
+    document = parse_file(path)
+    image_ids: dict[str, int | str] = {}
+    for picture in document.images:
+        image_ids.setdefault(picture.file_name, picture.id)  # of a picture that is listed twice the first id counts
+    return image_ids, {category.name: category.id for category in classes_of_file(path, document)}
 
 
 def _write_results(
@@ -136,9 +132,12 @@ def _write_results(
     folder: Path,
     rules: ScoreSection,
     image_ids: Mapping[str, int | str],
-    category_ids: Sequence[int | str],
+    category_ids: Sequence[int | str | None],
 ) -> None:
-    """Write results.json in the order of the prediction file; `category_ids` has the ids of classes 1..K-1."""
+    """Write results.json in the order of the prediction file; `category_ids` has the ids of classes 1..K-1.
+
+    Detections of a class without an id are left out.
+    """
     with (
         atomic_folder(folder) as temporary,
         (temporary / RESULTS_NAME).open("w", encoding="utf-8") as file,
@@ -147,9 +146,12 @@ def _write_results(
         separator = "\n"
         for image in predictions.images:
             for detection in detections_of(image, rules.classes):
+                category_id = category_ids[detection.class_id - 1]
+                if category_id is None:
+                    continue
                 result = {
                     "image_id": image_ids[image.image_id],
-                    "category_id": category_ids[detection.class_id - 1],
+                    "category_id": category_id,
                     "segmentation": detection.rle,
                     "score": detection.score,
                 }

@@ -51,3 +51,8 @@ class SampleReader(Protocol):
             BadSampleError: A file of the image is broken.
         """
         ...
+
+
+def notes_of(reader: SampleReader) -> tuple[str, ...]:
+    """Return a line for each thing that a reader left out, merged or found in another place; of most formats none."""
+    return tuple(getattr(reader, "notes", ()))

@@ -4,28 +4,34 @@
      "categories": [{"id": 7, "name": "nucleus"}],
      "annotations": [{"image_id": 1, "category_id": 7, "iscrowd": 0, "segmentation": ...}]}
 
-A segmentation is a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or a run-length
-encoding {"size": [H, W], "counts": ...}, column by column, whose counts are a list of numbers or COCO's
-compressed text. Ids may be numbers or text and are compared as text. Other keys are not read.
+`rsis.data.readers.coco_document` says which values are accepted, `rsis.data.readers.coco_shapes` which segmentations,
+and `rsis.splits.pictures` how a file name finds its picture. Other keys are not read.
 
 Where objects overlap, the pixels belong to the smaller object, which could otherwise disappear under the larger one.
-An object that keeps no pixel is dropped. Regions with `iscrowd` are not objects; their pixels outside of objects are
-ignored. Class ids are 1..K-1 in the order of the categories' ids.
+An annotation that cannot be drawn, or that keeps no pixel, is dropped, and the others of its image stay. Regions with
+`iscrowd` are not objects, unless the data set says so; their pixels outside of objects are ignored. Class ids are
+1..K-1 in the order of the categories' ids, in val and test those of the classes of train with the same names.
 """
 
 import json
+from collections import Counter
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
+from rsis.data.readers.coco_document import Annotation, CocoDocument, read_document
+from rsis.data.readers.coco_shapes import CannotDrawError, Outline, draw
 from rsis.data.readers.images import read_image, to_rgb
 from rsis.errors import UserError
-from rsis.masks import RLE, relabel, rle_runs
+from rsis.masks import relabel
+from rsis.splits.pictures import PictureFiles, is_inside
 from rsis.splits.share import WHOLE, SharedSplit, select_share
-from rsis.structures import RawSample
+from rsis.structures import DropReason, RawSample
+
+_SHOWN = 5  # most classes that a message names
 
 
 class CocoReader:
@@ -34,16 +40,19 @@ class CocoReader:
     Attributes:
         class_names: Names of the categories, in the order of their ids.
         image_ids: Sorted, including the images without annotations.
+        notes: A line for each thing of the file that was left out, merged or found in another place.
 
     Args:
         annotations: The JSON file.
         images: Folder that its file names are relative to.
         on_missing: Called for each image whose file is missing; the default raises.
         share: Share of the images to read; the default is all.
+        classes_of: Annotation file whose categories are the classes; None for those of `annotations`.
+        crowd: Whether annotations with `iscrowd` are ignored regions or objects.
 
     Raises:
-        UserError: The JSON file is missing, is not JSON, lacks a key, lists no image, lists an image twice, lists
-            an image whose file is missing, or has an annotation with an unknown image or category.
+        UserError: The JSON file is missing or has no sensible meaning (see `read_document`), lists an image whose file
+            is missing, or annotates a class that `classes_of` does not have.
     """
 
     def __init__(
@@ -52,161 +61,163 @@ class CocoReader:
         images: Path,
         on_missing: OnMissing = refuse,
         share: SharedSplit = WHOLE,
+        *,
+        classes_of: Path | None = None,
+        crowd: Literal["ignore", "object"] = "ignore",
     ) -> None:
         self.annotations, self.images = annotations, images
-        content = _parse(annotations)
-        class_of = self._read_categories(content["categories"])
-        files = self._read_images(content["images"])
-        missing = {name for name in files.values() if not (images / name).is_file()}
-        for number, entry in enumerate(content["images"]):
-            if (name := entry["file_name"]) in missing:
-                where = f"{annotations}: images[{number}]"
-                message = f"{images / name}: no such file, but {where} lists it; add it or remove the entry"
-                on_missing(images / name, message)
-        objects_of: dict[str, list[tuple[int, bool, Any]]] = {name: [] for name in files.values()}
-        for number, entry in enumerate(content["annotations"]):
-            where = f"{annotations}: annotations[{number}]"
-            image, category, shape = (_get(entry, key, where) for key in ("image_id", "category_id", "segmentation"))
-            if str(image) not in files:
-                raise UserError(f"{where}: image_id {image!r} is not in images; remove it or list its image")
-            if str(category) not in class_of:
-                raise UserError(
-                    f"{where}: category_id {category!r} is not in categories; correct it or add the category"
-                )
-            objects_of[files[str(image)]].append((class_of[str(category)], bool(entry.get("iscrowd", 0)), shape))
+        document = read_document(annotations)
+        reference = document if classes_of is None else read_document(classes_of)
+        self.class_names: tuple[str, ...] = tuple(reference.categories.values())
+        class_of = _class_ids(document, reference)
+        self._sizes = document.sizes
+        self._paths, missing, moved = _find_pictures(document, images)
+        for name, message in missing.items():
+            on_missing(images / (name if is_inside(name) else PurePosixPath(name).name), message)
+        self.notes: tuple[str, ...] = (*document.notes, *moved)
         # text takes a fraction of the memory, here and in each process that the reader is sent to
-        self._objects = {name: json.dumps(objects) for name, objects in objects_of.items()}
-        chosen = select_share(objects_of, share, annotations)
+        self._annotations = {
+            name: json.dumps([_packed(item, class_of, crowd) for item in items])
+            for name, items in document.annotations.items()
+        }
+        chosen = select_share(document.sizes, share, annotations)
         self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in missing)
 
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.
 
         Raises:
-            BadSampleError: The image is damaged, its size differs from the size in the JSON file, or a segmentation is
-                malformed or has another size.
+            BadSampleError: The image is damaged, or its size differs from the size in the JSON file.
         """
-        path = self.images / image_id
+        path = self._paths.get(image_id, self.images / image_id)
         image = to_rgb(read_image(path), path)
         size = (image.shape[0], image.shape[1])
-        if size != self._sizes[image_id]:
-            height, width = self._sizes[image_id]
+        if self._sizes[image_id] not in (None, size):
+            height, width = self._sizes[image_id] or size
             raise BadSampleError(
                 f"{path}: {size[0]} x {size[1]} pixels, {self.annotations.name} says {height} x {width}; "
                 "correct one of them"
             )
         ignore_mask = np.zeros(size, bool)
-        masks, classes = [], []
-        for number, (class_id, is_crowd, segmentation) in enumerate(json.loads(self._objects[image_id])):
-            mask = _to_rle(segmentation, size, f"{self.annotations}: annotation {number + 1} of {image_id}")
-            if is_crowd:
+        masks: list[Any] = []
+        classes: list[int] = []
+        places: list[tuple[int, str]] = []
+        dropped: dict[int, tuple[DropReason, str]] = {}  # by position
+        for number, (where, class_id, is_crowd, outline) in enumerate(self._unpack(image_id)):
+            mask, reason, fault = _mask_of(outline, size)
+            if mask is not None and is_crowd:
                 ignore_mask |= coco_mask.decode(mask).astype(bool)
-            else:
-                masks.append(mask)
-                classes.append(class_id)
-        painted = np.zeros(size, np.int32)
-        areas = [int(coco_mask.area(mask)) for mask in masks]
-        for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # the smallest is painted last, on top
-            painted[coco_mask.decode(masks[i]) > 0] = i + 1
+                reason, fault = "crowd", "iscrowd, and so a region that is ignored"
+            if reason is not None:
+                dropped[number] = (reason, f"{self.annotations}: {where} of {image_id}: {fault}")
+                continue
+            masks.append(mask)
+            classes.append(class_id)
+            places.append((number, where))
+        painted = _paint(masks, size)
         kept = np.unique(painted[painted > 0])
+        for i in set(range(len(masks))) - {int(k) - 1 for k in kept}:
+            detail = f"{self.annotations}: {places[i][1]} of {image_id}: smaller objects cover all its pixels"
+            dropped[places[i][0]] = ("hidden by others", detail)
         return RawSample(
             image=image,
             instance_map=relabel(painted),
             class_ids=np.array(classes, np.int64)[kept - 1],
             ignore_mask=ignore_mask & (painted == 0),
             image_id=image_id,
+            dropped=tuple(dropped[number][0] for number in sorted(dropped)),
+            drop_details=tuple(dropped[number][1] for number in sorted(dropped)),
         )
 
-    def _read_categories(self, categories: list[Any]) -> dict[str, int]:
-        """Set `class_names`; return the class id of each category id, the latter as text."""
-        names: dict[int | str, str] = {}
-        seen: set[str] = set()
-        for number, entry in enumerate(categories):
-            where = f"{self.annotations}: categories[{number}]"
-            category = _get(entry, "id", where)
-            if not isinstance(category, int | str) or str(category) in seen:
-                raise UserError(f"{where}: id {category!r}; expected a number or text that no other has; correct it")
-            seen.add(str(category))
-            names[category] = str(_get(entry, "name", where))
-        if not names:
-            raise UserError(f"{self.annotations}: categories is empty; expected at least one; add it")
-        ordered = sorted(names, key=lambda category: (isinstance(category, str), category))
-        self.class_names: tuple[str, ...] = tuple(names[category] for category in ordered)
-        return {str(category): class_id for class_id, category in enumerate(ordered, start=1)}
-
-    def _read_images(self, images: list[Any]) -> dict[str, str]:
-        """Store the size of each image; return the file name of each image id, the latter as text."""
-        files: dict[str, str] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
-        for number, entry in enumerate(images):
-            where = f"{self.annotations}: images[{number}]"
-            image, name, height, width = (_get(entry, key, where) for key in ("id", "file_name", "height", "width"))
-            if not isinstance(name, str) or ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
-                raise UserError(f"{where}: file_name {name!r}; expected a path within {self.images}; correct it")
-            if str(image) in files or name in self._sizes:
-                raise UserError(f"{where}: id {image!r} or file_name {name!r} occurs twice; remove one")
-            files[str(image)] = name
-            self._sizes[name] = (height, width)
-        if not files:
-            raise UserError(f"{self.annotations}: images is empty; expected at least one; correct the split")
-        return files
+    def _unpack(self, image_id: str) -> list[tuple[str, int, bool, Outline]]:
+        packed = json.loads(self._annotations[image_id])
+        return [(where, class_id, is_crowd, Outline(*outline)) for where, class_id, is_crowd, outline in packed]
 
 
-def _parse(path: Path) -> dict[str, list[Any]]:
-    """Read the JSON file and check that it has the three lists."""
+def _packed(item: Annotation, class_of: dict[str, int], crowd: str) -> list[Any]:
+    """Return an annotation as JSON values, see `CocoReader._unpack`."""
+    shape = item.outline
+    outline = [shape.polygons, shape.size, shape.runs, shape.reason, shape.fault]
+    return [item.where, class_of[item.category], item.is_crowd and crowd == "ignore", outline]
+
+
+def _mask_of(outline: Outline, size: tuple[int, int]) -> tuple[Any, DropReason | None, str]:
+    """Return the mask of an outline, or the reason why there is none and what was found."""
+    if outline.reason is not None:
+        return None, outline.reason, outline.fault
     try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; it was to hold COCO instance annotations; correct the path") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot read ({error.strerror}); make it readable") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore the file") from error
-    for key in ("images", "categories", "annotations"):
-        if not isinstance(_get(content, key, str(path)), list):
-            raise UserError(f"{path}: {key} is {type(content[key]).__name__}, expected a list; correct it")
-    return content  # type: ignore[no-any-return]
+        mask = draw(outline, size)
+    except CannotDrawError as error:
+        return None, "cannot be drawn", str(error)
+    if not int(coco_mask.area(mask)):
+        return None, "empty mask", "no pixel of the image is in the outline"
+    return mask, None, ""
 
 
-def _get(entry: Any, key: str, where: str) -> Any:
-    """Return `entry[key]`; raise UserError when `entry` has no such key, with `where` in the message."""
-    if not isinstance(entry, dict):
-        raise UserError(f"{where}: found {type(entry).__name__}, expected an object with {key!r}; correct it")
-    if key not in entry:
-        raise UserError(f"{where}: {key!r} is missing; add it")
-    return entry[key]
+def _paint(masks: list[Any], size: tuple[int, int]) -> np.ndarray:
+    """Return int32 [H, W], in which each pixel has the number of the smallest mask over it, the first being 1."""
+    painted = np.zeros(size, np.int32)
+    areas = [int(coco_mask.area(mask)) for mask in masks]
+    for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # the smallest is painted last, on top
+        painted[coco_mask.decode(masks[i]) > 0] = i + 1
+    return painted
 
 
-def _to_rle(segmentation: Any, size: tuple[int, int], where: str) -> Any:
-    """Return the segmentation as pycocotools' compressed RLE, checked against the image's (H, W)."""
-    if isinstance(segmentation, dict) and {"size", "counts"} <= segmentation.keys():
-        if segmentation["size"] != list(size):
-            raise BadSampleError(
-                f"{where}: RLE size {segmentation['size']}, the image is {list(size)}; correct the annotation"
+def _class_ids(document: CocoDocument, reference: CocoDocument) -> dict[str, int]:
+    """Return the class id of each category id, by the names of the reference.
+
+    Raises:
+        UserError: An annotation has a class that the reference lacks. It can never be found, since no network of this
+            data set knows the class; to leave it out would flatter the scores.
+    """
+    class_of_name = {name: number for number, name in enumerate(reference.categories.values(), start=1)}
+    used = Counter(item.category for items in document.annotations.values() for item in items)
+    unknown = {
+        name: used[category]
+        for category, name in document.categories.items()
+        if name not in class_of_name and used[category]
+    }
+    if unknown:
+        shown = ", ".join(f"{number} of {name!r}" for name, number in list(unknown.items())[:_SHOWN])
+        known = ", ".join(map(repr, list(class_of_name)[:_SHOWN])) + (", ..." if len(class_of_name) > _SHOWN else "")
+        raise UserError(
+            f"{document.path}: has objects of classes that {reference.path} does not list ({shown}; listed: {known}); "
+            "give them the names listed there, remove their annotations, or add the classes to its categories"
+        )
+    return {category: class_of_name.get(name, 0) for category, name in document.categories.items()}
+
+
+def _find_pictures(document: CocoDocument, images: Path) -> tuple[dict[str, Path], dict[str, str], list[str]]:
+    """Find the picture of each image.
+
+    Returns:
+        The paths that differ from the file name; a message for each image without a picture of its own; notes.
+    """
+    files = PictureFiles(images)
+    found = {name: files.find(name) for name in document.sizes}
+    names: dict[Path, list[str]] = {}
+    for name, paths in found.items():
+        names.setdefault(paths[0], []).append(name) if len(paths) == 1 else None
+    moved, missing = {}, {}
+    for name, paths in found.items():
+        place, written = f"{document.path}: {document.places[name]}", images / name
+        if not paths:
+            missing[name] = f"{written}: no such file, but {place} lists it; add it or remove the entry"
+        elif len(paths) > 1:
+            shown = " or ".join(path.relative_to(images).as_posix() for path in paths[:3])
+            missing[name] = (
+                f"{place}: file_name {name!r} could be {shown} in {images}; write which, or remove the entry"
             )
-        runs = segmentation["counts"]
-        if isinstance(runs, str):
-            try:
-                runs = rle_runs(RLE(size=list(size), counts=runs)).tolist()
-            except ValueError as error:
-                raise BadSampleError(f"{where}: RLE {error}; correct the annotation") from error
-        if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
-            raise BadSampleError(f"{where}: RLE counts are neither text nor whole numbers; correct the annotation")
-        if sum(runs) != size[0] * size[1]:
-            raise BadSampleError(
-                f"{where}: RLE has runs of {sum(runs)} pixels for a mask of {size[0] * size[1]}; correct the annotation"
+        elif len(names[paths[0]]) > 1 and paths[0] != written:
+            other = next(item for item in names[paths[0]] if item != name)
+            missing[name] = (
+                f"{place}: file_name {name!r} is found as {paths[0]}, which is {other!r} too; add its own picture or "
+                "remove the entry"
             )
-        return coco_mask.frPyObjects({"size": list(size), "counts": runs}, *size)
-    if isinstance(segmentation, list) and segmentation and all(_is_polygon(part, size) for part in segmentation):
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
-    raise BadSampleError(
-        f"{where}: segmentation is neither RLE nor polygons of 3 or more points near the image; correct the annotation"
-    )
-
-
-def _is_polygon(part: Any, size: tuple[int, int]) -> bool:
-    """Return whether `part` is three or more x, y pairs near the image; to draw distant points takes all memory."""
-    if not isinstance(part, list) or len(part) < 6 or len(part) % 2:
-        return False
-    reach = sum(size)
-    return all(type(number) in (int, float) and -reach <= number <= 2 * reach for number in part)
+        elif paths[0] != written:
+            moved[name] = paths[0]
+    if not moved:
+        return moved, missing, []
+    first, path = next(iter(moved.items()))
+    note = f"{len(moved)} of {len(found)} pictures have another path than {document.path.name} says "
+    return moved, missing, [f"{document.path}: {note}(the first: {first!r} is {path.relative_to(images).as_posix()})"]

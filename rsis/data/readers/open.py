@@ -61,8 +61,16 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
             plants = dataset.splits[name]
             return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
         case CocoDataset():
-            document = dataset.splits[name]
-            return CocoReader(root / document.annotations, root / document.images, on_missing, document)
+            document, train = dataset.splits[name], dataset.splits.get("train")
+            return CocoReader(
+                root / document.annotations,
+                root / document.images,
+                on_missing,
+                document,
+                # a network has the classes of train, so they are those of all splits
+                classes_of=root / train.annotations if train and train.annotations != document.annotations else None,
+                crowd=dataset.crowd,
+            )
         case VocDataset():
             return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():

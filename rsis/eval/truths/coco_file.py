@@ -1,106 +1,178 @@
-"""The part of COCO's instance JSON that scoring needs, and the conversion of a `segmentation` to a mask.
+"""The part of COCO's instance JSON that scoring needs, as pydantic models that accept what has one sensible meaning.
 
-Ids may be numbers or text and are compared as text. A segmentation is a list of polygons
-[x0, y0, x1, y1, ...] in pixels, or a run-length encoding whose counts are a list of runs or COCO's
-compressed text. Other keys are ignored; `area` and `iscrowd` are optional.
+Ids may be numbers or text; 7, 7.0 and "7" are one id (`key_of`). Numbers may be text. Other keys are ignored; `width`,
+`height`, `area`, `iscrowd`, `segmentation` and `id` of an annotation are optional.
 """
 
+import json
+import math
+from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import normalize
 
-from pycocotools import mask as coco_mask
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from rsis.config.types import Count
-from rsis.masks import RLE, rle_runs
+from rsis.errors import UserError
+
+_UNKNOWN = 0  # a side that the file does not say
+_CROWD = {None: False, 0: False, 1: True, "": False, "0": False, "1": True, "0.0": False, "1.0": True}
+_CROWD |= {"false": False, "true": True}
+
+
+def _id(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not (isinstance(value, int) or _is_writable(value)):
+        raise ValueError("expected a whole number or text")
+    return value
+
+
+def _is_writable(value: Any) -> bool:
+    """Return whether a value is text with letters, none of them half a character."""
+    try:
+        return isinstance(value, str) and bool(value.strip()) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _file_name(value: Any) -> Any:
+    if not _is_writable(value) or "\0" in value:
+        raise ValueError("expected the name of a picture's file")
+    return value
+
+
+def _class_name(value: Any) -> Any:
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not _is_writable(value):
+        raise ValueError("expected the name of a class")
+    return normalize("NFC", value).strip()
+
+
+def _side(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return _UNKNOWN
+    if isinstance(value, str):
+        text = value.strip()
+        whole, _, rest = text.partition(".")
+        digits = whole.removeprefix("-")
+        if text and (len(digits) > 9 or not digits.isascii() or not digits.isdigit() or rest.strip("0")):
+            raise ValueError("expected a whole number of pixels")
+        value = int(whole) if text else _UNKNOWN
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e9 < value < 1e9 or value % 1:
+        raise ValueError("expected a whole number of pixels")
+    return max(int(value), _UNKNOWN)
+
+
+def _crowd(value: Any) -> Any:
+    plain = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(plain, float) and math.isnan(plain):
+        return False
+    if isinstance(plain, list | dict) or plain not in _CROWD:
+        raise ValueError("expected 0 or 1")
+    return _CROWD[plain]
+
+
+def _area(value: Any) -> Any:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if 0 < number < math.inf and not isinstance(value, bool) else None
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class CocoImage(_Model):
-    """An entry of `images`."""
+    """An entry of `images`; `height` and `width` are 0 when the file does not say them."""
 
-    id: int | str
-    file_name: str
-    height: Count
-    width: Count
+    id: Annotated[int | str, BeforeValidator(_id)]
+    file_name: Annotated[str, BeforeValidator(_file_name)]
+    height: Annotated[int, BeforeValidator(_side)] = _UNKNOWN
+    width: Annotated[int, BeforeValidator(_side)] = _UNKNOWN
 
 
 class Category(_Model):
     """An entry of `categories`."""
 
-    id: int | str
-    name: str
-
-
-class Runs(_Model):
-    """A run-length encoding: pixels off, on, off, ... column by column; `size` is [H, W]."""
-
-    size: list[int]
-    counts: str | list[Annotated[int, Field(ge=0)]]
-
-
-_Segmentation: TypeAdapter[Runs | list[list[FiniteFloat]]] = TypeAdapter(Runs | list[list[FiniteFloat]])
+    id: Annotated[int | str, BeforeValidator(_id)]
+    name: Annotated[str, BeforeValidator(_class_name)]
+    supercategory: Any = None
 
 
 class CocoObject(_Model):
     """An entry of `annotations`: one object, or a crowd region."""
 
-    id: int | str | None = None
-    image_id: int | str
-    category_id: int | str
-    segmentation: Any  # checked by `rasterise`, so that a fault in it concerns only its image, not the whole file
-    area: Annotated[FiniteFloat, Field(ge=0)] | None = None
-    iscrowd: int | bool | None = None
+    id: Any = None
+    image_id: Annotated[int | str, BeforeValidator(_id)]
+    category_id: Annotated[int | str, BeforeValidator(_id)]
+    segmentation: Any = None  # read by `rsis.eval.truths.coco_masks`, since a fault in it concerns only its object
+    bbox: Any = None
+    area: Annotated[float | None, BeforeValidator(_area)] = None  # None: the pixels are counted
+    iscrowd: Annotated[bool, BeforeValidator(_crowd)] = False
 
 
 class CocoFile(_Model):
     """The whole document."""
 
-    images: tuple[CocoImage, ...]
-    categories: tuple[Category, ...]
-    annotations: tuple[CocoObject, ...]
+    images: list[CocoImage]
+    categories: list[Category]
+    annotations: list[CocoObject]
 
 
-def rasterise(segmentation: Any, size: tuple[int, int]) -> RLE:
-    """Return a segmentation as one compressed mask, the union of its parts.
+def key_of(written: int | str) -> str:
+    """Return an id as the text by which ids are compared: "7" for 7, "7" and "7.0"."""
+    text = str(written).strip()
+    whole, dot, rest = text.partition(".")
+    try:
+        is_number = str(int(whole)) == whole and (not dot or (rest != "" and not rest.strip("0")))
+    except ValueError:
+        return text
+    return whole if is_number else text
 
-    Args:
-        segmentation: Value of the key `segmentation`.
-        size: (H, W) of the image.
+
+def parse_file(path: Path) -> CocoFile:
+    """Read a file as UTF-8, UTF-16 or UTF-32, with or without byte order mark.
 
     Raises:
-        ValueError: The segmentation is malformed or does not fit the image. The message starts with "has", to follow
-            the name of the annotation.
+        UserError: The file is missing or unreadable, is no JSON, or a value has no sensible meaning; names the first.
     """
-    height, width = size
+    remedy = "run `rsis download DATASET`, or correct the file or params.yaml"
+    content: Any = None
     try:
-        shape = _Segmentation.validate_python(segmentation, strict=True)
+        content = json.loads(path.read_bytes())
+        return CocoFile.model_validate(content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
     except ValidationError as error:
-        raise ValueError("has a segmentation that is neither polygons nor a run-length encoding") from error
-    if not isinstance(shape, Runs):
-        if not shape or not all(_is_polygon(polygon, height + width) for polygon in shape):
-            raise ValueError("has no polygon, or one that is not three or more x, y pairs near the image")
-        encoded = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
-        counts = encoded["counts"].decode("ascii")
-    elif shape.size != [height, width]:
-        raise ValueError(f"has a mask of size {shape.size}; its image is {[height, width]}")
-    elif isinstance(shape.counts, str):
-        counts = shape.counts
-    elif sum(shape.counts) != height * width:
-        raise ValueError(f"has a mask that has runs of {sum(shape.counts)} pixels for a mask of {height * width}")
-    else:
-        encoded = coco_mask.frPyObjects({"size": [height, width], "counts": shape.counts}, height, width)
-        counts = encoded["counts"].decode("ascii")
-    rle = RLE(size=[height, width], counts=counts)
-    try:
-        rle_runs(rle)
+        fault = error.errors(include_url=False)[0]
+        raise UserError(f"{path}: {_place(content, fault['loc'])}{_describe(fault)}; {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not {error.encoding}; {remedy}") from error
     except ValueError as error:
-        raise ValueError(f"has a mask that {error}") from error
-    return rle
+        raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: nested too deeply; {remedy}") from error
 
 
-def _is_polygon(polygon: list[float], reach: int) -> bool:
-    """Return whether a list is three or more x, y pairs near the image; pycocotools visits each pixel of an edge."""
-    return len(polygon) >= 6 and len(polygon) % 2 == 0 and all(-reach <= number <= 2 * reach for number in polygon)
+def _place(content: Any, parts: tuple[int | str, ...]) -> str:
+    """Return the entry that a fault is in, such as "annotations[17] (id 1018): "; "" for the whole file."""
+    if len(parts) < 2:
+        return ""
+    entry = content[parts[0]][parts[1]]
+    name = entry.get("id") if isinstance(entry, dict) else None
+    named = f" (id {ascii(name)[:40]})" if isinstance(name, int | float | str) else ""
+    return f"{parts[0]}[{parts[1]}]{named}: "
+
+
+def _describe(fault: Any) -> str:
+    parts, value = fault["loc"], fault["input"]
+    key = str(parts[2] if len(parts) > 2 else parts[0] if len(parts) == 1 else "it")
+    if fault["type"] == "missing":
+        return f"{key} is missing"
+    shown = f"a {type(value).__name__}" if isinstance(value, list | dict) else ascii(value)[:60]
+    return f"{key} is {shown}, but {fault['msg'].removeprefix('Value error, ')}"

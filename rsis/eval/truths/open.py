@@ -47,7 +47,9 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
         case CvpppDataset():
             return CvpppTruth(root, dataset.splits[split])
         case CocoDataset():
-            return CocoTruth(root, dataset.splits[split])
+            train = dataset.splits.get("train", dataset.splits[split])
+            other = train.annotations != dataset.splits[split].annotations
+            return CocoTruth(root, dataset.splits[split], root / train.annotations if other else None, dataset.crowd)
         case VocDataset():
             return VocTruth(root, dataset, dataset.splits[split], manifest)
         case MapsDataset():

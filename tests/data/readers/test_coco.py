@@ -171,15 +171,21 @@ def _delete(part: str, number: int, key: str) -> Callable[[dict[str, Any]], obje
         (lambda content: content.update(images=[]), "images is empty"),
         (lambda content: content.update(categories=[]), "categories is empty"),
         (lambda content: content.update(annotations=[3]), r"annotations\[0\]: found int"),
-        (_delete("images", 0, "width"), r"images\[0\]: 'width' is missing"),
-        (_delete("annotations", 0, "segmentation"), r"annotations\[0\]: 'segmentation' is missing"),
+        (_set("images", 0, width="wide"), r"images\[0\]: width is 'wide'; expected a whole number of pixels"),
+        (_set("annotations", 0, segmentation=[], bbox=[0, 0, 2, 2]), "1 of 1 annotations are boxes without outlines"),
+        (_set("annotations", 0, iscrowd=2), r"annotations\[0\] \(id 1\): iscrowd is 2; expected 0 or 1"),
         (_delete("categories", 0, "name"), r"categories\[0\]: 'name' is missing"),
-        (_set("annotations", 0, image_id=9), r"annotations\[0\]: image_id 9 is not in images"),
-        (_set("annotations", 0, category_id=9), r"annotations\[0\]: category_id 9 is not in categories"),
+        (_set("annotations", 0, image_id=9), r"annotations\[0\] \(id 1\): image_id '9' is not in images"),
+        (_set("annotations", 0, category_id=9), r"annotations\[0\] \(id 1\): category_id '9' is not in categories"),
         (_set("images", 0, file_name="gone.png"), r"gone.png: no such file, but .* images\[0\] lists it"),
-        (_set("images", 0, file_name="../a.png"), "expected a path within"),
-        (lambda content: content["images"].append(content["images"][0]), "occurs twice"),
-        (lambda content: content["categories"].append({"id": "3", "name": "n"}), "that no other has"),
+        (_set("images", 0, file_name="../b.png"), r"b\.png: no such file"),
+        (lambda content: content["images"].append(content["images"][0] | {"width": 7}), "occurs twice, with two sizes"),
+        (lambda content: content["images"].append(content["images"][0] | {"file_name": "b"}), "id '1' occurs twice"),
+        (lambda content: content["categories"].append({"id": "3", "name": "n"}), "id '3' is that of 'cell' too"),
+        (
+            lambda content: content["categories"].append({"id": 4, "name": "cell"}),
+            r"categories\[1\]: name 'cell' is that of categories\[0\] too; rename one",
+        ),
     ],
 )
 def test_structural_faults_stop_at_once(tmp_path: Path, change: Callable[[dict[str, Any]], object], found: str) -> None:
@@ -205,29 +211,46 @@ def test_missing_annotation_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("segmentation", "found"),
     [
-        ({"size": [8, 6], "counts": [48]}, r"RLE size \[8, 6\], the image is \[6, 8\]"),
-        ({"size": [6, 8], "counts": [40]}, "runs of 40 pixels for a mask of 48"),
-        ({"size": [6, 8], "counts": [50, -2]}, "neither text nor whole numbers"),
-        ({"size": [6, 8], "counts": ["48"]}, "neither text nor whole numbers"),
-        ({"size": [6, 8], "counts": None}, "neither text nor whole numbers"),
+        ({"size": [8, 6], "counts": [48]}, "a mask of [8, 6], and the image is [6, 8]"),
+        ({"size": [6, 8], "counts": [40]}, "a mask with runs of 40 pixels for 48"),
+        ({"size": [6, 8], "counts": [50, -2]}, "counts are neither text nor whole numbers"),
+        ({"size": [6, 8], "counts": ["x"]}, "counts are neither text nor whole numbers"),
+        ({"size": [6, 8], "counts": None}, "counts are neither text nor whole numbers"),
         ({"size": [6, 8], "counts": "42"}, "runs of 6 pixels for a mask of 48"),
-        ({"size": [6, 8], "counts": "~~"}, "annotation 1 of a.png: RLE has a character outside"),
-        ({"size": [6, 8]}, "neither RLE nor polygons"),
-        ([], "neither RLE nor polygons"),
-        ([[0, 0, 4, 4]], "neither RLE nor polygons"),
-        ([[0, 0, 4, 0, 4, 4, 0]], "neither RLE nor polygons"),
-        ([[0, 0, 1e12, 0, 4, 4]], "neither RLE nor polygons"),
-        ([[0, 0, "4", 0, 4, 4]], "neither RLE nor polygons"),
-        ([[0, 0, float("nan"), 0, 4, 4]], "neither RLE nor polygons"),
-        (None, "neither RLE nor polygons"),
+        ({"size": [6, 8], "counts": "~~"}, "a character outside"),
+        ({"size": [6, 8]}, "counts are neither text nor whole numbers"),
+        ({"counts": [48]}, "without a size [H, W]"),
+        ([], "neither outline nor box"),
+        ([[]], "neither outline nor box"),
+        (None, "neither outline nor box"),
+        ([[0, 0, 4, 4]], "a polygon of fewer than three points"),
+        ([[0, 0, 4, 0, 4, 4, 0]], "no list of x, y pairs"),
+        ([[0, 0, 4, 0, 4, 4], [0, 0, 4, 0, None, 4]], "no list of x, y pairs"),
+        ([[0, 0, 1e12, 0, 4, 4]], "far outside"),
+        ([[0, 0, float("nan"), 0, 4, 4]], "far outside"),
+        ("T58h000", "neither polygons nor a run-length encoding"),
     ],
 )
-def test_malformed_segmentation_is_a_bad_sample(tmp_path: Path, segmentation: Any, found: str) -> None:
-    reader = _reader(tmp_path, _content(segmentation))
-    with pytest.raises(BadSampleError, match=found) as caught:
-        reader.read("a.png")
-    assert "annotation 1 of a.png" in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_what_cannot_be_drawn_costs_its_object_only(tmp_path: Path, segmentation: Any, found: str) -> None:
+    sample = _reader(tmp_path, _content(segmentation, [_polygon(0, 0, 2, 2)])).read("a.png")
+    np.testing.assert_array_equal(sample.instance_map, _square(0, 0, 2, 2))
+    assert sample.dropped == ("cannot be drawn",)
+    (detail,) = sample.drop_details
+    assert detail.startswith(f"{tmp_path / 'instances.json'}: annotations[0] (id 1) of a.png: ")
+    assert found in detail
+
+
+def test_each_annotation_that_is_no_object_has_its_reason(tmp_path: Path) -> None:
+    large, small = encode_rle(_square(0, 0, 2, 4)), encode_rle(_square(0, 0, 2, 2))
+    shapes = ([_polygon(9, 9, 2, 2)], large, small, encode_rle(_square(0, 2, 2, 2)), None, small, [[1, 1, 2, 2]])
+    content = _content(*shapes)
+    content["annotations"][4]["bbox"] = [1, 1, 2, 2]
+    content["annotations"][5]["iscrowd"] = 1
+    sample = _reader(tmp_path, content).read("a.png")
+    assert sample.dropped == ("empty mask", "hidden by others", "box without outline", "crowd", "cannot be drawn")
+    places = [detail.split(": ")[1].split(" ")[0] for detail in sample.drop_details]
+    assert places == [f"annotations[{number}]" for number in (0, 1, 4, 5, 6)]
+    assert len(sample.class_ids) == 2
 
 
 def test_picture_of_another_size_or_truncated_is_a_bad_sample(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Pictures that a data set has more than once, by the bytes of their files."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rsis.files.digests import sha256_of
+
+_SHOWN = 3  # most pairs that are named
+
+
+def repeated_pictures(pictures: Mapping[str, Iterable[Path]]) -> list[str]:
+    """Return a line about pictures that are in two splits, and one about pictures that are twice in one split.
+
+    A network that has seen a picture in training finds its objects too well, so that the scores flatter it.
+
+    Args:
+        pictures: Paths of the pictures of each split. Files that cannot be read are passed by.
+    """
+    by_size: dict[int, list[tuple[str, Path]]] = {}
+    for split, paths in pictures.items():
+        for path in paths:
+            try:
+                by_size.setdefault(path.stat().st_size, []).append((split, path))
+            except OSError:
+                continue
+    across: list[str] = []
+    within: list[str] = []
+    for group in by_size.values():
+        first: dict[str, tuple[str, Path]] = {}
+        for split, path in group if len(group) > 1 else ():
+            try:
+                before = first.setdefault(sha256_of(path), (split, path))
+            except OSError:
+                continue
+            if before[0] != split:
+                across.append(f"{before[1]} ({before[0]}) is {path} ({split})")
+            elif before[1] != path:
+                within.append(f"{before[1]} is {path}")
+    return [
+        *_line(across, "pictures are in two splits, so that scores flatter the network"),
+        *_line(within, "pictures are twice in one split"),
+    ]
+
+
+def _line(found: list[str], what: str) -> list[str]:
+    return [f"{len(found)} {what} (the first: {', '.join(found[:_SHOWN])})"] if found else []
