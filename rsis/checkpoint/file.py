@@ -14,18 +14,20 @@ runs no code. Example of the JSON object:
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from rsis import __version__
+from rsis.checkpoint.weights import read_network
 from rsis.config.runs import ModelSection
+from rsis.config.types import Side
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
-from rsis.model.any import Network, make_network
+from rsis.model.any import Network
 from rsis.model.normalization import MEAN, STD
 
 SCHEMA_VERSION = 2
@@ -39,6 +41,7 @@ PREPROCESSING_OF: dict[str, dict[str, Any]] = {
     "imagenet": PREPROCESSING,
     "image": {**PREPROCESSING, "mean": "of the image", "std": "of the image"},
 }
+_DEEPEST = 10  # levels of lists and mappings in a description
 _OPENING = b'{"__metadata__":{"rsis":'
 
 
@@ -65,8 +68,8 @@ class CheckpointInfo:
 
     run: str
     dataset: str
-    class_names: tuple[str, ...]
-    size: tuple[int, int]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
+    size: tuple[Side, Side]
     model: dict[str, Any]
     train: dict[str, Any]
     predict: dict[str, Any]
@@ -120,7 +123,8 @@ def read_info(path: Path) -> CheckpointInfo:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["rsis"])
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+            check_plain(header)
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a checkpoint of this program, or truncated; train the run again") from error
     if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
         found = header.get("schema_version") if isinstance(header, dict) else None
@@ -141,6 +145,21 @@ def read_info(path: Path) -> CheckpointInfo:
         raise UserError(f"{path}: its description is wrong at {where} ({fault['msg']}); train the run again") from error
 
 
+def check_plain(value: Any, depth: int = 0) -> None:
+    """Check a value of JSON that can be printed: not nested too deeply, and its text is Unicode.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    if isinstance(value, str):
+        value.encode()  # fails for half a surrogate pair, which JSON can write
+    elif isinstance(value, dict | list):
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            check_plain(item, depth + 1)
+
+
 def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[Network, CheckpointInfo]:
     """Read a network, in eval mode on the CPU.
 
@@ -153,17 +172,15 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[N
 
     Raises:
         UserError: See `read_info`; or the checkpoint is of another architecture than `expected`, or its
-            weights do not fit its own description.
+            weights do not fit its own description or are not finite.
     """
     info = read_info(path)
     try:
         section = ModelSection.model_validate(info.model, strict=False)
         if expected is not None:
             _check_same(path, section, expected)
-        network = make_network(section, len(info.class_names) + 1, pretrained=False)
-        with safe_open(path, framework="pt") as file:
-            network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
-    except (ValidationError, RuntimeError, SafetensorError, OSError) as error:
+        network = read_network(path, section, len(info.class_names) + 1)
+    except (ValueError, RuntimeError, OverflowError, SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: its weights do not fit its description ({reason}); train the run again") from error
     return network.eval().to(torch.float32), info

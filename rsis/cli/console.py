@@ -66,6 +66,10 @@ def print_table(
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """Print the message as one line on standard error, and exit with this code."""
-    _ERRORS.print(f"rsis: {' '.join(message.split())}", markup=False)
+    """Print the message as one line on standard error, and exit with this code.
+
+    Characters that are not printable, such as a terminal's control codes in a file's name, are escaped.
+    """
+    line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(message.split()))
+    _ERRORS.print(f"rsis: {line}", markup=False)
     sys.exit(exit_code)

@@ -102,7 +102,8 @@ def info(
             for name, item in value.items():
                 typer.echo(f"  {name}: {json.dumps(item)}")
         else:
-            typer.echo(f"{key}: {json.dumps(value) if not isinstance(value, str) else value}")
+            plain = isinstance(value, str) and value.isprintable()
+            typer.echo(f"{key}: {value if plain else json.dumps(value)}")
 
 
 @tool.command("import-original")

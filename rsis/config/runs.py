@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rsis.config.training import AugmentSection, CurriculumSection, ObjectiveSection, TrainSection
-from rsis.config.types import Count, Fraction, Positive, Section, Seed, Split
+from rsis.config.types import Count, Fraction, Positive, Section, Seed, Split, Steps
 
 Scorer = Literal["cvppp", "coco", "voc", "cityscapes"]
 
@@ -111,7 +111,7 @@ class PredictSection(Section):
 
     split: Split = "test"
     """The images to predict. Ours."""
-    num_steps: Count
+    num_steps: Steps
     """T, the most steps of the decoder, so the most objects of an image. Paper: 10 for VOC, 20 for the others."""
     batch_size: Count = 8
     """Images at a time; it bounds the memory. Ours."""

@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsis.config.types import Count, Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
+from rsis.config.types import Count, Epoch, Fraction, NonNegative, Positive, Section, Seed, Size, Steps
 
+Rate = Annotated[float, Field(gt=0, le=1000)]
 Extent = Annotated[float, Field(ge=0.01, le=100)]
 
 
@@ -130,9 +131,9 @@ class TrainSection(Section):
     batch_size: Count
     """Images of an optimizer's step, over all devices together. Released code: 28 for VOC, 20 for CVPPP, 32 for
     Cityscapes."""
-    num_steps: Count
+    num_steps: Steps
     """T, the most steps of the decoder, at most `max_instances`. Paper: 10 for VOC, 20 for the others."""
-    max_instances: Count = 20
+    max_instances: Steps = 20
     """Objects of an image that are kept, the largest ones. Paper: 20."""
     seed: Seed = 0
     """Of initialisation, order of the images, augmentation and dropout. Ours."""
@@ -149,11 +150,11 @@ class TrainSection(Section):
     """How the weights are changed. sgd has a momentum of 0.9; muon makes orthogonal updates of the convolutions'
     kernels and is adamw for the rest.
     Paper: adam. Ours: the others."""
-    lr: Positive
+    lr: Rate
     """Learning rate of decoder and skip connections. Paper, section 4.1: 1e-3."""
-    lr_encoder: NonNegative
+    lr_encoder: Annotated[float, Field(ge=0, le=1000)]
     """Learning rate of the backbone. Paper, section 4.1: 1e-6."""
-    lr_kernels: Positive | None = None
+    lr_kernels: Rate | None = None
     """With muon, and only then: learning rate of the kernels of decoder and skip connections; those of the backbone
     have lr_kernels * lr_encoder / lr. Ours."""
     lr_schedule: Literal["constant", "cosine", "one_cycle"] = "constant"

@@ -1,29 +1,27 @@
 """Find the objects of a batch of images: run the decoder, end each sequence, make binary masks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch.nn import functional as F
 
 from rsis.config.runs import PredictSection
+from rsis.errors import UserError
 from rsis.model.any import Network
 from rsis.model.convlstm.decoder import join_steps, upsample
 from rsis.model.network import RSISNetwork
 from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.model.pointer.network import Emissions, PointerNetwork, PointerState
 from rsis.model.pointer.pyramid import MASK_STRIDE
+from rsis.predict.binary import Resized, binary_masks, least_area
 from rsis.structures import RSISOutput
 
 # Steps between two looks at whether a sequence of the paper's decoder has ended: several together use the hardware
 # better, and fewer are run in vain.
 _STEPS_AT_ONCE = 4
-_MASKS_AT_ONCE = 8  # masks that are at the image's own size, as probabilities, at one time
-
-Resized = Callable[[int, int, tuple[int, int]], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -97,17 +95,18 @@ def decode(network: Network, images: torch.Tensor, section: PredictSection) -> l
 
 @torch.inference_mode()
 def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSection) -> DetectedObjects:
-    """Return the objects among the steps, their masks of `size` (H', W')."""
+    """Return the objects among the steps, their masks of `size` (H', W').
+
+    Raises:
+        UserError: An output is not finite.
+    """
+    if not all(np.isfinite(part).all() for part in (decoded.objectness, decoded.scores, decoded.class_probs)):
+        raise UserError("the network's outputs are not finite; use another checkpoint, or train with a lower lr")
     # the sequence ends at the first step that says there is no object (paper, section 3.2)
     length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
     masks = binary_masks(decoded.resized, length, size, section)  # [length, H', W']
     steps = np.flatnonzero(masks.sum(axis=(1, 2)) > least_area(size, section))
     return DetectedObjects(masks[steps], decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
-
-
-def least_area(size: tuple[int, int], section: PredictSection) -> float:
-    """Return the number of pixels that a mask in an image of `size` (H', W') must exceed to be an object, 0 or more."""
-    return section.min_area * size[0] * size[1]
 
 
 def _decode_convlstm(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
@@ -212,38 +211,3 @@ def _sigmoid(logits: torch.Tensor) -> np.ndarray:
 def resized_by_corners(probs: torch.Tensor) -> Resized:
     """Return what resizes probabilities [T, H, W] bilinearly, corner pixels on corner pixels, as the original does."""
     return lambda first, last, size: upsample(probs[first:last, None], size)[:, 0]
-
-
-def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: PredictSection) -> np.ndarray:
-    """Return bool [length, H', W'], the masks of the first steps at the image's own size (H', W').
-
-    Probabilities are resized before the threshold, as in the released code, so that contours stay smooth. With
-    `exclusive`, a pixel in more than one mask is kept only in the most probable one. With `largest_component`,
-    only the largest 8-connected component of each mask is kept (released code for Cityscapes).
-    """
-    masks = np.zeros((length, *size), dtype=bool)
-    best, owner = np.zeros(size, np.float32), np.zeros(size, np.int32)
-    for first in range(0, length, _MASKS_AT_ONCE):
-        last = min(first + _MASKS_AT_ONCE, length)
-        full = resized(first, last, size).cpu().numpy()  # [n, H', W']
-        masks[first:last] = full > section.mask_threshold
-        if section.exclusive:
-            highest = full.max(axis=0)
-            higher = highest > best
-            owner[higher] = first + full.argmax(axis=0)[higher]
-            best[higher] = highest[higher]
-    for step in range(length):
-        if section.exclusive:
-            masks[step] &= owner == step
-        if section.largest_component:
-            masks[step] = largest_component(masks[step])
-    return masks
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Return the largest 8-connected component of a bool mask [H, W]; the first of equal ones; an empty mask as is."""
-    components, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    if count < 2:
-        return mask
-    largest: np.ndarray = components == np.bincount(components.ravel())[1:].argmax() + 1
-    return largest

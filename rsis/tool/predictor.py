@@ -28,7 +28,8 @@ from rsis.data.readers.images import resize_image
 from rsis.errors import UserError
 from rsis.model.any import Network
 from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
-from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, least_area, read_out
+from rsis.predict.binary import least_area
+from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, read_out
 from rsis.structures import RSISOutput
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
 from rsis.tool.result import ImageResult, Instance

@@ -92,8 +92,14 @@ def test_the_pointer_decoder_for_any_batch_at_one_size(pointing: Path, tmp_path:
 
 
 @pytest.mark.parametrize("section", [CONVLSTM, POINTER], ids=["convlstm", "pointer"])
-def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path, section: ModelSection) -> None:
-    path = write_small_model(tmp_path / "broken.safetensors", section=section, broken=True)
+def test_outputs_that_are_no_numbers_are_refused(
+    tmp_path: Path, section: ModelSection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_small_model(tmp_path / "broken.safetensors", section=section)
+    network, info = load_checkpoint(path)
+    assert isinstance(network, RSISNetwork | PointerNetwork)
+    network.decoder.objectness_head.bias.data.fill_(torch.nan)
+    monkeypatch.setattr("rsis.checkpoint.export.load_checkpoint", lambda _: (network, info))
     with pytest.raises(UserError, match=r"not written: its outputs differ from the network's by nan"):
         export(path, tmp_path / "broken.pt", "torchscript", steps=2)
     assert list(tmp_path.iterdir()) == [path]

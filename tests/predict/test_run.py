@@ -10,7 +10,8 @@ from rsis.config.runs import PredictSection
 from rsis.masks import decode_rle
 from rsis.model.convlstm.decoder import DecoderState
 from rsis.model.network import RSISNetwork
-from rsis.predict.decode import binary_masks, largest_component, resized_by_corners
+from rsis.predict.binary import binary_masks, largest_component
+from rsis.predict.decode import resized_by_corners
 from rsis.predict.run import predict_batch
 from rsis.structures import RSISOutput
 

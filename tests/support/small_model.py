@@ -20,20 +20,15 @@ POINTER = ModelSection(
 )
 
 
-def write_small_model(
-    path: Path, steps: int = 3, *, confident: bool = True, section: ModelSection = CONVLSTM, broken: bool = False
-) -> Path:
-    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none.
-
-    With `broken` its objectness is no number.
-    """
+def write_small_model(path: Path, steps: int = 3, *, confident: bool = True, section: ModelSection = CONVLSTM) -> Path:
+    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none."""
     torch.manual_seed(7)
     network = make_network(section, len(CLASSES) + 1)
     assert isinstance(network, RSISNetwork | PointerNetwork)
     with torch.no_grad():
         if isinstance(network, PointerNetwork):  # untrained, it points at one place all the time
             torch.nn.init.normal_(network.decoder.recurrence.pointing.weight, std=3.0)
-        network.decoder.objectness_head.bias.fill_(torch.nan if broken else 9.0 if confident else -9.0)
+        network.decoder.objectness_head.bias.fill_(9.0 if confident else -9.0)
     info = CheckpointInfo(
         run="small",
         dataset="drawn",

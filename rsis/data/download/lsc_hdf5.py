@@ -16,15 +16,16 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.files.hdf5 import own_dataset, own_group
 
-_UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, TypeError)  # what h5py raises for damaged files
+# what h5py raises for damaged files
+_UNREADABLE = (OSError, LookupError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
 _KINDS = ("_rgb.png", "_label.png")
 LABEL_PALETTE = [(value * step) % 256 for value in range(256) for step in (97, 151, 211)]
 """Palette of the instance maps: R, G, B of the indices 0..255; background is black."""
@@ -45,14 +46,19 @@ def extract_lsc(files: Sequence[Path], wanted: Collection[str], target: Path) ->
 
     Raises:
         UserError: A file cannot be read or has another layout, a wanted folder has no plant, or a plant has an
-            instance map but no picture. Also if a plant has a picture but no instance map, in a folder under
-            "training" or in one where other plants have instance maps.
+            instance map but no picture or one of another size. Also if a plant has a picture but no instance map, in a
+            folder under "training" or in one where other plants have instance maps.
     """
     counts: dict[str, dict[str, int]] = {name: {} for name in wanted}
+    sizes: dict[Path, tuple[int, ...]] = {}
     for path in files:
         for plant in _read_plants(path, wanted):
             (target / plant.folder).mkdir(parents=True, exist_ok=True)
             stem = target / plant.folder / plant.name
+            for values in (plant.picture, plant.label):
+                if values is not None and sizes.setdefault(stem, values.shape[:2]) != values.shape[:2]:
+                    found = f"a picture and an instance map of sizes {sizes[stem]} and {values.shape[:2]}"
+                    raise UserError(f"{path}: {plant.folder}/{plant.name} has {found}; fetch the files again")
             if plant.picture is not None:
                 Image.fromarray(plant.picture).save(f"{stem}_rgb.png")
             if plant.label is not None:
@@ -86,8 +92,9 @@ def _read_plants(path: Path, wanted: Collection[str]) -> Iterator[_Plant]:
             for set_name in file:
                 folder = f"{part}/{set_name}"
                 if folder in wanted:
-                    for name, content in _group(file[set_name]).items():
-                        yield _read_plant(f"{path}: {content.name}", folder, name, _group(content))
+                    plants = own_group(file, set_name)
+                    for name in plants:
+                        yield _read_plant(f"{path}: {plants.name}/{name}", folder, name, own_group(plants, name))
     except _UNREADABLE as error:
         reason = " ".join(str(error).split()).strip("'\"")
         raise UserError(f"{path}: not a readable file of the LSC 2017 ({reason}); fetch it again") from error
@@ -97,22 +104,21 @@ def _read_plant(where: str, folder: str, name: str, content: h5py.Group) -> _Pla
     if not re.fullmatch("[A-Za-z0-9_-]+", name):  # it becomes a file name
         raise UserError(f"{where}: expected a name of letters, digits, - and _; correct the file")
     picture, label, count = (
-        np.asarray(content[key][()]) if key in content else None for key in ("rgb", "label", "count")
+        np.asarray(own_dataset(content, key)[()]) if content.get(key, getlink=True) is not None else None
+        for key in ("rgb", "label", "count")
     )
-    if picture is not None and (picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4)):
+    if picture is not None and not _is_picture(picture):
         raise UserError(f"{where}/rgb: {_describe(picture)}, expected uint8 [H, W, 3 or 4]; fetch the file again")
     if label is not None:
         label = label[..., 0] if label.ndim == 3 and label.shape[2] == 1 else label
-        if label.ndim != 2 or label.dtype.kind not in "ui" or label.min() < 0 or label.max() > 255:
+        if label.ndim != 2 or not label.size or label.dtype.kind not in "ui" or label.min() < 0 or label.max() > 255:
             raise UserError(f"{where}/label: {_describe(label)}, expected [H, W] of 0..255; fetch the file again")
         label = label.astype(np.uint8)
     return _Plant(folder, name, picture, label, None if count is None else int(count.reshape(-1)[0]))
 
 
-def _group(content: Any) -> h5py.Group:
-    if not isinstance(content, h5py.Group):
-        raise ValueError(f"{content.name} is no group")
-    return content
+def _is_picture(values: np.ndarray) -> bool:
+    return values.dtype == np.uint8 and values.ndim == 3 and values.shape[2] in (3, 4) and values.size > 0
 
 
 def _check_complete(files: Sequence[Path], folder: Path, name: str) -> None:

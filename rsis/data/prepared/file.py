@@ -1,6 +1,5 @@
 """Prepared files as a torch data set; `rsis.data.prepared.writer` documents and writes the format."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from rsis.data.prepared.writer import SCHEMA_VERSION
+from rsis.data.prepared.content import FAULTS, image_datasets, read_tables
 from rsis.errors import UserError
 from rsis.files.digests import digest_of
 
@@ -55,7 +54,8 @@ class PreparedSplit(Dataset[PreparedSample]):
         digest: Digest of all attributes of the file and its image ids; it identifies the content.
 
     Raises:
-        UserError: The file is missing, damaged, or of another schema version.
+        UserError: The file is missing, damaged, of another schema version, or of wrong content
+            (`rsis.data.prepared.content`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,20 +66,17 @@ class PreparedSplit(Dataset[PreparedSample]):
             raise UserError(f"{path}: no such file; {again}")
         try:
             with h5py.File(path, "r", locking=False) as file:
-                attributes = dict(file.attrs)
-                version = attributes.get("schema_version")
-                if version != SCHEMA_VERSION:
-                    raise UserError(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; {again}")
-                self.image_ids: tuple[str, ...] = tuple(file["image_ids"].asstr()[:].tolist())
-                self.original_sizes: tuple[tuple[int, int], ...] = tuple(map(tuple, file["original_sizes"][:].tolist()))
-                self._ends = np.cumsum(file["num_instances"][:], dtype=np.int64)
-                self._class_ids = file["class_ids"][:].astype(np.int64)
-        except (OSError, KeyError) as error:
-            raise UserError(f"{path}: damaged or cut short, expected a complete prepared file; {again}") from error
-        self.class_names: tuple[str, ...] = tuple(json.loads(attributes["class_names"]))
-        height, width = attributes["size"].tolist()
-        self.size: tuple[int, int] = (height, width)
-        self.source_digest: str = attributes["source_digest"]
+                tables = read_tables(file)
+        except FAULTS as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path}: not a complete prepared file ({reason}); {again}") from error
+        self.image_ids = tables.image_ids
+        self.original_sizes = tables.original_sizes
+        self.class_names = tables.class_names
+        self.size = tables.size
+        self.source_digest = tables.source_digest
+        self._ends, self._class_ids = tables.ends, tables.class_ids
+        attributes = tables.attributes
         identity = {name: np.asarray(value).tolist() for name, value in attributes.items()}
         self.digest = digest_of(identity | {"image_ids": self.image_ids})
 
@@ -99,22 +96,29 @@ class PreparedSplit(Dataset[PreparedSample]):
         """Read image `index`, 0 <= index < len(self).
 
         Raises:
-            UserError: The file was damaged or removed after it was opened.
+            UserError: The image is damaged, its maps have values that the file's tables do not allow, or the file was
+                removed or replaced after it was opened.
         """
+        start = self._ends[index - 1] if index > 0 else 0
+        class_ids = self._class_ids[start : self._ends[index]]
         try:
             images, instance_maps, ignore_masks = self._datasets()
-            image = torch.from_numpy(images[index])  # [H, W, 3]
-            instance_map = torch.from_numpy(instance_maps[index].astype(np.int32))
-            ignore_mask = torch.from_numpy(ignore_masks[index].view(np.bool_))  # 0 or 1
-        except OSError as error:
+            image, instance_map, ignore_mask = images[index], instance_maps[index], ignore_masks[index]
+            if (most := int(instance_map.max())) > len(class_ids) or int(ignore_mask.max()) > 1:
+                raise ValueError(
+                    f"its maps have values up to {most} and {ignore_mask.max()}, expected {len(class_ids)} and 1"
+                )
+        except FAULTS as error:
+            reason = " ".join(str(error).split())[:200]
             again = f"run `rsis prepare {self.path.parent.name}`"
-            raise UserError(f"{self.path}: image {self.image_ids[index]!r} cannot be read; {again}") from error
-        start = self._ends[index - 1] if index > 0 else 0
+            raise UserError(
+                f"{self.path}: image {self.image_ids[index]!r} cannot be read ({reason}); {again}"
+            ) from error
         return PreparedSample(
-            image=image.permute(2, 0, 1).contiguous(),
-            instance_map=instance_map,
-            ignore_mask=ignore_mask,
-            class_ids=torch.from_numpy(self._class_ids[start : self._ends[index]].copy()),
+            image=torch.from_numpy(image).permute(2, 0, 1).contiguous(),
+            instance_map=torch.from_numpy(instance_map.astype(np.int32)),
+            ignore_mask=torch.from_numpy(ignore_mask.view(np.bool_)),
+            class_ids=torch.from_numpy(class_ids.copy()),
             image_id=self.image_ids[index],
             original_size=self.original_sizes[index],
         )
@@ -128,5 +132,5 @@ class PreparedSplit(Dataset[PreparedSample]):
                 self._open[1].close()
             # No lock: a finished file never changes, and locks fail on some cluster file systems.
             file = h5py.File(self.path, "r", locking=False)
-            self._open = os.getpid(), file, tuple(file[name] for name in ("images", "instance_maps", "ignore_masks"))
+            self._open = os.getpid(), file, image_datasets(file)
         return self._open[2]
