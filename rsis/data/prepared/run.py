@@ -41,12 +41,12 @@ def prepare(
         UserError: The raw data differs from its manifest, a split has no readable image, an image is broken or lacks
             a file and is not left out, or the files cannot be written.
     """
-    check_replaceable(processed_folder)  # before minutes of reading
+    check_replaceable(processed_folder, "prepare")  # before minutes of reading
     manifest = read_manifest(raw_folder)
     verify(manifest)
     summaries: dict[str, SplitSummary] = {}
     missing: dict[str, None] = {}  # messages without repetition: splits that share a folder lack the same files
-    with atomic_folder(processed_folder) as folder:
+    with atomic_folder(processed_folder, "prepare") as folder:
         for split in dataset.splits:
             note_missing = on_lost(dataset, lambda _, message: missing.update({message: None}), skip_bad=skip_bad)
             reader = open_split(dataset, manifest.root, split, note_missing)
