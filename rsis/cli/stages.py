@@ -155,8 +155,7 @@ def predict(
 
     chosen = SplitOfRun(load_params(params), run, split)
     target = out or chosen.path(paths.predictions_file)
-    if out is not None:
-        check_file(out, "predictions", force=force)
+    check_file(target, "predictions", force=force)
     keep_freed_memory()
     with locked(paths.lock_file("predict", run), f"prediction of {run}"):
         sweep(target)
@@ -207,10 +206,9 @@ def score(
     section = chosen.section
     figures = metrics or chosen.path(paths.metrics_file if chosen.own else paths.split_metrics_file)
     folder = details or chosen.path(paths.scores_folder)
-    check_replaceable(folder)  # fail now, and not after minutes of scoring
+    check_replaceable(folder, "score")  # fail now, and not after minutes of scoring
     source = predictions or chosen.path(paths.predictions_file)
-    if metrics is not None:
-        check_file(metrics, "metrics", force=force)
+    check_file(figures, "metrics", force=force)
     manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
     if skip_bad:

@@ -87,7 +87,7 @@ def write_scores(scores: Scores, metrics_path: Path, folder: Path) -> None:
     Raises:
         UserError: A file cannot be written, or `folder` contains files that rsis did not write.
     """
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, "score") as temporary:
         _write_table(scores.per_image, temporary / "per_image.csv")
         _write_table(scores.per_class, temporary / "per_class.csv")
         _write_table(scores.objects, temporary / "objects.csv")

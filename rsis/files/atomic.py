@@ -1,10 +1,12 @@
 """Atomic writing of files and folders (a reader finds the old or the new one, never a part), and reading of JSON.
 
-A folder that is written atomically contains a mark, `.rsis-folder.json`, which lists the files that rsis put there:
+A folder that is written atomically contains a mark, `.rsis-folder.json`, which names the command that wrote it and
+lists the files that it put there:
 
-    {"files": ["objects.csv", "per_image.csv"], "made_by": "rsis"}
+    {"command": "score", "files": ["objects.csv", "per_image.csv"], "made_by": "rsis"}
 
-A folder is only replaced when it is absent, is empty, or contains no file that its mark does not list.
+A folder is only replaced when it is absent, is empty, or was written by the same command and contains no file that its
+mark does not list. A mark without "command" is one of an earlier version, and of any command.
 """
 
 import contextlib
@@ -54,17 +56,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, command: str = "") -> Iterator[Path]:
     """Yield a temporary folder beside `path`, which replaces `path` when the block ends without an error.
 
     The new folder gets a mark. When the block raises, the new folder is removed and the old one at `path` stays. When
     `path` is a link, the folder it points to is replaced and the link stays.
 
+    Args:
+        path: The folder.
+        command: The command of rsis that writes it, such as "score"; "" takes a folder of any command.
+
     Raises:
         UserError: `path` contains a file that rsis did not put there (see `check_replaceable`), the folder cannot
             be made, the disk is full, or the disk is not writable.
     """
-    check_replaceable(path)
+    check_replaceable(path, command)
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,9 +80,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     old = temporary.with_name(f"{temporary.name}.old")
     try:
         yield temporary
-        write_json(temporary / MARK, {"made_by": "rsis", "files": sorted(_files_in(temporary))})
+        named = {"command": command} if command else {}
+        write_json(temporary / MARK, {"made_by": "rsis", **named, "files": sorted(_files_in(temporary))})
         temporary.chmod(0o777 & ~_umask())
-        check_replaceable(path)  # again: the block may have run for hours, and files may have been added since
+        check_replaceable(path, command)  # again: the block may have run for hours, and files may have been added since
         if path.exists():
             path.replace(old)
         replace_on_disk(temporary, path)
@@ -89,15 +96,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         remove_whole(temporary)
 
 
-def check_replaceable(path: Path) -> None:
-    """Refuse a folder that contains files which `atomic_folder` did not write.
+def check_replaceable(path: Path, command: str = "") -> None:
+    """Refuse a folder that contains files which `atomic_folder` did not write for this command.
 
-    A folder may be replaced when it is absent, is empty, or has a mark that lists all its files. Files that file
-    managers leave behind (`LITTER`) are ignored.
+    A folder may be replaced when it is absent, is empty, or has a mark of the same command that lists all its files.
+    Files that file managers leave behind (`LITTER`) are ignored.
+
+    Args:
+        path: The folder.
+        command: See `atomic_folder`.
 
     Raises:
-        UserError: The folder contains a foreign file (the message names the first), `path` is a file, or the
-            working folder is `path` or lies in it.
+        UserError: The folder contains a foreign file (the message names the first), another command wrote it, `path`
+            is a file, or the working folder is `path` or lies in it.
     """
     where = path.resolve()
     remedy = "name another folder, or move that away, then run again"
@@ -108,7 +119,9 @@ def check_replaceable(path: Path) -> None:
             raise UserError(f"{path}: is a file; expected a folder to write; name another, or move it away")
         if Path.cwd().resolve().is_relative_to(where):
             raise UserError(f"{path}: the folder you are in is part of it and would be replaced; name another folder")
-        listed = _listed_in(where)
+        listed, writer = _mark_in(where)
+        if command and writer and writer != command:
+            raise UserError(f"{path}: `rsis {writer}` wrote this folder, not `rsis {command}`; {remedy}")
         for name in _files_in(where):
             if name not in listed and name.rpartition("/")[2] not in LITTER:
                 raise UserError(f"{path}: holds {name}, which rsis did not write there; {remedy}")
@@ -116,13 +129,13 @@ def check_replaceable(path: Path) -> None:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); make it readable, or {remedy}") from error
 
 
-def _listed_in(folder: Path) -> set[str]:
-    """Return the files that the folder's mark lists, and the mark; an empty set without a readable mark."""
+def _mark_in(folder: Path) -> tuple[set[str], str]:
+    """Return the files that a folder's mark lists, with the mark, and its command; nothing without a mark."""
     try:
         mark = json.loads((folder / MARK).read_bytes())
-        return {MARK, *mark["files"]} if mark["made_by"] == "rsis" else set()
+        return ({MARK, *mark["files"]}, str(mark.get("command", ""))) if mark["made_by"] == "rsis" else (set(), "")
     except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        return set(), ""
 
 
 def _files_in(folder: Path) -> Iterator[str]:

@@ -51,7 +51,7 @@ def analyze(
     """
     if run.model.peer is not None:
         raise UserError(f"analyze {name}: peer {run.model.peer} emits no sequence; name a run without model.peer")
-    check_replaceable(folder)  # before minutes of analysis
+    check_replaceable(folder, "analyze")  # before minutes of analysis
     split = PreparedSplit(processed / f"{run.predict.split}.h5")
     network, info = load_checkpoint(checkpoint, expected=run.model)
     if info.size != split.size or info.class_names != split.class_names:
@@ -76,7 +76,7 @@ def analyze(
     facts = {"run": name, "dataset": run.dataset, "split": run.predict.split, "images": len(split)}
     context = {**facts, "ordered": table["image_id"].nunique(), "rows": rows, "figures": figures}
     context["pairs"] = [list(pairs.columns), *(_texts(row) for row in pairs.itertuples(index=False))]
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, "analyze") as temporary:
         for file, frame in (("order.csv", means), ("images.csv", table), ("pairs.csv", pairs)):
             frame.to_csv(temporary / file, index=False, lineterminator="\n")
         for item in figures:

@@ -66,7 +66,7 @@ def write_report(
     if not inputs and not experiments:
         raise UserError(f"report {name}: no run to report; name at least one of params.yaml's runs")
     rendered = _render(name, inputs, published, experiments, 10 if len(inputs) < MANY_RUNS else 4)
-    with atomic_folder(paths.figures) as temporary:
+    with atomic_folder(paths.figures, "report") as temporary:
         for picture in rendered.pictures:
             (temporary / picture.name).write_bytes(picture.data)
     for path in (paths.markdown, paths.html, paths.csv):
@@ -88,7 +88,7 @@ def write_reference(name: str, inputs: Sequence[RunInputs], folder: Path, refere
         UserError: See `write_report`.
     """
     rendered = _render(name, inputs, None, (), 1)
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, "report") as temporary:
         (temporary / name).mkdir()
         for picture in map(smaller, rendered.pictures):
             (temporary / name / picture.name).write_bytes(picture.data)
@@ -136,7 +136,7 @@ def _places(name: str, folder: Path) -> ReportPaths:
     if name.lower() in RESERVED:
         raise UserError(f"report --name: {name} is kept for the reference results; take another")
     paths = ReportPaths(folder / f"{name}.md", folder / f"{name}.html", folder / f"{name}.csv", folder / name)
-    check_replaceable(paths.figures)
+    check_replaceable(paths.figures, "report")
     if not (paths.figures / MARK).is_file():
         for path in (paths.markdown, paths.html, paths.csv):
             if path.exists():

@@ -48,7 +48,7 @@ def write_cityscapes_submission(predictions: PredictionFile, folder: Path, rules
                 f"image {image.image_id!r} is not named <city>_<sequence>_<frame>; the Cityscapes server takes "
                 "no other; predict a split of Cityscapes"
             )
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, "submit") as temporary:
         for image in predictions.images:
             _write_cityscapes_image(image, temporary, labels_of, rules)
 

@@ -73,7 +73,7 @@ def submit(
         UserError: The predictions are missing or malformed, or belong to another run, data set or split, or have
             other images, sizes or classes; or `folder` contains other files or cannot be written.
     """
-    check_replaceable(folder)  # before minutes of work
+    check_replaceable(folder, "submit")  # before minutes of work
     predictions = read_predictions(predictions_path)
     Origin(name, run.dataset, split, own=split in (None, run.predict.split)).check(predictions_path, predictions)
     truth = load_ground_truth(dataset, root, predictions.split)
@@ -112,7 +112,7 @@ def _refuse_known(name: str, path: Path, predictions: PredictionFile, dataset: C
 
 
 def _write_cvppp(predictions: PredictionFile, folder: Path, split_folder: str, rules: ScoreSection) -> None:
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, "submit") as temporary:
         maps = ((image.image_id, instance_map_of(image, rules.overlap)) for image in predictions.images)
         write_lsc_submission(temporary, Path(split_folder).name, maps)
 
@@ -139,7 +139,7 @@ def _write_results(
     Detections of a class without an id are left out.
     """
     with (
-        atomic_folder(folder) as temporary,
+        atomic_folder(folder, "submit") as temporary,
         (temporary / RESULTS_NAME).open("w", encoding="utf-8") as file,
     ):
         file.write("[")

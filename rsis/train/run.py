@@ -129,7 +129,7 @@ def _lead(
     fresh: bool,
 ) -> None:
     """Start or resume the training, as rank 0 or as a single process, and publish the result."""
-    check_replaceable(paths.history)  # fail now, and not after hours of training
+    check_replaceable(paths.history, "train")  # fail now, and not after hours of training
     check_own(paths.model)
     training = _training(name, run, paths)
     state = training.state

@@ -136,8 +136,8 @@ def _make(
     kept = _unchanged(folder, folder, record)
     if kept is not None:
         return kept
-    check_replaceable(folder)  # before hours of fetching
-    with atomic_folder(folder) as temporary:
+    check_replaceable(folder, "download")  # before hours of fetching
+    with atomic_folder(folder, "download") as temporary:
         fill(temporary)
         check_complete(dataset, temporary)
         manifest = write_manifest(temporary, name, temporary, record)
@@ -175,7 +175,7 @@ def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest
     kept = _unchanged(folder, root, record)
     if kept is not None:
         return kept
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, "download") as temporary:
         manifest = write_manifest(temporary, name, root, record)
     _log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
     return manifest

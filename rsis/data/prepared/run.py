@@ -51,11 +51,11 @@ def prepare(
         UserError: The raw data differs from its manifest, a split has no readable image, an image is broken or lacks
             a file and is not left out, or the files cannot be written.
     """
-    check_replaceable(processed_folder)  # before minutes of reading
+    check_replaceable(processed_folder, "prepare")  # before minutes of reading
     manifest = read_manifest(raw_folder)
     verify(manifest)
     summaries: dict[str, SplitSummary] = {}
-    with atomic_folder(processed_folder) as folder:
+    with atomic_folder(processed_folder, "prepare") as folder:
         for split in dataset.splits:
             missing: list[str] = []
             note_missing = on_lost(dataset, _note_in(missing), skip_bad=skip_bad)

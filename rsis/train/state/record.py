@@ -107,7 +107,7 @@ def publish(state: Path, model: Path, history: Path) -> None:
     Raises:
         UserError: They cannot be written, or the copy of the checkpoint differs from the original.
     """
-    with atomic_folder(history) as temporary:
+    with atomic_folder(history, "train") as temporary:
         shutil.copytree(state / "history", temporary, dirs_exist_ok=True)
     with atomic_path(model) as temporary:  # last: a run counts as trained when its checkpoint exists
         shutil.copyfile(state / RESULT, temporary)
