@@ -43,6 +43,8 @@ class RawSample:
         ignore_mask: bool [H, W], true on pixels without annotation (void, crowd).
         image_id: Name of the image, unique in its split.
         dropped: For each annotation that is not an object, in the order of the annotations, the reason.
+        frame_is_assumed: Whether the picture is turned by its EXIF orientation, and nothing but the data set's key
+            `annotated` says whether the annotation was drawn on the turned picture.
     """
 
     image: np.ndarray
@@ -51,6 +53,7 @@ class RawSample:
     ignore_mask: np.ndarray
     image_id: str
     dropped: tuple[DropReason, ...] = ()
+    frame_is_assumed: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
-from rsis.data.readers.images import read_image, to_rgb
+from rsis.data.readers.pictures import PLAIN, PictureRules, read_picture, turned
 from rsis.errors import UserError
 from rsis.masks import RLE, relabel, rle_runs
 from rsis.splits.share import WHOLE, SharedSplit, select_share
@@ -40,6 +40,7 @@ class CocoReader:
         images: Folder that its file names are relative to.
         on_missing: Called for each image whose file is missing; the default raises.
         share: Share of the images to read; the default is all.
+        rules: How to read the pictures.
 
     Raises:
         UserError: The JSON file is missing, is not JSON, lacks a key, lists no image, lists an image twice, lists
@@ -52,8 +53,9 @@ class CocoReader:
         images: Path,
         on_missing: OnMissing = refuse,
         share: SharedSplit = WHOLE,
+        rules: PictureRules = PLAIN,
     ) -> None:
-        self.annotations, self.images = annotations, images
+        self.annotations, self.images, self._rules = annotations, images, rules
         content = _parse(annotations)
         class_of = self._read_categories(content["categories"])
         files = self._read_images(content["images"])
@@ -87,14 +89,12 @@ class CocoReader:
                 malformed or has another size.
         """
         path = self.images / image_id
-        image = to_rgb(read_image(path), path)
-        size = (image.shape[0], image.shape[1])
-        if size != self._sizes[image_id]:
-            height, width = self._sizes[image_id]
-            raise BadSampleError(
-                f"{path}: {size[0]} x {size[1]} pixels, {self.annotations.name} says {height} x {width}; "
-                "correct one of them"
-            )
+        picture = read_picture(path, self._rules)
+        size = self._sizes[image_id]
+        frame = picture.frame_of(size, self._rules.annotated)
+        if frame is None:
+            found, said = (f"{height} x {width}" for height, width in (picture.size, size))
+            raise BadSampleError(f"{path}: {found} pixels, {self.annotations.name} says {said}; correct one of them")
         ignore_mask = np.zeros(size, bool)
         masks, classes = [], []
         for number, (class_id, is_crowd, segmentation) in enumerate(json.loads(self._objects[image_id])):
@@ -108,13 +108,16 @@ class CocoReader:
         areas = [int(coco_mask.area(mask)) for mask in masks]
         for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # the smallest is painted last, on top
             painted[coco_mask.decode(masks[i]) > 0] = i + 1
+        if frame == "stored":
+            painted, ignore_mask = turned(painted, picture.orientation), turned(ignore_mask, picture.orientation)
         kept = np.unique(painted[painted > 0])
         return RawSample(
-            image=image,
+            image=picture.image,
             instance_map=relabel(painted),
             class_ids=np.array(classes, np.int64)[kept - 1],
             ignore_mask=ignore_mask & (painted == 0),
             image_id=image_id,
+            frame_is_assumed=picture.is_assumed(size),
         )
 
     def _read_categories(self, categories: list[Any]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The ground truth of a COCO instance JSON."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -10,8 +10,9 @@ from rsis.config.datasets import CocoSplit
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
 from rsis.eval.truths.coco_file import CocoFile, CocoObject, rasterise
+from rsis.eval.truths.images import as_shown, frame_of
 from rsis.files.atomic import read_json
-from rsis.masks import decode_rle
+from rsis.masks import decode_rle, encode_rle
 from rsis.splits.share import select_share
 
 Item = TypeVar("Item")
@@ -23,13 +24,15 @@ class CocoTruth(GroundTruth):
     Args:
         root: Folder of the raw data.
         split: The annotation file, the folder of the images, and the share of them.
+        annotated: Frame of the annotations of a turned picture whose size fits both frames.
 
     Raises:
         UserError: The file is missing, malformed or inconsistent. `annotations` and the maps raise it for a malformed
             segmentation.
     """
 
-    def __init__(self, root: Path, split: CocoSplit) -> None:
+    def __init__(self, root: Path, split: CocoSplit, annotated: Literal["upright", "stored"] = "upright") -> None:
+        self._annotated = annotated
         self._path = root / split.annotations
         self._images = root / split.images
         remedy = "run `rsis download DATASET`, or correct the file or params.yaml"
@@ -54,8 +57,20 @@ class CocoTruth(GroundTruth):
         return self._images / image_id
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) from the JSON file."""
+        """Return (H, W) of the picture as it is shown; without a picture, those of the JSON file."""
+        height, width = self._annotated_size(image_id)
+        return (width, height) if self._turn(image_id) >= 5 else (height, width)
+
+    def _annotated_size(self, image_id: str) -> tuple[int, int]:
         return self._sizes[image_id].height, self._sizes[image_id].width
+
+    def _turn(self, image_id: str) -> int:
+        """Return the EXIF orientation by which the annotation of an image must be turned; 1 where it lies as shown."""
+        path = self.image_path(image_id)
+        if not path.is_file():
+            return 1
+        frame, size = frame_of(path, "restore it"), self._annotated_size(image_id)
+        return frame.orientation if frame.lies_as_stored(size, self._annotated) else 1
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], objects numbered from 1 in the order of the file, without crowd regions.
@@ -80,11 +95,14 @@ class CocoTruth(GroundTruth):
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects and crowd regions in the order of the file."""
         objects = []
+        turn = self._turn(image_id) if self._objects[image_id] else 1
         for class_id, item in self._objects[image_id]:
             try:
-                rle = rasterise(item.segmentation, self.size(image_id))
+                rle = rasterise(item.segmentation, self._annotated_size(image_id))
             except ValueError as error:
                 raise self._wrong(item, str(error)) from error
+            if turn != 1:
+                rle = encode_rle(as_shown(decode_rle(rle), turn))
             area = float(coco_mask.area(rle)) if item.area is None else item.area
             objects.append(TrueObject(rle, class_id, area, bool(item.iscrowd)))
         return tuple(objects)
