@@ -58,6 +58,11 @@ class PictureFrame:
         """
         return size == self.stored and (self.stored != self.shown or annotated == "stored")
 
+    def show(self, annotation: np.ndarray, annotated: Literal["upright", "stored"] = "upright") -> np.ndarray:
+        """Return an annotation [H, W] as it lies on the picture that is shown."""
+        stored = self.lies_as_stored(annotation.shape, annotated)
+        return as_shown(annotation, self.orientation) if stored else annotation
+
 
 def frame_of(path: Path, remedy: str) -> PictureFrame:
     """Return a picture's frame from its header; raise UserError as `read_image` does."""
