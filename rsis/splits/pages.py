@@ -82,6 +82,21 @@ def planes_of(path: Path) -> Planes:
     return ONE
 
 
+def stack_axes(planes: Planes, channels: tuple[int, ...] | None, by_page: bool) -> str:
+    """Return the letters of the axes that count pages.
+
+    Args:
+        planes: The axes of the file.
+        channels: The rule of that name: with it, a single axis of pages is one of channels.
+        by_page: Whether there is an annotation for each page, so that a single axis of channels is one of pages.
+    """
+    if channels is not None and len(planes.stacks) == 1 and not set("CS") & set(planes.axes):
+        return ""
+    if by_page and not planes.stacks and channels is None:
+        return "C" if "C" in planes.axes else ""
+    return planes.stacks
+
+
 def is_tiff(path: Path) -> bool:
     """Return whether a file begins as TIFF files do; raise OSError if it cannot be read."""
     with path.open("rb") as file:

@@ -70,14 +70,15 @@ def read_tiff(path: Path, page: int | None, axis: str) -> TiffPixels | None:
             orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
             is_colour = int(first.photometric) not in (0, 1)
             plain = first.dtype is not None and first.dtype in (np.bool_, np.uint8) and first.axes in ("YX", "YXS")
-            if plain and (is_colour or first.axes == "YX") and _is_frames(tiff, path, page):
+            has_alpha = not is_colour and tuple(map(int, first.extrasamples)) in ((1,), (2,))  # grey with alpha
+            if plain and (is_colour or has_alpha or first.axes == "YX") and _is_frames(tiff, path, page):
                 return None
             pixels = _decode(tiff, path, page, axis)
     except BadSampleError:
         raise
     except Exception as error:  # whatever tifffile raises for a damaged file
         raise unreadable(path, error) from error
-    return TiffPixels(pixels, orientation, is_colour)
+    return TiffPixels(pixels[..., :1] if has_alpha else pixels, orientation, is_colour)
 
 
 def _is_frames(tiff: "tifffile.TiffFile", path: Path, page: int | None) -> bool:

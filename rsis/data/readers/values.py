@@ -11,7 +11,7 @@ from rsis.data.readers.images import unreadable
 from rsis.data.readers.orientation import read_shown, turned
 from rsis.data.readers.rules import PLAIN, PictureRules
 from rsis.data.readers.tiff import read_tiff
-from rsis.splits.pages import Planes, is_tiff, planes_of
+from rsis.splits.pages import Planes, is_tiff, planes_of, stack_axes
 
 
 @dataclass(frozen=True)
@@ -79,21 +79,6 @@ def page_of(path: Path, planes: Planes, rules: PictureRules, page: int | None) -
     if chosen >= length:
         raise BadSampleError(f"{path}: has {length} pages, expected page {chosen + 1}; correct page of the data set")
     return chosen, axes
-
-
-def stack_axes(planes: Planes, channels: tuple[int, ...] | None, by_page: bool) -> str:
-    """Return the letters of the axes that count pages.
-
-    Args:
-        planes: The axes of the file.
-        channels: The rule of that name: with it, a single axis of pages is one of channels.
-        by_page: Whether there is an annotation for each page, so that a single axis of channels is one of pages.
-    """
-    if channels is not None and len(planes.stacks) == 1 and not set("CS") & set(planes.axes):
-        return ""
-    if by_page and not planes.stacks and channels is None:
-        return "C" if "C" in planes.axes else ""
-    return planes.stacks
 
 
 def _chosen(path: Path, pixels: np.ndarray, rules: PictureRules, planes: Planes, *, is_colour: bool) -> np.ndarray:

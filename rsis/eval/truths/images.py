@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of
 
 # what Pillow raises for damaged files; the type depends on the place of the damage
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -64,18 +65,34 @@ class PictureFrame:
         return as_shown(annotation, self.orientation) if stored else annotation
 
 
-def frame_of(path: Path, remedy: str) -> PictureFrame:
-    """Return a picture's frame from its header; raise UserError as `read_image` does."""
+def frame_of(path: Path, remedy: str, page: int = 0) -> PictureFrame:
+    """Return a picture's frame from its header; raise UserError as `read_image` does.
+
+    Args:
+        path: The file.
+        remedy: What to do about a damaged file.
+        page: Position of the picture in a TIFF stack, from 0.
+    """
+    if path.is_file() and is_tiff(path):
+        return _tiff_frame(path, remedy, page)
     with _opened(path, remedy) as image:
         orientation = _orientation(image)
         size = (image.height, image.width)
-        # of a TIFF file, Pillow gives the size as shown
-        if orientation < 5:
-            return PictureFrame(orientation, size, size)
-        other = (image.width, image.height)
-        return (
-            PictureFrame(orientation, other, size) if image.format == "TIFF" else PictureFrame(orientation, size, other)
-        )
+        return PictureFrame(orientation, size, size if orientation < 5 else (image.width, image.height))
+
+
+def _tiff_frame(path: Path, remedy: str, page: int) -> PictureFrame:
+    """Return the frame by the tags of a TIFF file, which may hold types that Pillow does not know."""
+    try:
+        with open_tiff(path) as file:
+            pages = pages_of(file)
+            tag = pages[0].tags.get("Orientation")
+            found = file.series[0] if is_described(file) else pages[min(page, len(pages) - 1)]
+            height, width = (int(found.shape[found.axes.index(axis)]) for axis in "YX")
+    except Exception as error:  # whatever tifffile raises for a damaged file
+        raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {remedy}") from error
+    orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+    return PictureFrame(orientation, (height, width), (height, width) if orientation < 5 else (width, height))
 
 
 def as_shown(pixels: np.ndarray, orientation: int) -> np.ndarray:

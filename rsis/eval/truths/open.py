@@ -47,13 +47,13 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
         case CvpppDataset():
             return CvpppTruth(root, dataset.splits[split])
         case CocoDataset():
-            return CocoTruth(root, dataset.splits[split])
+            return CocoTruth(root, dataset.splits[split], dataset.annotated)
         case VocDataset():
             return VocTruth(root, dataset, dataset.splits[split], manifest)
         case MapsDataset():
-            return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+            return MapsTruth(root, dataset, split)
         case MasksDataset():
-            return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+            return MasksTruth(root, dataset, split)
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.eval.truths.cityscapes import CityscapesTruth
