@@ -17,6 +17,7 @@ from rsis.data.readers.base import OnMissing, SampleReader, refuse
 from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.cvppp import CvpppReader
 from rsis.data.readers.own import MapsReader, MasksReader
+from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
 from rsis.machine.extras import require
@@ -37,6 +38,13 @@ def on_lost(dataset: AnyDataset, callback: OnMissing, *, skip_bad: bool) -> OnMi
         `callback` when images may be left out, otherwise `refuse`.
     """
     return callback if skip_bad and isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) else refuse
+
+
+def rules_of(dataset: AnyDataset) -> PictureRules:
+    """Return how the pictures of a data set are read: by its keys, or plainly for the formats of benchmarks."""
+    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
+        return PLAIN
+    return PictureRules(dataset.intensity, dataset.channels, dataset.page, dataset.annotated)
 
 
 def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissing = refuse) -> SampleReader:
@@ -70,13 +78,15 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
                 # a network has the classes of train, so they are those of all splits
                 classes_of=root / train.annotations if train and train.annotations != document.annotations else None,
                 crowd=dataset.crowd,
+                rules=rules_of(dataset),
             )
         case VocDataset():
             return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():
-            return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
+            maps = dataset.splits[name]
+            return MapsReader(root, maps, dataset.class_name, on_missing, rules_of(dataset), dataset.ignore_value)
         case MasksDataset():
-            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
+            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing, rules_of(dataset))
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.data.readers.cityscapes import CityscapesReader

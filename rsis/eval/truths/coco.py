@@ -12,13 +12,14 @@ from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
 from rsis.eval.truths.coco_file import Category, CocoFile, CocoImage, CocoObject, key_of, parse_file
 from rsis.eval.truths.coco_masks import is_box_alone, normalise, rasterise
-from rsis.eval.truths.images import size_of
-from rsis.masks import decode_rle
+from rsis.eval.truths.images import as_shown, frame_of
+from rsis.masks import decode_rle, encode_rle
 from rsis.splits.pictures import PictureFiles
 from rsis.splits.share import select_share
 
 _MOST_PIXELS = 2**31
 _REMEDY = "correct the file"
+_RESTORE = "restore the file"
 
 
 class CocoTruth(GroundTruth):
@@ -31,6 +32,7 @@ class CocoTruth(GroundTruth):
         split: The annotation file, the folder of the images, and the share of them.
         classes_of: Annotation file whose categories are the classes, by their names; None for the split's own.
         crowd: Whether annotations with `iscrowd` are ignored regions or objects.
+        annotated: Frame of the annotations of a turned picture whose size fits both frames.
 
     Raises:
         UserError: A file is missing or inconsistent, or has a value without a sensible meaning.
@@ -42,7 +44,9 @@ class CocoTruth(GroundTruth):
         split: CocoSplit,
         classes_of: Path | None = None,
         crowd: Literal["ignore", "object"] = "ignore",
+        annotated: Literal["upright", "stored"] = "upright",
     ) -> None:
+        self._annotated = annotated
         self._path = root / split.annotations
         self._pictures = PictureFiles(root / split.images)
         self._crowd = crowd
@@ -72,8 +76,24 @@ class CocoTruth(GroundTruth):
         return found[0] if found else self._pictures.folder / image_id
 
     def size(self, image_id: str) -> tuple[int, int]:
+        """Return (H, W) of the picture as it is shown; without a picture, those of the JSON file."""
+        height, width = self._annotated_size(image_id)
+        return (width, height) if self._turn(image_id) >= 5 else (height, width)
+
+    def _annotated_size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) from the JSON file, or from the header of the picture where the file does not say it."""
-        return self._sizes[image_id] or size_of(self.image_path(image_id), "restore the file")
+        if size := self._sizes[image_id]:
+            return size
+        frame = frame_of(self.image_path(image_id), _RESTORE)
+        return frame.stored if self._annotated == "stored" else frame.shown
+
+    def _turn(self, image_id: str) -> int:
+        """Return the EXIF orientation by which the annotation of an image must be turned; 1 where it lies as shown."""
+        path = self.image_path(image_id)
+        if not path.is_file():
+            return 1
+        frame, size = frame_of(path, _RESTORE), self._annotated_size(image_id)
+        return frame.orientation if frame.lies_as_stored(size, self._annotated) else 1
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], objects numbered from 1 in the order of the file, without crowd regions.
@@ -97,13 +117,16 @@ class CocoTruth(GroundTruth):
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects and crowd regions that can be drawn, in the order of the file."""
-        size = self.size(image_id)
+        size = self._annotated_size(image_id)
         objects = []
+        turn = self._turn(image_id) if self._objects[image_id] else 1
         for class_id, item in self._objects[image_id]:
             try:
                 rle = rasterise(item.segmentation, size)
             except ValueError:
                 continue
+            if turn != 1:
+                rle = encode_rle(as_shown(decode_rle(rle), turn))
             pixels = float(coco_mask.area(rle))
             if pixels:
                 area = pixels if item.area is None else item.area
