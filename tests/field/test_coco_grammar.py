@@ -69,8 +69,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     more = st.lists(CATEGORY, max_size=3, unique_by=(lambda item: str(item["name"]).strip("n ")) if unlike else None)
     content["categories"] = draw(more) + content["categories"]
     if unlike:
-        for number, entry in enumerate(content["categories"]):
-            entry["id"] = (1, 5.0, "0", "x")[-1 - number]
+        for category, entry in zip((1, 5.0, "0", "x"), reversed(content["categories"]), strict=False):
+            entry["id"] = category
     for image in content["images"]:
         image["height"], image["width"] = draw(HEIGHTS), draw(WIDTHS)
     if draw(st.booleans()):
