@@ -17,6 +17,7 @@ import json
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -220,8 +221,10 @@ def _find_pictures(document: CocoDocument, images: Path) -> tuple[dict[str, Path
             )
         elif paths[0] != written:
             moved[name] = paths[0]
-    if not moved:
+    # a name that differs in the Unicode form of its accents looks the same
+    odd = [name for name in moved if normalize("NFC", str(moved[name])) != normalize("NFC", str(images / name))]
+    if not odd:
         return moved, missing, []
-    first, path = next(iter(moved.items()))
-    note = f"{len(moved)} of {len(found)} pictures have another path than {document.path.name} says "
-    return moved, missing, [f"{document.path}: {note}(the first: {first!r} is {path.relative_to(images).as_posix()})"]
+    shown = f"the first: {odd[0]!r} is {moved[odd[0]].relative_to(images).as_posix()}"
+    note = f"{document.path}: {len(odd)} of {len(found)} pictures have another path than it says ({shown})"
+    return moved, missing, [note]

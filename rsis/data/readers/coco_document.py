@@ -219,9 +219,8 @@ def _merge(
         merged[name] = before or own
     if repeated:
         first, image = next(iter(repeated.items()))
-        notes.append(
-            f"{path}: {len(repeated)} pictures are listed twice and count once (the first: {first}, also image {image})"
-        )
+        shown = f"{first}, also image {image}"
+        notes.append(f"{path}: pictures that are listed twice, and count once: {len(repeated)} (the first: {shown})")
     return merged
 
 
