@@ -42,7 +42,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rsis.config.types import Count, Epoch, Fraction, Section, Split
+from rsis.config.types import MOST_STEPS, Count, Fraction, Section, Split
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, read_json
 from rsis.masks import RLE, rle_runs
@@ -174,7 +174,7 @@ class _Instance(Section):
     rle: _Rle
     class_probs: Annotated[tuple[Fraction, ...], Field(min_length=1)]
     objectness: Fraction
-    step: Epoch
+    step: Annotated[int, Field(ge=0, lt=MOST_STEPS)]
 
     def to_prediction(self) -> InstancePrediction:
         return InstancePrediction(self.rle.to_rle(), self.class_probs, self.objectness, self.step)
@@ -183,7 +183,7 @@ class _Instance(Section):
 class _Image(Section):
     image_id: str
     size: tuple[Count, Count]
-    objectness: tuple[Fraction, ...]
+    objectness: Annotated[tuple[Fraction, ...], Field(max_length=MOST_STEPS)]
     instances: tuple[_Instance, ...]
 
     def to_prediction(self) -> ImagePrediction:

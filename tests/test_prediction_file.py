@@ -136,6 +136,9 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "score not finite": (lambda d: _instance(d).update(objectness=float("nan")), "objectness is nan"),
     "score of infinity": (lambda d: _instance(d).update(class_probs=[float("inf")]), "class_probs.0 is inf"),
+    "more steps than a network may run": (lambda d: _instance(d).update(step=10**30), "step is 1000"),
+    "a step beyond 64 bits": (lambda d: _instance(d).update(step=2**63), "step is 9223372036854775808"),
+    "endless objectness": (lambda d: d["images"][0].update(objectness=[0.5] * 10**5), "objectness is "),
     "logit for a probability": (lambda d: _instance(d).update(class_probs=[3.5]), "class_probs.0 is 3.5"),
 }
 

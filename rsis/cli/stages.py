@@ -214,7 +214,7 @@ def score(
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("score", run), f"scoring of {run}"):
-        origin = Origin(run, section.dataset, chosen.split, chosen.own)
+        origin = Origin(run, section.dataset, chosen.split, chosen.own, paths.model_file(run))
         scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
         sweep(figures, folder)
         write_scores(scores, figures, folder)

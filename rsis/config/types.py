@@ -36,7 +36,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = PositiveFloat
 NonNegative = NonNegativeFloat
 Count = Annotated[int, Field(ge=1)]
-Steps = Annotated[int, Field(ge=1, le=1000)]  # of the decoder, and so objects of an image
+MOST_STEPS = 1000
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]  # of the decoder, and so objects of an image
 Epoch = NonNegativeInt
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Side = Annotated[int, Field(ge=1, le=8192)]  # pixels

@@ -18,6 +18,7 @@ from rsis.eval.scorers.voc import score_voc
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
 from rsis.eval.truths.base import CachedTruth, GroundTruth
 from rsis.eval.truths.open import load_ground_truth
+from rsis.files.digests import sha256_of
 from rsis.files.manifest import Manifest
 from rsis.machine.extras import require
 from rsis.prediction_file import PredictionFile, read_predictions
@@ -27,22 +28,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Origin:
-    """The expected run, data set and split of a prediction file.
+    """The expected run, data set, split and checkpoint of a prediction file.
 
     Attributes:
         run: Name of the run.
         dataset: Name of its data set.
         split: Name of the split; None accepts any.
         own: Whether `split` is the run's own split, for which `rsis predict` needs no option.
+        model: The run's checkpoint; None, or a path where no file is, accepts predictions of any checkpoint.
     """
 
     run: str
     dataset: str
     split: str | None
     own: bool = True
+    model: Path | None = None
 
     def check(self, path: Path, predictions: PredictionFile) -> None:
-        """Raise UserError if the prediction file at `path` belongs to another run, data set or split."""
+        """Raise UserError if the prediction file at `path` belongs to another run, data set, split or checkpoint."""
         pairs = [("run", predictions.run, self.run), ("data set", predictions.dataset, self.dataset)]
         if self.split is not None:
             pairs.append(("split", predictions.split, self.split))
@@ -53,6 +56,11 @@ class Origin:
                     f"{path}: has predictions of {what} {found!r}, expected {expected!r}; run `{command}`, or name a "
                     f"file of that {what} with --predictions"
                 )
+        if self.model is not None and self.model.is_file() and sha256_of(self.model) != predictions.checkpoint:
+            raise UserError(
+                f"{path}: has predictions of checkpoint {predictions.checkpoint[:12]!r}, which {self.model} is not; "
+                f"run `{command}`"
+            )
 
 
 def score_run(
@@ -74,11 +82,11 @@ def score_run(
         root: Folder of the raw data.
         section: The scorers and their rules.
         manifest: Manifest of the raw data, to check files with (see `load_ground_truth`).
-        origin: The expected run, data set and split of the predictions; None accepts any.
+        origin: The expected run, data set, split and checkpoint of the predictions; None accepts any.
 
     Raises:
-        UserError: Predictions or annotations are missing or malformed, belong to another run, data set or split, or
-            do not have the same images, sizes and classes, or a scorer's package is not installed.
+        UserError: Predictions or annotations are missing or malformed, belong to another run, data set, split or
+            checkpoint, or do not have the same images, sizes and classes, or a scorer's package is not installed.
     """
     if "cityscapes" in section.scorers:
         require("scorer cityscapes", "cityscapesscripts")

@@ -39,6 +39,7 @@ from rsis.eval.run import Origin, check_images, check_sizes
 from rsis.eval.truths.coco import classes_of_file
 from rsis.eval.truths.coco_file import parse_file
 from rsis.eval.truths.open import load_ground_truth
+from rsis.files import paths
 from rsis.files.atomic import atomic_folder, check_replaceable
 from rsis.prediction_file import PredictionFile, read_predictions
 from rsis.submit.lsc import write_lsc_submission
@@ -70,12 +71,13 @@ def submit(
         split: Expected split of the predictions; None accepts any.
 
     Raises:
-        UserError: The predictions are missing or malformed, or belong to another run, data set or split, or have
-            other images, sizes or classes; or `folder` contains other files or cannot be written.
+        UserError: The predictions are missing or malformed, or belong to another run, data set, split or
+            checkpoint, or have other images, sizes or classes; or `folder` contains other files or cannot be written.
     """
     check_replaceable(folder, "submit")  # before minutes of work
     predictions = read_predictions(predictions_path)
-    Origin(name, run.dataset, split, own=split in (None, run.predict.split)).check(predictions_path, predictions)
+    own = split in (None, run.predict.split)
+    Origin(name, run.dataset, split, own, paths.model_file(name)).check(predictions_path, predictions)
     truth = load_ground_truth(dataset, root, predictions.split)
     check_images(predictions_path, predictions, truth, dataset.skip_bad)
     if not isinstance(dataset, CvpppDataset) or dataset.splits[predictions.split].labels:

@@ -125,6 +125,23 @@ def test_predictions_of_something_else_are_refused(
     assert written(project) == before
 
 
+@pytest.mark.parametrize("command", ["score demo", "submit demo", "score demo --predictions predictions/demo.json"])
+def test_predictions_of_another_checkpoint_are_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = project / "predictions/demo.json"
+    digest = read_predictions(path).checkpoint
+    path.write_text(path.read_text().replace(digest, "0" * 64))
+    before = written(project)
+    assert rsis(command, monkeypatch) == 2
+    message = capsys.readouterr().err
+    assert f"has predictions of checkpoint '{'0' * 12}', which models/demo.safetensors is not" in message
+    assert "run `rsis predict demo`" in message
+    assert written(project) == before
+    assert not rsis("predict demo", monkeypatch)  # as the message says
+    assert not rsis(command, monkeypatch)
+
+
 def test_a_file_of_a_named_split_is_scored_and_submitted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not rsis("predict demo --split val --out val.json", monkeypatch)
     assert not rsis("score demo --split val --predictions val.json --metrics m.json --details d", monkeypatch)

@@ -80,7 +80,7 @@ def test_the_list_has_every_field_of_every_section() -> None:
 @pytest.mark.parametrize(
     ("name", "only", "kind", "default"),
     [
-        ("runs.RUN.train.lr", "", "number > 0", None),
+        ("runs.RUN.train.lr", "", "number > 0, <= 1000", None),
         ("runs.RUN.train.seed", "", "integer 0 to 4294967295", "0"),
         ("runs.RUN.train.augment.shear", "", "number >= 0, < 90", "0.0"),
         ("runs.RUN.train.augment", "", "mapping", "{}"),

@@ -55,7 +55,7 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
     """Write the checkpoint, the history and the facts of a finished training into its state.
 
     Raises:
-        NonFiniteLossError: `train.keep` is "best", and no validation had a finite loss.
+        NonFiniteLossError: A weight is not finite; or `train.keep` is "best", and no validation had a finite loss.
     """
     run, state, data = training.run, training.state, training.splits["train"]
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -64,6 +64,8 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
     if run.train.keep == "best":
         _check_validated(training.name, history.rows)
         module.network.load_state_dict(load_file(state / BEST))
+    if not all(bool(torch.isfinite(value).all()) for value in module.network.state_dict().values()):
+        raise NonFiniteLossError(f"{training.name}: the weights are not finite; lower train.lr or set train.clip_norm")
     history.write_files()  # a killed process may have left truncated files
     write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
     info = CheckpointInfo(
