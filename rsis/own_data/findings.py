@@ -8,12 +8,11 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.own_data.oddities import annotation_oddities, some
 from rsis.structures import RawSample
-
-_DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _oddities(tally: _Tally) -> list[str]:
     unused = [name for name, count in tally.classes.items() if count == 0]
     if unused:
         odd.append(f"no object of {', '.join(unused)}")
-    if tally.brightest < _DARK:
+    if tally.brightest < DARK:
         odd.append(
             f"no pixel of the pictures is above {tally.brightest} of 255 (of 16 bits the upper 8 are kept): "
             "scale them to the whole range first"
