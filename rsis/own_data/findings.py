@@ -9,6 +9,7 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError, SampleReader, notes_of
+from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.eval.truths.open import load_ground_truth
@@ -20,7 +21,6 @@ from rsis.tracking.account import Account
 from rsis.tracking.agreement import compared
 
 _NAMED = 3  # most annotations without an object that are named for a reason
-_DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _oddities(tally: _Tally) -> list[str]:
     unused = [name for name, count in tally.classes.items() if count == 0]
     if unused:
         odd.append(f"no object of {', '.join(unused)}")
-    if tally.brightest < _DARK:
+    if tally.brightest < DARK:
         odd.append(
             f"no pixel of the pictures is above {tally.brightest} of 255 (of 16 bits the upper 8 are kept): "
             "scale them to the whole range first"

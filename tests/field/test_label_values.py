@@ -137,7 +137,7 @@ def write_mask(root: Path, files: list[Image.Image | np.ndarray]) -> None:
 def test_dark_colours_of_masks_are_objects(tmp_path: Path) -> None:
     def coloured(value: int, colour: tuple[int, ...]) -> Image.Image:
         pixels = np.zeros((*MAP.shape, len(colour)), np.uint8)
-        pixels[MAP == value] = colour
+        pixels[value == MAP] = colour
         return Image.fromarray(pixels)
 
     write_mask(tmp_path, [coloured(3, (0, 0, 3)), coloured(7, (1, 0, 0)), coloured(9, (0, 200, 0, 0))])
@@ -156,7 +156,7 @@ def test_alpha_of_masks_does_not_count(tmp_path: Path) -> None:
 
 def test_masks_that_are_not_objects_have_a_reason(tmp_path: Path) -> None:
     full, empty = np.ones(MAP.shape, np.uint8), np.zeros(MAP.shape, np.uint8)
-    parts = [(MAP == value).astype(np.uint8) for value in (0, 3, 7, 9)]
+    parts = [(value == MAP).astype(np.uint8) for value in (0, 3, 7, 9)]
     write_mask(tmp_path, [empty, full, *parts, empty])
     sample = read_both(masks(), tmp_path)["a"]
     assert sample.dropped == ("empty mask", "hidden by others", "empty mask")
@@ -165,7 +165,7 @@ def test_masks_that_are_not_objects_have_a_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint32", "int64", "float64", "uint16"])
 def test_pages_of_a_mask_file_are_masks(tmp_path: Path, dtype: str) -> None:
-    first, *others = (40_000 * (MAP == value).astype(dtype) for value in (3, 7, 9))
+    first, *others = (40_000 * (value == MAP).astype(dtype) for value in (3, 7, 9))
     write_mask(tmp_path, [first, np.stack(others)])
     assert np.array_equal(read_both(masks(), tmp_path)["a"].instance_map, OBJECTS)
 

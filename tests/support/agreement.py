@@ -38,7 +38,7 @@ def coco(**keys: Any) -> CocoDataset:
 
 
 def read_both(dataset: CocoDataset | MapsDataset | MasksDataset, root: Path) -> dict[str, RawSample]:
-    """Return the samples of the split train by id, after comparing each with the truth: size, objects, ignored pixels."""
+    """Return the samples of the split train by id; size, objects and ignored pixels are those of the truth."""
     reader, truth = open_split(dataset, root, "train"), load_ground_truth(dataset, root, "train")
     assert set(reader.image_ids) == set(truth.image_ids)
     samples = {}

@@ -13,6 +13,7 @@ import numpy as np
 
 from rsis.data.prepared.resize import MAX_LABEL
 from rsis.data.prepared.writer import SCHEMA_VERSION
+from rsis.data.readers.rules import PictureRules
 from rsis.files.hdf5 import own_dataset
 
 IMAGE_DATASETS = {"images": np.uint8, "instance_maps": np.uint16, "ignore_masks": np.uint8}
@@ -32,6 +33,7 @@ class Tables:
         class_names: Names of classes 1..K-1.
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
+        reading: Keys of the data set by which its files were read, see `rsis.data.prepared.writer`.
         image_ids: Name of each image, in file order.
         original_sizes: (H, W) of each raw image.
         ends: int64 [n], sum of the numbers of objects up to each image.
@@ -42,6 +44,7 @@ class Tables:
     class_names: tuple[str, ...]
     size: tuple[int, int]
     source_digest: str
+    reading: dict[str, Any]
     image_ids: tuple[str, ...]
     original_sizes: tuple[tuple[int, int], ...]
     ends: np.ndarray
@@ -78,6 +81,7 @@ def read_tables(file: h5py.File) -> Tables:
         class_names=class_names,
         size=size,
         source_digest=_text(attributes, "source_digest"),
+        reading=_reading(attributes),
         image_ids=image_ids,
         original_sizes=tuple((height, width) for height, width in sizes.tolist()),
         ends=np.cumsum(numbers),
@@ -124,6 +128,15 @@ def _text(attributes: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"attribute {name} is {_brief(value)}, expected text")
     return value
+
+
+def _reading(attributes: dict[str, Any]) -> dict[str, Any]:
+    try:
+        reading = json.loads(_text(attributes, "reading")) if "reading" in attributes else {}
+        PictureRules.from_reading(reading)  # raises a ValueError for other types
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"attribute reading is not a JSON object of keys of a data set ({_brief(error)})") from error
+    return dict(reading)
 
 
 def _class_names(text: str) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         original_sizes: (H, W) of each raw image.
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
+        reading: Keys of the data set by which its files were read, see `rsis.data.prepared.writer`.
         digest: Digest of all attributes of the file and its image ids; it identifies the content.
 
     Raises:
@@ -75,6 +76,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         self.class_names = tables.class_names
         self.size = tables.size
         self.source_digest = tables.source_digest
+        self.reading = tables.reading
         self._ends, self._class_ids = tables.ends, tables.class_ids
         attributes = tables.attributes
         identity = {name: np.asarray(value).tolist() for name, value in attributes.items()}

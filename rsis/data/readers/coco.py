@@ -86,6 +86,10 @@ class CocoReader:
         chosen = select_share(document.sizes, share, annotations)
         self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in missing)
 
+    def picture_of(self, image_id: str) -> tuple[Path, int | None]:
+        """Return the picture's file, and the position of its page in a stack, which the data set's rules choose."""
+        return self.images / image_id, None
+
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.
 

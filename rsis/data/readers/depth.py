@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+DARK = 48  # of 255: in pictures with no brighter value hardly anything can be seen
 _PERCENTILES = (0.1, 99.9)
 _SAMPLED = 20_000  # most pixels of a picture that are looked at
 

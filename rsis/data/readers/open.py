@@ -1,7 +1,7 @@
 """Choice of the reader of a split by the data set's format."""
 
 from pathlib import Path
-from typing import assert_never, cast
+from typing import Any, assert_never, cast
 
 from rsis.config.datasets import (
     AnyDataset,
@@ -45,6 +45,15 @@ def rules_of(dataset: AnyDataset) -> PictureRules:
     if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
         return PLAIN
     return PictureRules(dataset.intensity, dataset.channels, dataset.page, dataset.annotated)
+
+
+def reading_of(dataset: AnyDataset) -> dict[str, Any]:
+    """Return the keys that decide how the files of a data set are read, without those that have their default."""
+    keys = ("intensity", "channels", "page", "annotated", "ignore_value")
+    fields = type(dataset).model_fields
+    return {
+        key: getattr(dataset, key) for key in keys if key in fields and getattr(dataset, key) != fields[key].default
+    }
 
 
 def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissing = refuse) -> SampleReader:

@@ -1,8 +1,13 @@
 """How the pictures of a data set are read: its keys of the data set, recorded in prepared files and checkpoints."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import ConfigDict, Field, TypeAdapter
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Position = Annotated[int, Field(ge=1)]
 Frame = Literal["upright", "stored"]
 
 
@@ -19,10 +24,18 @@ class PictureRules:
         annotated: Frame of the annotations where their size fits both frames.
     """
 
-    intensity: tuple[float, float] | None = None
-    channels: tuple[int, ...] | None = None
-    page: int | None = None
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    intensity: tuple[_Finite, _Finite] | None = None
+    channels: Annotated[tuple[_Position, ...], Field(min_length=1, max_length=3)] | None = None
+    page: _Position | None = None
     annotated: Frame = "upright"
+
+    @classmethod
+    def from_reading(cls, reading: Mapping[str, Any]) -> "PictureRules":
+        """Return the rules among the keys that a prepared file records."""
+        keys = ("intensity", "channels", "page", "annotated")
+        return TypeAdapter(cls).validate_python({key: reading[key] for key in keys if key in reading})
 
 
 PLAIN = PictureRules()
