@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsis.cli.console import print_table
+from rsis.cli.console import note_missing_val, print_table
 from rsis.cli.options import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
 from rsis.files import paths
+from rsis.files.listing import check_text
 
 if TYPE_CHECKING:
     from rsis.own_data.findings import Findings
@@ -47,6 +48,7 @@ def init(
     from rsis.own_data.write import add_entries, blocks, check_name
 
     folder = folder.expanduser()
+    check_text(folder, folder.parent)
     title = _name(folder) if name is None else name
     if not is_name(title):
         raise UserError(f"--name: found {title!r}; expected {NAME_RULE}")
@@ -78,6 +80,7 @@ def init(
     if findings.bad:
         more = f" ({findings.bad - _SHOWN} of them are not named here)" if findings.bad > _SHOWN else ""
         typer.echo(f"note: images left out since they cannot be used: {findings.bad}{more}", err=True)
+    note_missing_val(recognized.splits)
     for line in chosen.notes:
         typer.echo(f"note: {line}", err=True)
     if dry_run:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rsis.cli.check import check_all, check_each
+from rsis.cli.console import note_missing_val
 from rsis.cli.options import (
     DEFAULT_PARAMS,
     DatasetName,
@@ -84,8 +85,10 @@ def prepare(
     from rsis.data.prepared.run import prepare as run_prepare
     from rsis.files.durable import sweep
     from rsis.machine.lock import locked
+    from rsis.tracking.origin import check_source
 
     section = load_params(params).dataset(dataset)
+    check_source(dataset, section, paths.raw_folder(dataset))
     with locked(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
         sweep(paths.processed_folder(dataset))
         summary = run_prepare(
@@ -96,6 +99,7 @@ def prepare(
             skip_bad=skip_bad or section.skip_bad,
             workers=workers or available_cores(),
         )
+    note_missing_val(summary)
     for split, counts in summary.items():
         skipped = f", {counts.skipped} skipped" if counts.skipped else ""
         typer.echo(f"{dataset} {split}: {counts.images} images, {counts.objects} objects{skipped}")
@@ -116,12 +120,15 @@ def train(
     not repeated until parameters, data or code change. SIGTERM and SIGUSR1 end the training after the current step,
     with exit code 75. If another process trains the same run, the command waits for it.
     """
+    from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
     from rsis.train.processes import rank
     from rsis.train.run import TrainPaths
     from rsis.train.run import train as run_train
 
-    section = load_params(params).run(run)
+    chosen = SplitOfRun(load_params(params), run, None)
+    section = chosen.section
+    chosen.check_prepared("train", "val")
     keep_freed_memory()
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
@@ -148,6 +155,7 @@ def predict(
     from rsis.predict.run import predict as run_predict
 
     chosen = SplitOfRun(load_params(params), run, split)
+    chosen.check_prepared(chosen.split)
     target = out or chosen.path(paths.predictions_file)
     check_file(target, "predictions", force=force)
     keep_freed_memory()
@@ -191,9 +199,9 @@ def score(
     from rsis.eval.scores import write_scores
     from rsis.files.atomic import check_replaceable
     from rsis.files.durable import sweep
-    from rsis.files.manifest import read_manifest
     from rsis.files.ownership import check_file
     from rsis.machine.lock import locked
+    from rsis.tracking.origin import check_source
 
     loaded = load_params(params)
     chosen = SplitOfRun(loaded, run, split)
@@ -203,8 +211,8 @@ def score(
     check_replaceable(folder, "score")  # fail now, and not after minutes of scoring
     source = predictions or chosen.path(paths.predictions_file)
     check_file(figures, "metrics", force=force)
-    manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
+    manifest = check_source(section.dataset, dataset, paths.raw_folder(section.dataset))
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("score", run), f"scoring of {run}"):

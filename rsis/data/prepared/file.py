@@ -52,6 +52,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         original_sizes: (H, W) of each raw image.
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
+        made_from: What params.yaml said of the split when it was prepared; empty for a file of an earlier version.
         digest: Digest of all attributes of the file and its image ids; it identifies the content.
 
     Raises:
@@ -80,7 +81,10 @@ class PreparedSplit(Dataset[PreparedSample]):
         height, width = attributes["size"].tolist()
         self.size: tuple[int, int] = (height, width)
         self.source_digest: str = attributes["source_digest"]
-        identity = {name: np.asarray(value).tolist() for name, value in attributes.items()}
+        self.made_from: dict[str, Any] = json.loads(attributes.pop("made_from", "{}"))
+        identity: dict[str, Any] = {name: np.asarray(value).tolist() for name, value in attributes.items()}
+        if self.made_from:  # where the raw files lie does not matter, their digest says which they are
+            identity["made_from"] = {key: value for key, value in self.made_from.items() if key != "source"}
         self.digest = digest_of(identity | {"image_ids": self.image_ids})
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.prepared.writer import SplitOrigin, SplitSummary, write_split
@@ -50,11 +51,26 @@ def prepare(
         for split in dataset.splits:
             note_missing = on_lost(dataset, lambda _, message: missing.update({message: None}), skip_bad=skip_bad)
             reader = open_split(dataset, manifest.root, split, note_missing)
-            origin = SplitOrigin(name, split, manifest.digest)
+            origin = SplitOrigin(name, split, manifest.digest, section_of(dataset, split))
             path = folder / f"{split}.h5"
             summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
-            _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
             summaries[split] = summary
     for message in missing:
         _log.warning("left out: %s", message)
     return summaries
+
+
+def section_of(dataset: AnyDataset, split: str) -> dict[str, Any]:
+    """Return what params.yaml says of one split, as JSON values: the keys that the prepared file depends on.
+
+    Of the source, neither the server nor how to get the data is part of it. Keys that only decide whether the
+    preparation ends with an error are left out.
+    """
+    section = dataset.model_dump(mode="json", exclude={"skip_bad", "plants", "splits"})
+    source = section["source"]
+    for key in ("env", "obtain", "server"):
+        source.pop(key, None)
+    for archive in source.get("files", {}).values():
+        archive.pop("urls", None)
+    splits: dict[str, Any] = dataset.model_dump(mode="json", include={"splits"})["splits"]
+    return {**section, "split": splits[split]}

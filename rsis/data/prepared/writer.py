@@ -10,6 +10,7 @@ bytes, with any number of processes. Schema version 1, for n images of H x W wit
     source_digest   text          digest of the raw data's manifest
     size            int [2]       H, W
     skipped         JSON list     image ids left out because their files are broken
+    made_from       JSON          what params.yaml says of the split (`rsis.data.prepared.run.section_of`)
 
     data set        type          shape         meaning
     images          uint8         [n, H, W, 3]  RGB; one chunk per image, not compressed
@@ -41,8 +42,8 @@ import contextlib
 import io
 import json
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,13 @@ class SplitOrigin:
         dataset: Name of the data set in params.yaml.
         split: "train", "val" or "test".
         source_digest: Digest of the raw data's manifest.
+        made_from: What params.yaml says of the split, as JSON values; see `rsis.data.prepared.run.section_of`.
     """
 
     dataset: str
     split: str
     source_digest: str
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -215,4 +218,5 @@ def _write_attributes(
     file.attrs["split"] = origin.split
     file.attrs["class_names"] = json.dumps(class_names)
     file.attrs["source_digest"] = origin.source_digest
+    file.attrs["made_from"] = json.dumps(origin.made_from, sort_keys=True)
     file.attrs["size"] = size

@@ -19,6 +19,7 @@ from rsis.data.readers.cvppp import CvpppReader
 from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
+from rsis.files.listing import check_text
 from rsis.machine.extras import require
 
 
@@ -49,30 +50,37 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         on_missing: Called for each missing file of an image; the default raises.
 
     Raises:
-        UserError: The data set has no such split, the split's files are missing or inconsistent, or the
-            package that reads the format is not installed.
+        UserError: The data set has no such split, the split's files are missing or inconsistent, the
+            name of a file is not UTF-8, or the package that reads the format is not installed.
     """
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
-    name = cast("Split", split)
+    reader = _open(dataset, root, cast("Split", split), on_missing)
+    for image_id in reader.image_ids:
+        check_text(image_id, root)
+    return reader
+
+
+def _open(dataset: AnyDataset, root: Path, split: Split, on_missing: OnMissing) -> SampleReader:
+    """Return the reader of one split, which the data set has."""
     match dataset:
         case CvpppDataset():
-            plants = dataset.splits[name]
+            plants = dataset.splits[split]
             return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
         case CocoDataset():
-            document = dataset.splits[name]
+            document = dataset.splits[split]
             return CocoReader(root / document.annotations, root / document.images, on_missing, document)
         case VocDataset():
-            return VocReader(root, dataset, dataset.splits[name], on_missing)
+            return VocReader(root, dataset, dataset.splits[split], on_missing)
         case MapsDataset():
-            return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
+            return MapsReader(root, dataset.splits[split], dataset.class_name, on_missing)
         case MasksDataset():
-            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
+            return MasksReader(root, dataset.splits[split], dataset.class_name, on_missing)
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.data.readers.cityscapes import CityscapesReader
 
-            return CityscapesReader(root, dataset.splits[name], on_missing)
+            return CityscapesReader(root, dataset.splits[split], on_missing)
         case _:
             assert_never(dataset)
