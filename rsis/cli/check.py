@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from rsis.cli.console import print_table
+from rsis.cli.console import note_missing_val, print_table
 from rsis.errors import UserError
 from rsis.files import paths
 
@@ -64,6 +64,7 @@ def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None
         typer.echo(f"{name}: {statistics.root}")
         if statistics.splits:
             print_table(*table_of(statistics), numbers=True)
+        note_missing_val(section.splits)
         for line in faults_of(statistics):
             typer.echo(line)
         if not statistics.is_whole:

@@ -1,11 +1,13 @@
 """Log lines, tables and error messages on the user's terminal."""
 
+import io
 import logging
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -17,6 +19,8 @@ def set_up_logging() -> None:
 
     On a terminal, lines are wrapped to its width; in a file or a pipe, each message is one line.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the name of a file may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     if _ERRORS.is_terminal:
         shown: logging.Handler = RichHandler(console=_ERRORS, show_path=False, show_time=False)
     else:
@@ -28,6 +32,7 @@ def set_up_logging() -> None:
     # a warning about Lightning's use of torch's pytree, and the advice to use srun on every machine with SLURM: the
     # user can do nothing about them
     warnings.filterwarnings("ignore", message="The `srun` command is available")
+    warnings.filterwarnings("ignore", message="You defined a `validation_step` but have no `val_dataloader`")
     warnings.filterwarnings("ignore", message=".isinstance.treespec, LeafSpec", category=FutureWarning)
 
 
@@ -63,6 +68,15 @@ def print_table(
         plain.print(table)
     for line in captured.get().splitlines():
         print(line.rstrip(), file=console.file)
+
+
+def note_missing_val(splits: Iterable[str]) -> None:
+    """Print a line on standard error if a data set has no split val."""
+    if "val" not in splits:
+        typer.echo(
+            "note: no split val: a training on it has no validation, and keeps its last weights (train.keep: last)",
+            err=True,
+        )
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

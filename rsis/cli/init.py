@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rsis.cli.console import print_table
+from rsis.cli.console import note_missing_val, print_table
 from rsis.cli.options import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
 from rsis.files import paths
@@ -49,6 +49,7 @@ def init(
 
     from rsis.config.datasets import AnyDataset, Dataset
     from rsis.config.types import NAME_RULE, is_name
+    from rsis.files.listing import check_text
     from rsis.own_data.crowd import choose_crowd
     from rsis.own_data.findings import inspect
     from rsis.own_data.recognize import recognize
@@ -57,6 +58,7 @@ def init(
     from rsis.tracking.account import lines_of, table_of
 
     folder = folder.expanduser()
+    check_text(folder, folder.parent)
     title = _name(folder) if name is None else name
     if not is_name(title):
         raise UserError(f"--name: found {title!r}; expected {NAME_RULE}")
@@ -89,6 +91,7 @@ def init(
     print_table((), _summary(findings, chosen).items())
     accounts = findings.accounts(chosen.size)
     notes = (*recognized.left_out, *filter(None, [crowds.note]), *findings.oddities)
+    note_missing_val(recognized.splits)
     for line in (*notes, *lines_of(accounts), *chosen.notes):
         typer.echo(f"note: {line}", err=True)
     print_table(*table_of(accounts), numbers=True)

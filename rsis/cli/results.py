@@ -35,16 +35,17 @@ def submit(
     """
     from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
-    from rsis.files.manifest import read_manifest
     from rsis.submit.run import submit as run_submit
+    from rsis.tracking.origin import check_source
 
     loaded = load_params(params)
     chosen = SplitOfRun(loaded, run, split)
     section = loaded.run(run)
-    root = read_manifest(paths.raw_folder(section.dataset)).root
+    dataset = loaded.dataset(section.dataset)
+    manifest = check_source(section.dataset, dataset, paths.raw_folder(section.dataset))
     folder = out or chosen.path(paths.submission_folder)
     source = predictions or chosen.path(paths.predictions_file)
-    run_submit(run, section, loaded.dataset(section.dataset), root, source, folder, split)
+    run_submit(run, section, dataset, manifest.root, source, folder, split)
     typer.echo(f"{run}: {folder}")
 
 
@@ -141,6 +142,7 @@ def analyze(
     from rsis.order.run import analyze as run_analyze
 
     chosen = SplitOfRun(load_params(params), run, split)
+    chosen.check_prepared(chosen.split)
     folder = out or chosen.path(paths.analysis_folder)
     keep_freed_memory()
     with locked(paths.lock_file("analyze", run), f"analysis of {run}"):
@@ -178,6 +180,8 @@ def status(
         typer.echo(json.dumps([asdict(item) for item in found], indent=2))
     else:
         print_table(*table_of(found))
+    for fault in dict.fromkeys(status.fault for status in found if status.fault):
+        typer.echo(f"note: {fault}", err=True)
 
 
 @results.command()

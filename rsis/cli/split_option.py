@@ -6,6 +6,7 @@ from pathlib import Path
 from rsis.cli.options import Split
 from rsis.config.params import Params
 from rsis.errors import UserError
+from rsis.files import paths
 
 
 class SplitOfRun:
@@ -33,6 +34,14 @@ class SplitOfRun:
     def title(self) -> str:
         """The title of its metrics in the output: RUN, or "RUN, split SPLIT"."""
         return self._run if self.own else f"{self._run}, split {self.split}"
+
+    def check_prepared(self, *splits: str) -> None:
+        """Raise UserError if one of the prepared splits is made from something else than params.yaml says now."""
+        from rsis.tracking.origin import check_prepared
+
+        name = self.section.dataset
+        dataset = self._params.dataset(name)
+        check_prepared(name, dataset, paths.raw_folder(name), paths.processed_folder(name), splits)
 
     def path(self, place: Callable[[str], Path]) -> Path:
         """Return the path of a file of RUN or, for another split than the run's own, of RUN-SPLIT.

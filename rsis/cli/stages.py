@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rsis.cli.check import check_all, check_each
-from rsis.cli.console import print_table
+from rsis.cli.console import note_missing_val, print_table
 from rsis.cli.options import (
     DEFAULT_PARAMS,
     DatasetName,
@@ -87,8 +87,10 @@ def prepare(
     from rsis.machine.lock import locked
     from rsis.tracking.account import Account, table_of
     from rsis.tracking.agreement import comparison_of
+    from rsis.tracking.origin import check_source
 
     section = load_params(params).dataset(dataset)
+    check_source(dataset, section, paths.raw_folder(dataset))
     if skip_bad:
         section = section.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("prepare", dataset), f"preparation of {dataset}"):
@@ -102,6 +104,7 @@ def prepare(
             workers=workers or available_cores(),
             wrap=comparison_of(section),
         )
+    note_missing_val(summary)
     typer.echo(f"{dataset}: {paths.processed_folder(dataset)}")
     accounts = [Account(split, one.images, one.left_out, one.objects, one.dropped) for split, one in summary.items()]
     print_table(*table_of(accounts), numbers=True)
@@ -122,12 +125,15 @@ def train(
     not repeated until parameters, data or code change. SIGTERM and SIGUSR1 end the training after the current step,
     with exit code 75. If another process trains the same run, the command waits for it.
     """
+    from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
     from rsis.train.processes import rank
     from rsis.train.run import TrainPaths
     from rsis.train.run import train as run_train
 
-    section = load_params(params).run(run)
+    chosen = SplitOfRun(load_params(params), run, None)
+    section = chosen.section
+    chosen.check_prepared("train", "val")
     keep_freed_memory()
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
@@ -154,6 +160,7 @@ def predict(
     from rsis.predict.run import predict as run_predict
 
     chosen = SplitOfRun(load_params(params), run, split)
+    chosen.check_prepared(chosen.split)
     target = out or chosen.path(paths.predictions_file)
     check_file(target, "predictions", force=force)
     keep_freed_memory()
@@ -197,9 +204,9 @@ def score(
     from rsis.eval.scores import write_scores
     from rsis.files.atomic import check_replaceable
     from rsis.files.durable import sweep
-    from rsis.files.manifest import read_manifest
     from rsis.files.ownership import check_file
     from rsis.machine.lock import locked
+    from rsis.tracking.origin import check_source
 
     loaded = load_params(params)
     chosen = SplitOfRun(loaded, run, split)
@@ -209,8 +216,8 @@ def score(
     check_replaceable(folder, "score")  # fail now, and not after minutes of scoring
     source = predictions or chosen.path(paths.predictions_file)
     check_file(figures, "metrics", force=force)
-    manifest = read_manifest(paths.raw_folder(section.dataset))
     dataset = loaded.dataset(section.dataset)
+    manifest = check_source(section.dataset, dataset, paths.raw_folder(section.dataset))
     if skip_bad:
         dataset = dataset.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("score", run), f"scoring of {run}"):

@@ -17,7 +17,14 @@ The manifest lies in `data/raw/NAME`. An example with two files:
 folder lies in the project (so that the project may be moved), and absolute otherwise.
 `source` repeats the data set's source section of params.yaml. `files` is sorted by path; a path is
 relative to the root and has forward slashes. Not listed are hidden files and folders, the files that file managers
-leave behind, READMEs (a corrected README does not make a different data set) and MANIFEST.json itself.
+leave behind, READMEs (a corrected README does not make a different data set) and MANIFEST.json itself. The manifest of
+a user's folder has two more keys:
+
+      "only": [".jpg", ".png", "train.json"],
+      "lists": true
+
+Files with none of these suffixes or paths belong to no data set and are not listed either. With `lists`, annotation
+files name the images, so a file that was added after the download changes nothing.
 """
 
 import hashlib
@@ -28,13 +35,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from rsis.errors import UserError
-from rsis.files.atomic import LITTER, read_json, write_json
+from rsis.files.atomic import read_json, write_json
 from rsis.files.digests import sha256_of
-from rsis.files.tree import files_below
+from rsis.files.listing import MANIFEST, list_files
 
-NAME = "MANIFEST.json"
+NAME = MANIFEST
 SCHEMA_VERSION: Final = 1
-_READMES = frozenset({"readme", "readme.md", "readme.txt", "readme.rst"})
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,16 @@ class Manifest:
         root: Absolute path of the folder that contains the files.
         files: Record of each file by its path relative to `root`, sorted.
         source: The data set's source section of params.yaml at the time of the download.
+        only: Suffixes and paths of the files that count; None for all.
+        lists: Whether a file that was added after the download belongs to no image.
     """
 
     dataset: str
     root: Path
     files: Mapping[str, FileRecord]
     source: Mapping[str, Any]
+    only: tuple[str, ...] | None = None
+    lists: bool = False
 
     @property
     def digest(self) -> str:
@@ -82,25 +92,40 @@ class _Content:
     root: str
     source: dict[str, Any]
     files: dict[str, FileRecord]
+    only: tuple[str, ...] | None = None
+    lists: bool = False
 
 
-def write_manifest(folder: Path, dataset: str, root: Path, source: Mapping[str, Any] | None = None) -> Manifest:
-    """Hash every file under `root` and write `folder/MANIFEST.json`.
+def write_manifest(
+    folder: Path,
+    dataset: str,
+    root: Path,
+    source: Mapping[str, Any] | None = None,
+    only: tuple[str, ...] | None = None,
+    *,
+    lists: bool = False,
+) -> Manifest:
+    """Hash the files under `root` and write `folder/MANIFEST.json`.
 
     Args:
         folder: Folder that the manifest is written into; may be `root` itself.
         dataset: Name of the data set.
         root: Folder of the data.
         source: The source section of params.yaml, as JSON values.
+        only: Suffixes in lower case, and paths relative to `root`, of the files that count; None for all.
+        lists: Whether a file that is added later belongs to no image.
 
     Raises:
-        UserError: `root` is no folder, contains no file or cannot be read, or `folder` cannot be written.
+        UserError: `root` is no folder, contains no file that counts or cannot be read, a file's name is not UTF-8, or
+            `folder` cannot be written.
     """
     folder, root = folder.resolve(), root.resolve()
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; it was to hold the data set {dataset}; correct the path")
     try:
-        files = {path: FileRecord((root / path).stat().st_size, sha256_of(root / path)) for path in _list_files(root)}
+        files = {
+            path: FileRecord((root / path).stat().st_size, sha256_of(root / path)) for path in list_files(root, only)
+        }
     except OSError as error:
         raise _cannot_read(Path(error.filename or root), error) from error
     if not files:
@@ -111,9 +136,12 @@ def write_manifest(folder: Path, dataset: str, root: Path, source: Mapping[str, 
         root=_root_from(folder, root),
         source=dict(source or {}),
         files=files,
+        only=only,
+        lists=lists,
     )
-    write_json(folder / NAME, asdict(content))
-    return Manifest(dataset, root, files, content.source)
+    further = ("only", "lists") if only is None else ()
+    write_json(folder / NAME, {key: value for key, value in asdict(content).items() if key not in further})
+    return Manifest(dataset, root, files, content.source, only, lists)
 
 
 def _root_from(folder: Path, root: Path) -> str:
@@ -131,7 +159,8 @@ def read_manifest(folder: Path) -> Manifest:
         UserError: The manifest is missing or is not of this schema version.
     """
     content = read_json(folder / NAME, _Content, f"run `rsis download {folder.name}`")
-    return Manifest(content.dataset, (folder / content.root).resolve(), content.files, content.source)
+    root = (folder / content.root).resolve()
+    return Manifest(content.dataset, root, content.files, content.source, content.only, content.lists)
 
 
 def verify(manifest: Manifest) -> None:
@@ -151,7 +180,8 @@ def verify(manifest: Manifest) -> None:
                 raise UserError(f"{path}: {size} bytes, recorded as {record.size}; {advice}")
             if sha256_of(path) != record.sha256:
                 raise UserError(f"{path}: its bytes differ from those recorded; {advice}")
-        added = sorted(set(_list_files(manifest.root)) - set(manifest.files))
+        listed = () if manifest.lists else list_files(manifest.root, manifest.only)
+        added = sorted(set(listed) - set(manifest.files))
     except OSError as error:
         raise _cannot_read(Path(error.filename or manifest.root), error) from error
     if added:
@@ -183,16 +213,6 @@ def read_recorded(manifest: Manifest, path: Path) -> bytes:
 
 def _advice(manifest: Manifest) -> str:
     return f"changed since download; restore it, or run `rsis download {manifest.dataset}` again to accept it"
-
-
-def _list_files(root: Path) -> list[str]:
-    """Return the sorted relative paths of the files under `root` that are data (see `files_below`)."""
-    return [path for path in files_below(root) if path != NAME and not _is_no_data(path)]
-
-
-def _is_no_data(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return name in LITTER or name.lower() in _READMES
 
 
 def _cannot_read(path: Path, error: OSError) -> UserError:

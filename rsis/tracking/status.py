@@ -23,19 +23,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rsis.checkpoint.file import read_info
+from rsis.config.datasets import AnyDataset
 from rsis.config.params import Params
 from rsis.config.runs import RunSection
-from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
 from rsis.files import paths
 from rsis.files.atomic import read_json
 from rsis.files.digests import sha256_of
-from rsis.files.manifest import NAME as MANIFEST
-from rsis.files.manifest import read_manifest
 from rsis.machine.lock import holder_of
 from rsis.prediction_file import PredictionFile, read_predictions
+from rsis.tracking.origin import check_prepared
 from rsis.train.state.heartbeat import Progress
 from rsis.train.state.key import run_key
+from rsis.train.validation import open_splits
 
 State = Literal["done", "running", "queued", "stopped", "stale", "waiting"]
 STAGES = ("train", "predict", "score", "report")
@@ -55,6 +55,7 @@ class RunStatus:
         best_epoch: Its epoch, from 0, or None.
         age: Seconds since the last heartbeat, or None.
         holder: The process that has locked the training, or its pending SLURM job, as text; "" without one.
+        fault: Why the prepared data cannot be used, though it is there, in one line; "" otherwise.
     """
 
     run: str
@@ -69,6 +70,7 @@ class RunStatus:
     best_epoch: int | None
     age: float | None
     holder: str
+    fault: str = ""
 
 
 def status_of(params: Params, names: Sequence[str] = ()) -> list[RunStatus]:
@@ -82,8 +84,7 @@ def status_of(params: Params, names: Sequence[str] = ()) -> list[RunStatus]:
         UserError: A name is not that of a run.
     """
     queued = _queued_jobs()
-    # runs that differ only in their seed share a report
-    return [_status_of(name, params.run(name), params.origin(name)[0], queued) for name in names or params.members]
+    return [_status_of(params, name, queued) for name in names or params.members]
 
 
 def table_of(statuses: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]:
@@ -99,14 +100,18 @@ def table_of(statuses: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]
     return ["run", *STAGES, "epoch", "best validation loss", "heartbeat", ""], rows
 
 
-def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[str, str], str]) -> RunStatus:
-    key = _key(run)
+def _status_of(params: Params, name: str, queued: Mapping[tuple[str, str], str]) -> RunStatus:
+    run, report = params.run(name), params.origin(name)[0]  # runs that differ only in their seed share a report
+    dataset = params.dataset(run.dataset)
+    fault = _fault(run, dataset, "train", "val")
+    key = "" if fault else run_key(run, _digests(run))
+    unusable = fault or _fault(run, dataset, run.predict.split)  # what is predicted
     state = paths.STATE / name / key if key else None
     progress, age = _heartbeat(state)
     holder = holder_of(paths.lock_file("train", name))
     predictions = _predictions(name)
     train = _train(name, key, state)
-    predict = _predict(name, run, predictions, train)
+    predict = _predict(name, run, predictions, "stale" if unusable else train)
     score = _score(name, run, predictions, predict)
     states = {"train": train, "predict": predict, "score": score, "report": _report(name, report, score)}
     for stage, now in states.items():
@@ -125,21 +130,22 @@ def _status_of(name: str, run: RunSection, report: str, queued: Mapping[tuple[st
         best_epoch=progress.best_epoch if progress else None,
         age=age,
         holder=str(holder) if holder else f"SLURM job {job}" if job and train != "done" else "",
+        fault=unusable if paths.processed_folder(run.dataset).is_dir() else "",
     )
 
 
-def _key(run: RunSection) -> str:
-    """Return the key of a training with the present parameters, data and code; "" if the data is not prepared yet."""
-    folder, raw = paths.processed_folder(run.dataset), paths.raw_folder(run.dataset)
+def _fault(run: RunSection, dataset: AnyDataset, *splits: str) -> str:
+    """Return why prepared splits cannot be used, in one line: missing, or made from something else; "" if they can."""
     try:
-        splits = {split: PreparedSplit(folder / f"{split}.h5") for split in ("train", "val")}
-        # raw files may have been deleted to save space; but if their manifest changed, they must be prepared again
-        recorded = read_manifest(raw).digest if (raw / MANIFEST).is_file() else None
-    except UserError:
-        return ""
-    if recorded is not None and any(split.source_digest != recorded for split in splits.values()):
-        return ""
-    return run_key(run, {name: split.digest for name, split in splits.items()})
+        check_prepared(run.dataset, dataset, paths.raw_folder(run.dataset), paths.processed_folder(run.dataset), splits)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _digests(run: RunSection) -> dict[str, str]:
+    splits = open_splits(paths.processed_folder(run.dataset))
+    return {name: split.digest for name, split in splits.items()}
 
 
 def _heartbeat(state: Path | None) -> tuple[Progress | None, float | None]:

@@ -54,10 +54,10 @@ from rsis.train.state.key import run_key
 from rsis.train.state.record import Training, note, publish, save_result
 from rsis.train.state.resume import BEST, LAST, is_finished, is_published, newest_checkpoint, sweep_state
 from rsis.train.stop import StopOnRequest, StopRequests, stopped
+from rsis.train.validation import check_validation, open_splits
 
 _LOG = logging.getLogger(__name__)
-# the decisions of rank 0 (`LeaderDecision`)
-_NOTHING, _RESUME, _BEGIN = "nothing", "resume", "begin"
+_NOTHING, _RESUME, _BEGIN = "nothing", "resume", "begin"  # the decisions of rank 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TrainPaths:
     """The files and folders that a training reads and writes.
 
     Attributes:
-        processed: Folder with train.h5 and val.h5.
+        processed: Folder with train.h5 and, unless the data set has no split val, val.h5.
         model: The checkpoint to write.
         history: The folder of metrics to write.
         state: The folder for the resumable state of all runs.
@@ -132,6 +132,7 @@ def _lead(
     check_replaceable(paths.history, "train")  # fail now, and not after hours of training
     check_own(paths.model)
     training = _training(name, run, paths)
+    check_validation(name, run, training.splits)
     state = training.state
     sweep(paths.model, paths.history)
     sweep_state(state)
@@ -148,21 +149,20 @@ def _lead(
         state.mkdir(parents=True, exist_ok=True)
         decision.publish(_BEGIN if last is None else _RESUME)
         note(state.parent, f"{'begins' if last is None else 'goes on'}, key {training.key}")
-        for fault in out_of_reach(run.train):
+        for fault in out_of_reach(run.train, validated="val" in training.splits):
             _LOG.warning("%s: %s", name, fault)
         _fit(training, requests, progress=progress, resume=last)
     publish(state, paths.model, paths.history)
 
 
 def _training(name: str, run: RunSection, paths: TrainPaths) -> Training:
-    splits = {split: PreparedSplit(paths.processed / f"{split}.h5") for split in ("train", "val")}
+    splits = open_splits(paths.processed)
     key = run_key(run, {split: data.digest for split, data in splits.items()})
     return Training(name, run, splits, key, paths.state / name / key)
 
 
 def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
-    # Values of saturated gates decay to denormal numbers, which a CPU computes ten times slower. Threads inherit the
-    # setting when they are created, so it must be set first; it is reset at the end.
+    # Values of saturated gates decay to denormal numbers, which a CPU computes ten times slower. Threads inherit it.
     torch.set_flush_denormal(True)
     try:
         _fit_with_lightning(training, requests, progress=progress, resume=resume)
@@ -177,7 +177,7 @@ def _fit_with_lightning(training: Training, requests: StopRequests, *, progress:
     if world_size(section) > 1:
         share_batch_statistics(module.network)
     train_loader = _loader(training.splits["train"], section, training=True)
-    val_loader = _loader(training.splits["val"], section, training=False)
+    val_loader = _loader(training.splits["val"], section, training=False) if "val" in training.splits else None
     sampler = train_loader.sampler
     assert isinstance(sampler, EpochSampler)
     schedule = Schedule(state / BEST, sampler)

@@ -79,16 +79,20 @@ def is_validated(epoch: int, section: TrainSection) -> bool:
     return (epoch + 1) % section.validate_every == 0 or epoch + 1 == section.epochs
 
 
-def out_of_reach(section: TrainSection) -> list[str]:
+def out_of_reach(section: TrainSection, *, validated: bool = True) -> list[str]:
     """List what is configured but cannot happen within `section.epochs`, a line each; empty for a full training.
 
     The schedule is run with a validation loss that never improves: plateaus then come as early as possible.
+
+    Args:
+        section: The training.
+        validated: Whether there is a split to validate on; without it there are no plateaus.
     """
     if section.epochs is None:
         return []
     state = first_state(section)
     for epoch in range(section.epochs - 1):
-        state = advance(state, 1.0 if is_validated(epoch, section) else None, section)
+        state = advance(state, 1.0 if validated and is_validated(epoch, section) else None, section)
     objective, found = section.objective, []
     if state.num_steps < section.num_steps:
         found.append(

@@ -17,6 +17,8 @@ from rsis.config.sources import ArchiveSource, CityscapesSource, FolderSource, P
 from rsis.data.download.fetch import fetch
 from rsis.data.download.first_download import FirstDownloads
 from rsis.data.download.lsc_hdf5 import extract_lsc, find_lsc_files
+from rsis.data.download.record import record_of
+from rsis.data.download.relevant import has_lists, relevant_files
 from rsis.data.download.unpack import unpack
 from rsis.data.readers.cvppp import CvpppReader
 from rsis.data.readers.open import on_lost, open_split
@@ -59,7 +61,6 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
         )
     if dataset.format == "cityscapes":
         require("format cityscapes", "cityscapesscripts")  # before 12 GB are fetched
-    record: dict[str, Any]
     match source:
         case FolderSource():
             return _use_folder(name, dataset, source, folder)
@@ -69,17 +70,14 @@ def download(name: str, dataset: AnyDataset, folder: Path) -> Manifest:
                 if not there.is_dir():
                     raise UserError(explain_missing_folder(name, source, there))
                 return _adopt(name, dataset, there.resolve(), folder)
-            # who mentions which server or folder must not matter: the packages are the same
-            record = {"kind": source.kind, "packages": list(source.packages)}
-            return _make(name, dataset, folder, record, partial(_fetch_cityscapes, source, archives_of(folder)))
+            return _make(
+                name, dataset, folder, record_of(source), partial(_fetch_cityscapes, source, archives_of(folder))
+            )
         case ArchiveSource():
-            record = source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
             fill = partial(_fetch_archives, name, source, archives_of(folder), _checksums(folder))
-            return _make(name, dataset, folder, record, fill)
+            return _make(name, dataset, folder, record_of(source), fill)
         case PlantSource() | SceneSource() | StreetSource():
-            generate, version = _generator(source)
-            record = {**source.model_dump(mode="json"), "generator": version}
-            return _make(name, dataset, folder, record, generate)
+            return _make(name, dataset, folder, record_of(source), _generator(source))
         case _:
             assert_never(source)
 
@@ -110,21 +108,21 @@ def check_complete(dataset: AnyDataset, root: Path) -> None:
             CvpppReader(root / folder, labels=labels).check(plants)
 
 
-def _generator(source: PlantSource | SceneSource | StreetSource) -> tuple[Callable[[Path], None], int]:
-    """Return what writes the source's files into a folder, and the version of it."""
+def _generator(source: PlantSource | SceneSource | StreetSource) -> Callable[[Path], None]:
+    """Return what writes the source's files into a folder."""
     match source:
         case PlantSource():
             from rsis.data.synthetic.plants import dataset as plants
 
-            return partial(plants.write_plants, source=source), plants.GENERATOR_VERSION
+            return partial(plants.write_plants, source=source)
         case SceneSource():
             from rsis.data.synthetic.scenes import dataset as scenes
 
-            return partial(scenes.write_scenes, source=source), scenes.GENERATOR_VERSION
+            return partial(scenes.write_scenes, source=source)
         case StreetSource():
             from rsis.data.synthetic.streets import dataset as streets
 
-            return partial(streets.write_streets, source=source), streets.GENERATOR_VERSION
+            return partial(streets.write_streets, source=source)
         case _:
             assert_never(source)
 
@@ -173,10 +171,10 @@ def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest
     check_complete(dataset, root)
     record = dataset.source.model_dump(mode="json")
     kept = _unchanged(folder, root, record)
-    if kept is not None:
+    if kept is not None and kept.only == relevant_files(dataset):
         return kept
     with atomic_folder(folder, "download") as temporary:
-        manifest = write_manifest(temporary, name, root, record)
+        manifest = write_manifest(temporary, name, root, record, relevant_files(dataset), lists=has_lists(dataset))
     _log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
     return manifest
 

@@ -34,6 +34,7 @@ class Tables:
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
         reading: Keys of the data set by which its files were read, see `rsis.data.prepared.writer`.
+        made_from: What params.yaml said of the split when it was prepared; empty for a file of an earlier version.
         image_ids: Name of each image, in file order.
         original_sizes: (H, W) of each raw image.
         ends: int64 [n], sum of the numbers of objects up to each image.
@@ -45,6 +46,7 @@ class Tables:
     size: tuple[int, int]
     source_digest: str
     reading: dict[str, Any]
+    made_from: dict[str, Any]
     image_ids: tuple[str, ...]
     original_sizes: tuple[tuple[int, int], ...]
     ends: np.ndarray
@@ -82,6 +84,7 @@ def read_tables(file: h5py.File) -> Tables:
         size=size,
         source_digest=_text(attributes, "source_digest"),
         reading=_reading(attributes),
+        made_from=_json_object(attributes, "made_from"),
         image_ids=image_ids,
         original_sizes=tuple((height, width) for height, width in sizes.tolist()),
         ends=np.cumsum(numbers),
@@ -131,12 +134,21 @@ def _text(attributes: dict[str, Any], name: str) -> str:
 
 
 def _reading(attributes: dict[str, Any]) -> dict[str, Any]:
+    reading = _json_object(attributes, "reading")
+    PictureRules.from_reading(reading)  # raises a ValueError for other types
+    return reading
+
+
+def _json_object(attributes: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an attribute, empty if it is absent."""
+    text = _text(attributes, name) if name in attributes else "{}"
     try:
-        reading = json.loads(_text(attributes, "reading")) if "reading" in attributes else {}
-        PictureRules.from_reading(reading)  # raises a ValueError for other types
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"attribute reading is not a JSON object of keys of a data set ({_brief(error)})") from error
-    return dict(reading)
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"attribute {name} is no JSON ({_brief(error)})") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"attribute {name} is {_brief(value)}, expected a JSON object")
+    return value
 
 
 def _class_names(text: str) -> tuple[str, ...]:

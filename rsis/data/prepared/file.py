@@ -52,6 +52,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
         reading: Keys of the data set by which its files were read, see `rsis.data.prepared.writer`.
+        made_from: What params.yaml said of the split when it was prepared; empty for a file of an earlier version.
         digest: Digest of all attributes of the file and its image ids; it identifies the content.
 
     Raises:
@@ -76,10 +77,12 @@ class PreparedSplit(Dataset[PreparedSample]):
         self.class_names = tables.class_names
         self.size = tables.size
         self.source_digest = tables.source_digest
-        self.reading = tables.reading
+        self.reading, self.made_from = tables.reading, tables.made_from
         self._ends, self._class_ids = tables.ends, tables.class_ids
-        attributes = tables.attributes
-        identity = {name: np.asarray(value).tolist() for name, value in attributes.items()}
+        attributes = {name: value for name, value in tables.attributes.items() if name != "made_from"}
+        identity: dict[str, Any] = {name: np.asarray(value).tolist() for name, value in attributes.items()}
+        if self.made_from:  # where the raw files lie does not matter, their digest says which they are
+            identity["made_from"] = {key: value for key, value in self.made_from.items() if key != "source"}
         self.digest = digest_of(identity | {"image_ids": self.image_ids})
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
 from rsis.data.prepared.writer import SplitOrigin, SplitSummary, write_split
@@ -55,17 +56,16 @@ def prepare(
     check_replaceable(processed_folder, "prepare")  # before minutes of reading
     manifest = read_manifest(raw_folder)
     verify(manifest)
-    dataset = _with_intensity(name, dataset, manifest.root)
+    written, dataset = dataset, _with_intensity(name, dataset, manifest.root)
     summaries: dict[str, SplitSummary] = {}
     with atomic_folder(processed_folder, "prepare") as folder:
         for split in dataset.splits:
             missing: list[str] = []
             note_missing = on_lost(dataset, _note_in(missing), skip_bad=skip_bad)
             reader = wrap(open_split(dataset, manifest.root, split, note_missing), manifest.root, split, manifest)
-            origin = SplitOrigin(name, split, manifest.digest, reading_of(dataset))
+            origin = SplitOrigin(name, split, manifest.digest, reading_of(dataset), section_of(written, split))
             path = folder / f"{split}.h5"
             summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
-            _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
             # splits that share a folder lack the same files: each is counted once
             known = {message for earlier in summaries.values() for message in earlier.left_out}
             lost = [message for message in missing if message not in known]
@@ -92,3 +92,19 @@ def _with_intensity(name: str, dataset: AnyDataset, root: Path) -> AnyDataset:
     low, high = measured
     _log.info("%s: pictures of more than 8 bits; their values %g to %g become 0 to 255", name, low, high)
     return dataset.model_copy(update={"intensity": measured})
+
+
+def section_of(dataset: AnyDataset, split: str) -> dict[str, Any]:
+    """Return what params.yaml says of one split, as JSON values: the keys that the prepared file depends on.
+
+    Of the source, neither the server nor how to get the data is part of it. Keys that only decide whether the
+    preparation ends with an error are left out.
+    """
+    section = dataset.model_dump(mode="json", exclude={"skip_bad", "plants", "splits"})
+    source = section["source"]
+    for key in ("env", "obtain", "server"):
+        source.pop(key, None)
+    for archive in source.get("files", {}).values():
+        archive.pop("urls", None)
+    splits: dict[str, Any] = dataset.model_dump(mode="json", include={"splits"})["splits"]
+    return {**section, "split": splits[split]}

@@ -12,6 +12,7 @@ bytes, with any number of processes. Schema version 1, for n images of H x W wit
     skipped         JSON list     image ids left out because their files are broken
     reading         JSON object   keys of the data set by which its files were read, where they are not the default:
                                   intensity, channels, page, annotated, ignore_value; absent if none
+    made_from       JSON          what params.yaml says of the split (`rsis.data.prepared.run.section_of`)
 
     data set        type          shape         meaning
     images          uint8         [n, H, W, 3]  RGB; one chunk per image, not compressed
@@ -74,12 +75,14 @@ class SplitOrigin:
         split: "train", "val" or "test".
         source_digest: Digest of the raw data's manifest.
         reading: Keys by which the files are read (`rsis.data.readers.open.reading_of`).
+        made_from: What params.yaml says of the split, as JSON values; see `rsis.data.prepared.run.section_of`.
     """
 
     dataset: str
     split: str
     source_digest: str
     reading: Mapping[str, Any] = field(default_factory=dict)
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,7 @@ def _write_attributes(
     file.attrs["split"] = origin.split
     file.attrs["class_names"] = json.dumps(class_names)
     file.attrs["source_digest"] = origin.source_digest
+    file.attrs["made_from"] = json.dumps(origin.made_from, sort_keys=True)
     file.attrs["size"] = size
     if origin.reading:
         file.attrs["reading"] = json.dumps(origin.reading, sort_keys=True)

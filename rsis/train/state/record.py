@@ -40,7 +40,7 @@ class Training:
     Attributes:
         name: Name of the run.
         run: Its section of params.yaml.
-        splits: The prepared splits "train" and "val".
+        splits: The prepared splits "train" and, unless the data set has none, "val".
         key: See `rsis.train.state.key`.
         state: The folder of its state, state/<run>/<key>.
     """

@@ -53,7 +53,9 @@ def test_folder_is_recorded_where_it_stands(own: Path, tmp_path: Path) -> None:
     assert download("mine", dataset, tmp_path / "raw" / "mine") == manifest
     assert snapshot(tmp_path / "raw") == recorded
     (own / "training" / "A1" / "notes.txt").write_text("more")
-    with pytest.raises(UserError, match=r"notes.txt: not recorded"):
+    verify(manifest)  # no file of the data set
+    (own / "training" / "A1" / "extra.png").write_text("more")
+    with pytest.raises(UserError, match=r"extra.png: not recorded"):
         verify(manifest)
     verify(download("mine", dataset, tmp_path / "raw" / "mine"))
 
