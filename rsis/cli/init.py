@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,10 @@ def init(
     class_name: Annotated[
         str, typer.Option(help="Class of the objects, if the annotations have no classes.")
     ] = "object",
+    page: Annotated[int | None, typer.Option(min=1, help="Of TIFF stacks, the page to use, from 1.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Channels that become red, green and blue, or grey: 1,2,3 or 2, from 1.")
+    ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
 ) -> None:
@@ -42,6 +46,7 @@ def init(
     from rsis.config.datasets import AnyDataset, Dataset
     from rsis.config.types import NAME_RULE, is_name
     from rsis.own_data.findings import inspect
+    from rsis.own_data.reading import find_reading
     from rsis.own_data.recognize import recognize
     from rsis.own_data.suggest import suggest
     from rsis.own_data.write import add_entries, blocks, check_name
@@ -67,13 +72,17 @@ def init(
     section |= {"splits": dict(recognized.splits)}
     if recognized.format != "coco":
         section["class_name"] = class_name
-    dataset: AnyDataset = TypeAdapter(Dataset).validate_python(section)
-    findings = inspect(dataset, folder)
+    given: dict[str, Any] = {} if page is None else {"page": page}
+    given |= {} if channels is None else {"channels": _channels(channels)}
+    adapter: TypeAdapter[AnyDataset] = TypeAdapter(Dataset)
+    reading = find_reading(adapter.validate_python(section | given), folder, given)
+    dataset = adapter.validate_python(section | reading.keys)
+    findings = inspect(dataset, folder, title)
     chosen = suggest(findings)
-    entries = blocks(title, _place(folder), class_name, recognized, findings, chosen)
+    entries = blocks(title, _place(folder), class_name, recognized, findings, chosen, reading)
     typer.echo(f"{folder}: {recognized.form}")
     print_table((), _summary(findings, chosen).items())
-    for line in (*recognized.left_out, *findings.oddities, *findings.problems[:_SHOWN]):
+    for line in (*recognized.left_out, *reading.notes, *findings.oddities, *findings.problems[:_SHOWN]):
         typer.echo(f"note: {line}", err=True)
     if findings.bad:
         more = f" ({findings.bad - _SHOWN} of them are not named here)" if findings.bad > _SHOWN else ""
@@ -88,6 +97,14 @@ def init(
     typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
     for command in ("download", "prepare", "train", "predict", "score", "report"):
         typer.echo(f"  rsis {command} {title}")
+
+
+def _channels(text: str) -> tuple[int, ...]:
+    """Return the numbers of --channels."""
+    parts = re.split(r"[,\s]+", text.strip(" []"))
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in parts):
+        raise UserError(f"--channels: found {text!r}; expected one to three numbers from 1, such as 1,2,3")
+    return tuple(int(part) for part in parts)
 
 
 def _name(folder: Path) -> str:

@@ -10,6 +10,7 @@ from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
+from rsis.data.readers.turned import frame_note
 from rsis.errors import UserError
 from rsis.own_data.oddities import annotation_oddities, some
 from rsis.structures import RawSample
@@ -54,6 +55,7 @@ class _Tally:
     sides: list[float] = field(default_factory=list)
     classes: Counter[str] = field(default_factory=Counter)
     brightest: int = 0
+    assumed: int = 0
 
     def add(self, sample: RawSample, class_names: tuple[str, ...]) -> None:
         areas = np.bincount(sample.instance_map.ravel())[1:]
@@ -61,15 +63,17 @@ class _Tally:
         self.sizes.append((sample.image.shape[0], sample.image.shape[1]))
         self.sides.extend(np.sqrt(areas).tolist())
         self.classes.update(class_names[k - 1] for k in sample.class_ids.tolist())
+        self.assumed += sample.frame_is_assumed
         self.brightest = max(self.brightest, int(sample.image.max()))
 
 
-def inspect(dataset: AnyDataset, root: Path) -> Findings:
+def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
     """Read at most 400 images of every split, and collect statistics and problems.
 
     Args:
         dataset: The section that will be written to params.yaml; its `size` is not used.
         root: The user's folder.
+        title: Name of the data set, for advice.
 
     Raises:
         UserError: A split cannot be opened, or none of its images can be used.
@@ -100,7 +104,7 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         classes=dict(tally.classes),
         problems=(*lost, *problems),
         bad=len(lost) + len(problems),
-        oddities=(*_oddities(tally), *annotation_oddities(dataset, root)),
+        oddities=(*_oddities(tally), *frame_note(dataset, tally.assumed, title), *annotation_oddities(dataset, root)),
     )
 
 
@@ -116,7 +120,7 @@ def _oddities(tally: _Tally) -> list[str]:
         odd.append(f"no object of {', '.join(unused)}")
     if tally.brightest < DARK:
         odd.append(
-            f"no pixel of the pictures is above {tally.brightest} of 255 (of 16 bits the upper 8 are kept): "
-            "scale them to the whole range first"
+            f"no pixel of the pictures is above {tally.brightest} of 255: brighten them, such as by scaling the values "
+            "to the whole range"
         )
     return odd
