@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -37,6 +36,10 @@ def init(
             "if more than a tenth have it]"
         ),
     ] = None,
+    page: Annotated[int | None, typer.Option(min=1, help="Of TIFF stacks, the page to use, from 1.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Channels that become red, green and blue, or grey: 1,2,3 or 2, from 1.")
+    ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
 ) -> None:
@@ -45,54 +48,25 @@ def init(
     Accepts a COCO instance JSON, pictures with instance maps, or a folder for each picture with a mask for each object.
     Your files are read where they are and never changed.
     """
-    from pydantic import TypeAdapter
-
-    from rsis.config.datasets import AnyDataset, Dataset
-    from rsis.config.types import NAME_RULE, is_name
-    from rsis.files.listing import check_text
-    from rsis.own_data.crowd import choose_crowd
-    from rsis.own_data.findings import inspect
-    from rsis.own_data.recognize import recognize
-    from rsis.own_data.suggest import suggest
+    from rsis.own_data.examine import Wishes, examine
     from rsis.own_data.write import add_entries, blocks, check_name
     from rsis.tracking.account import lines_of, table_of
 
     folder = folder.expanduser()
-    check_text(folder, folder.parent)
-    title = _name(folder) if name is None else name
-    if not is_name(title):
-        raise UserError(f"--name: found {title!r}; expected {NAME_RULE}")
+    title = _title(folder, name)
+    _check_place(folder, title)
     if not class_name.strip() or not class_name.isprintable():
         raise UserError(f"--class-name: found {class_name!r}; expected a name")
-    output = paths.output_beside(folder)
-    if Path.cwd().resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{folder}: the folder you are in is part of it; run in another, beside {folder.resolve()}")
-    if output is not None:
-        raise UserError(
-            f"{folder}: rsis writes {output} and replaces what stands there; move your pictures to a folder of another "
-            f"place or name, such as {title}-pictures, and name that"
-        )
+    wishes = Wishes(class_name, crowd, page, None if channels is None else _channels(channels))
     if not dry_run:
         check_name(params, title)  # fail now, and not after minutes of reading
-    recognized = recognize(folder)
-    crowds = choose_crowd(recognized, crowd)
-    recognized = replace(recognized, crowd=crowds.value if crowds.reason else "", crowd_reason=crowds.reason)
-    section = {"format": recognized.format, "source": {"kind": "folder", "path": str(folder)}, "size": (64, 64)}
-    section |= {"splits": dict(recognized.splits)}
-    if recognized.format != "coco":
-        section["class_name"] = class_name
-    else:
-        section["crowd"] = crowds.value
-    dataset: AnyDataset = TypeAdapter(Dataset).validate_python(section)
-    findings = inspect(dataset, folder)
-    chosen = suggest(findings)
-    entries = blocks(title, _place(folder), class_name, recognized, findings, chosen)
-    typer.echo(f"{folder}: {recognized.form}")
-    print_table((), _summary(findings, chosen).items())
-    accounts = findings.accounts(chosen.size)
-    notes = (*recognized.left_out, *filter(None, [crowds.note]), *findings.oddities)
-    note_missing_val(recognized.splits)
-    for line in (*notes, *lines_of(accounts), *chosen.notes):
+    found = examine(folder, title, wishes)
+    entries = blocks(title, _place(folder), class_name, found)
+    typer.echo(f"{folder}: {found.recognized.form}")
+    print_table((), _summary(found.findings, found.chosen).items())
+    note_missing_val(found.recognized.splits)
+    accounts = found.findings.accounts(found.chosen.size)
+    for line in (*found.notes, *lines_of(accounts)):
         typer.echo(f"note: {line}", err=True)
     print_table(*table_of(accounts), numbers=True)
     if dry_run:
@@ -105,10 +79,38 @@ def init(
         typer.echo(f"  rsis {command} {title}")
 
 
-def _name(folder: Path) -> str:
-    """Return the folder's name, reduced to ASCII letters, digits and _."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", folder.resolve().name).strip("_").lower()
-    return plain or "own_data"
+def _check_place(folder: Path, title: str) -> None:
+    """Refuse a folder whose name cannot be written down, or that a stage would write into."""
+    from rsis.files.listing import check_text
+
+    check_text(folder, folder.parent)
+    output = paths.output_beside(folder)
+    if Path.cwd().resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{folder}: the folder you are in is part of it; run in another, beside {folder.resolve()}")
+    if output is not None:
+        raise UserError(
+            f"{folder}: rsis writes {output} and replaces what stands there; move your pictures to a folder of another "
+            f"place or name, such as {title}-pictures, and name that"
+        )
+
+
+def _channels(text: str) -> tuple[int, ...]:
+    """Return the numbers of --channels."""
+    parts = re.split(r"[,\s]+", text.strip(" []"))
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in parts):
+        raise UserError(f"--channels: found {text!r}; expected one to three numbers from 1, such as 1,2,3")
+    return tuple(int(part) for part in parts)
+
+
+def _title(folder: Path, name: str | None) -> str:
+    """Return the name of data set and run: the given one, or the folder's in ASCII letters, digits and _."""
+    from rsis.config.types import NAME_RULE, is_name
+
+    if name is None:
+        return re.sub(r"[^A-Za-z0-9]+", "_", folder.resolve().name).strip("_").lower() or "own_data"
+    if not is_name(name):
+        raise UserError(f"--name: found {name!r}; expected {NAME_RULE}")
+    return name
 
 
 def _place(folder: Path) -> Path:

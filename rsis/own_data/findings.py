@@ -11,6 +11,7 @@ from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError, SampleReader, notes_of
 from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
+from rsis.data.readers.turned import frame_note
 from rsis.errors import UserError
 from rsis.eval.truths.open import load_ground_truth
 from rsis.own_data.looked_at import LookedAt
@@ -75,6 +76,7 @@ class _Tally:
     brightest: int = 0
     dropped: Counter[DropReason] = field(default_factory=Counter)
     details: dict[DropReason, list[str]] = field(default_factory=dict)
+    assumed: int = 0
 
     def add(self, sample: RawSample, class_names: tuple[str, ...]) -> None:
         areas = np.bincount(sample.instance_map.ravel())[1:]
@@ -82,18 +84,20 @@ class _Tally:
         self.sizes.append((sample.image.shape[0], sample.image.shape[1]))
         self.sides.extend(np.sqrt(areas).tolist())
         self.classes.update(class_names[k - 1] for k in sample.class_ids.tolist())
+        self.assumed += sample.frame_is_assumed
         self.brightest = max(self.brightest, int(sample.image.max()))
         self.dropped.update(sample.dropped)
         for reason, detail in zip(sample.dropped, sample.drop_details, strict=False):
             self.details.setdefault(reason, []).append(detail)
 
 
-def inspect(dataset: AnyDataset, root: Path) -> Findings:
+def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
     """Read at most 400 images of every split, and collect statistics and problems.
 
     Args:
         dataset: The section that will be written to params.yaml; its `size` is not used.
         root: The user's folder.
+        title: Name of the data set, for advice.
 
     Raises:
         UserError: A split cannot be opened, or none of its images can be used.
@@ -135,7 +139,13 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         classes=dict(tally.classes),
         looked_at=tuple(looked_at),
         problems=tuple(line for seen in looked_at for line in seen.left_out),
-        oddities=(*notes, *_oddities(tally), *annotation_oddities(dataset, root), *repeated_pictures(pictures)),
+        oddities=(
+            *notes,
+            *_oddities(tally),
+            *frame_note(dataset, tally.assumed, title),
+            *annotation_oddities(dataset, root),
+            *repeated_pictures(pictures),
+        ),
         dropped=dict(tally.dropped),
     )
 
@@ -167,7 +177,7 @@ def _oddities(tally: _Tally) -> list[str]:
         odd.append(f"no object of {', '.join(unused)}")
     if tally.brightest < DARK:
         odd.append(
-            f"no pixel of the pictures is above {tally.brightest} of 255 (of 16 bits the upper 8 are kept): "
-            "scale them to the whole range first"
+            f"no pixel of the pictures is above {tally.brightest} of 255: brighten them, such as by scaling the values "
+            "to the whole range"
         )
     return odd

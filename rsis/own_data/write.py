@@ -10,9 +10,8 @@ from ruamel.yaml import YAML
 from rsis.config.params import load_params
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
-from rsis.own_data.findings import Findings
-from rsis.own_data.recognize import Recognized
-from rsis.own_data.suggest import Suggestion, run_numbers
+from rsis.own_data.examine import Examined
+from rsis.own_data.suggest import run_numbers
 
 _EMPTY = """# What there is to train on, and what to train. Sizes are [height, width] in pixels, epochs count from 0.
 # `rsis keys` explains every key, `rsis keys train.lr` one.
@@ -27,36 +26,44 @@ default:                          # what `dvc repro` without a target builds
 """
 
 
-def blocks(
-    name: str, folder: Path, class_name: str, recognized: Recognized, findings: Findings, chosen: Suggestion
-) -> tuple[str, str]:
+def blocks(name: str, folder: Path, class_name: str, found: Examined) -> tuple[str, str]:
     """Return the entries under `datasets` and under `runs`, as indented YAML.
 
     Args:
         name: Name of both entries.
         folder: The user's folder, as it is written to the file.
         class_name: Class of the objects, for formats without classes.
-        recognized: The layout of the folder.
-        findings: Statistics of its images.
-        chosen: The run's parameters.
+        found: The folder, examined.
     """
-    reasons, more = chosen.reasons, run_numbers(chosen, findings)
-    name = _text(name)
-    lines = [f"  {name}:", f"    format: {recognized.format}"]
+    return _dataset_block(name, folder, class_name, found), _run_block(name, found)
+
+
+def _dataset_block(name: str, folder: Path, class_name: str, found: Examined) -> str:
+    recognized, findings, chosen, reading = found.recognized, found.findings, found.chosen, found.reading
+    lines = [f"  {_text(name)}:", f"    format: {recognized.format}"]
     if recognized.format != "coco":
         lines.append(f"    class_name: {_text(class_name)}")
     lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
-    lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {reasons['size']}")
+    lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {chosen.reasons['size']}")
     if recognized.crowd:
         lines.append(f"    crowd: {recognized.crowd}  # {recognized.crowd_reason}")
     if findings.bad:
         lines.append(f"    skip_bad: true  # {findings.bad} of the images looked at cannot be used")
+    for key, value in reading.keys.items():
+        because = f"  # {reading.reasons[key]}" if key in reading.reasons else ""
+        lines.append(f"    {key}: {_value(value)}{because}")
     lines.append("    splits:")
     for split, section in recognized.splits.items():
         items = ", ".join(f"{key}: {_value(value)}" for key, value in section.items())
         lines.append(f"      {split}: {{{items}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _run_block(name: str, found: Examined) -> str:
+    chosen, name = found.chosen, _text(name)
+    reasons, more = chosen.reasons, run_numbers(chosen, found.findings)
     height, width = chosen.size
-    run = f"""  {name}:
+    return f"""  {name}:
     dataset: {name}
     model:
       decoder: pointer  # or convlstm, the paper's, which needs hidden_widths (docs/network.md)
@@ -100,7 +107,6 @@ def blocks(
     predict: {{split: {more["split"]}, num_steps: {more["most_steps"]}, exclusive: true}}
     score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best dice and counts; coco: AP
 """
-    return "\n".join(lines) + "\n", run
 
 
 def add_entries(path: Path, name: str, dataset: str, run: str) -> None:
@@ -168,6 +174,8 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, int):
+        return str(value)
     return _text(str(value))
 
 

@@ -34,6 +34,7 @@ class SplitStatistics:
             pixels; None without images.
         class_counts: Number of objects of each class, in the order of the class ids.
         account: The images and annotations that `rsis prepare` will use, and those that it will not.
+        assumed: Number of images whose `RawSample.frame_is_assumed`.
     """
 
     split: str
@@ -48,6 +49,7 @@ class SplitStatistics:
     largest_size: tuple[int, int] | None
     class_counts: Mapping[str, int]
     account: Account
+    assumed: int = 0
 
     @property
     def mean(self) -> float:
@@ -85,6 +87,7 @@ class _Facts:
     classes: Mapping[int, int]  # number of objects by class id
     left: int  # objects at the network's size
     dropped: Mapping[str, int]  # see `Account.dropped`
+    frame_is_assumed: bool
 
 
 def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
@@ -163,6 +166,7 @@ def _count(
     reader: SampleReader, dataset: str, split: str, size: tuple[int, int], lost: list[str], workers: int | None
 ) -> SplitStatistics:
     broken: list[str] = []
+    assumed = 0
     sizes: Counter[tuple[int, int]] = Counter()
     counts: Counter[int] = Counter()  # images by their number of objects
     classes: Counter[int] = Counter()
@@ -178,6 +182,7 @@ def _count(
         classes.update(facts.classes)
         dropped.update(facts.dropped)
         left += facts.left
+        assumed += facts.frame_is_assumed
     by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     return SplitStatistics(
         split=split,
@@ -192,6 +197,7 @@ def _count(
         largest_size=by_area[-1] if sizes else None,
         class_counts={name: classes[class_id] for class_id, name in enumerate(reader.class_names, start=1)},
         account=Account(split, len(reader.image_ids) - len(broken), (*lost, *broken), left, dropped),
+        assumed=assumed,
     )
 
 
@@ -201,4 +207,5 @@ def _read_facts(reader: SampleReader, size: tuple[int, int], image_id: str) -> _
     except BadSampleError as error:
         return str(error)
     height, width = sample.instance_map.shape
-    return _Facts((height, width), Counter(sample.class_ids.tolist()), *count_annotations(sample, size))
+    left, dropped = count_annotations(sample, size)
+    return _Facts((height, width), Counter(sample.class_ids.tolist()), left, dropped, sample.frame_is_assumed)

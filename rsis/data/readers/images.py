@@ -53,13 +53,16 @@ def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> RawSample:
+def one_class_sample(
+    image: np.ndarray, numbers: np.ndarray, image_id: str, *, frame_is_assumed: bool = False
+) -> RawSample:
     """Return a sample in which all objects have class 1 and no pixel is ignored.
 
     Args:
         image: uint8 [H, W, 3].
         numbers: Integers [H, W], 0 = background, objects numbered from 1, perhaps with gaps.
         image_id: Name of the image.
+        frame_is_assumed: See `RawSample`.
     """
     instance_map = relabel(numbers)
     return RawSample(
@@ -68,6 +71,7 @@ def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> R
         class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
         ignore_mask=np.zeros(instance_map.shape, bool),
         image_id=image_id,
+        frame_is_assumed=frame_is_assumed,
     )
 
 

@@ -70,9 +70,13 @@ def read_masks(path: Path) -> list[Labels]:
     Raises:
         BadSampleError: As for `read_map`.
     """
+    return [Labels(labels.numbers > 0, labels.has_orientation, labels.is_colour) for labels in read_mask_numbers(path)]
+
+
+def read_mask_numbers(path: Path) -> list[Labels]:
+    """Read a file of masks as `read_masks` does, with the numbers of the pixels."""
     pages = planes_of(path).pages
-    found = [_read(path, page if pages > 1 else None, palette_colours=True) for page in range(pages)]
-    return [Labels(labels.numbers > 0, labels.has_orientation, labels.is_colour) for labels in found]
+    return [_read(path, page if pages > 1 else None, palette_colours=True) for page in range(pages)]
 
 
 def to_objects(path: Path, numbers: np.ndarray, ignore_value: int | None) -> tuple[np.ndarray, np.ndarray]:
