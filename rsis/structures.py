@@ -45,6 +45,8 @@ class RawSample:
         dropped: For each annotation that is not an object, in the order of the annotations, the reason.
         drop_details: For each of `dropped`, which annotation it is and what was found there; empty where a format has
             nothing to add.
+        frame_is_assumed: Whether the picture is turned by its EXIF orientation, and nothing but the data set's key
+            `annotated` says whether the annotation was drawn on the turned picture.
     """
 
     image: np.ndarray
@@ -54,6 +56,7 @@ class RawSample:
     image_id: str
     dropped: tuple[DropReason, ...] = ()
     drop_details: tuple[str, ...] = ()
+    frame_is_assumed: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ runs no code. Example of the JSON object:
     {"schema_version": 2, "run": "demo", "dataset": "plants", "class_names": ["leaf"], "size": [96, 96],
      "preprocessing": {"channels": "RGB", "resize": "bilinear, antialiased", "mean": [0.485, 0.456, 0.406],
                        "std": [0.229, 0.224, 0.225]},
+     "pictures": {"intensity": [12.0, 4011.0], "channels": null, "page": null, "annotated": "upright"},
      "model": {"backbone": "resnet18", "hidden_widths": [32, 32, 16, 8, 4], ...}, "train": {"epochs": 20, ...},
      "predict": {"num_steps": 13, ...}, "metrics": {"val/mask": 0.21, ...}, "key": "9f86d0...", "version": "0.2.0"}
 """
@@ -23,6 +24,7 @@ from safetensors.torch import save
 
 from rsis import __version__
 from rsis.config.runs import ModelSection
+from rsis.data.readers.rules import PLAIN, PictureRules
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.model.any import Network, make_network
@@ -56,6 +58,7 @@ class CheckpointInfo:
         predict: Parameters of the prediction, fields of `PredictSection`.
         metrics: Training and validation metrics of the last epoch.
         key: Digest of everything the training depended on: parameters, data, source code.
+        pictures: How the pictures of the training were read; so are new ones.
         preprocessing: Preprocessing of an RGB image: it is resized to `size` with this filter and scaled to 0..1, then
             the mean is subtracted and the result divided by the standard deviation.
         version: Version of this package.
@@ -72,6 +75,7 @@ class CheckpointInfo:
     predict: dict[str, Any]
     metrics: dict[str, float]
     key: str
+    pictures: PictureRules = PLAIN
     preprocessing: dict[str, Any] = field(default_factory=PREPROCESSING.copy)
     version: str = __version__
 

@@ -54,6 +54,7 @@ def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None
     """
     from rsis.cli.check_table import faults_of, table_of
     from rsis.config.params import load_params
+    from rsis.data.readers.turned import frame_note
     from rsis.tracking.check import check
 
     params = load_params(file)
@@ -66,6 +67,8 @@ def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None
             print_table(*table_of(statistics), numbers=True)
         for line in faults_of(statistics):
             typer.echo(line)
+        for line in frame_note(section, sum(split.assumed for split in statistics.splits), name):
+            typer.echo(f"note: {line}")
         if not statistics.is_whole:
             faulty.append(name)
     if faulty:

@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,10 @@ def init(
             "if more than a tenth have it]"
         ),
     ] = None,
+    page: Annotated[int | None, typer.Option(min=1, help="Of TIFF stacks, the page to use, from 1.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Channels that become red, green and blue, or grey: 1,2,3 or 2, from 1.")
+    ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
 ) -> None:
@@ -52,6 +56,7 @@ def init(
     from rsis.config.types import NAME_RULE, is_name
     from rsis.own_data.crowd import choose_crowd
     from rsis.own_data.findings import inspect
+    from rsis.own_data.reading import find_reading
     from rsis.own_data.recognize import recognize
     from rsis.own_data.suggest import suggest
     from rsis.own_data.write import add_entries, blocks, check_name
@@ -81,13 +86,18 @@ def init(
         section["class_name"] = class_name
     else:
         section["crowd"] = crowds.value
-    dataset: AnyDataset = TypeAdapter(Dataset).validate_python(section)
-    findings = inspect(dataset, folder)
+    given: dict[str, Any] = {} if page is None else {"page": page}
+    given |= {} if channels is None else {"channels": _channels(channels)}
+    adapter: TypeAdapter[AnyDataset] = TypeAdapter(Dataset)
+    reading = find_reading(adapter.validate_python(section | given), folder, given)
+    dataset = adapter.validate_python(section | reading.keys)
+    findings = inspect(dataset, folder, title)
     chosen = suggest(findings)
-    entries = blocks(title, _place(folder), class_name, recognized, findings, chosen)
+    entries = blocks(title, _place(folder), class_name, recognized, findings, chosen, reading)
     typer.echo(f"{folder}: {recognized.form}")
     print_table((), _summary(findings, chosen).items())
-    for line in (*recognized.left_out, *filter(None, [crowds.note]), *findings.oddities, *findings.problems[:_SHOWN]):
+    notes = (*recognized.left_out, *filter(None, [crowds.note]), *reading.notes, *findings.oddities)
+    for line in (*notes, *findings.problems[:_SHOWN]):
         typer.echo(f"note: {line}", err=True)
     if findings.bad:
         more = f" ({findings.bad - _SHOWN} of them are not named here)" if findings.bad > _SHOWN else ""
@@ -102,6 +112,14 @@ def init(
     typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
     for command in ("download", "prepare", "train", "predict", "score", "report"):
         typer.echo(f"  rsis {command} {title}")
+
+
+def _channels(text: str) -> tuple[int, ...]:
+    """Return the numbers of --channels."""
+    parts = re.split(r"[,\s]+", text.strip(" []"))
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in parts):
+        raise UserError(f"--channels: found {text!r}; expected one to three numbers from 1, such as 1,2,3")
+    return tuple(int(part) for part in parts)
 
 
 def _name(folder: Path) -> str:

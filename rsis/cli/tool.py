@@ -80,6 +80,8 @@ def predict_images(
     )
     for line in written.skipped:
         typer.echo(f"skipped {line}", err=True)
+    for line in written.notes:
+        typer.echo(f"note: {line}", err=True)
     left_out = f", {len(written.skipped)} skipped" if written.skipped else ""
     typer.echo(f"{written.images} images, {written.objects} objects{left_out}: {out}")
 

@@ -66,6 +66,31 @@ class _Dataset(Section):
     file."""
 
 
+class _OwnDataset(_Dataset):
+    """Of the formats of users' own data: how their pictures are read."""
+
+    intensity: tuple[float, float] | None = None
+    """Pixel values that become 0 and 255, for pictures of more than 8 bits or of floats; values beyond them are cut
+    off. Those of 8 bits stay as they are. null: the 0.1th and the 99.9th percentile of the pictures that train, which
+    `rsis prepare` measures. The checkpoint has them too, for new pictures."""
+    channels: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)] | None = None
+    """Which channels of a picture become red, green and blue, counted from 1: [1, 2, 3] or [2, 1] or, for grey, [1]. In
+    a TIFF file without channels its pages are taken as channels. null: colours as they are, or up to three channels."""
+    page: Count | None = None
+    """Which page of each TIFF stack to use, counted from 1. null: each page is a picture of its own, where its instance
+    map has as many pages."""
+    annotated: Literal["upright", "stored"] = "upright"
+    """Of photos whose EXIF orientation says that they are turned: whether annotations were drawn on the picture as
+    viewers and annotation tools show it (upright), or on its pixels as they lie in the file (stored). It is asked only
+    where the size of the annotation fits both."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.intensity is not None and self.intensity[0] >= self.intensity[1]:
+            raise ValueError("intensity: the first number becomes black and must be below the second")
+        return self
+
+
 class CvpppDataset(_Dataset):
     """A data set in the CVPPP folder layout; one class, "leaf"."""
 
@@ -78,7 +103,7 @@ class CvpppDataset(_Dataset):
     with the counts in A1.csv, where that is there; null checks nothing."""
 
 
-class CocoDataset(_Dataset):
+class CocoDataset(_OwnDataset):
     """A data set as COCO instance JSON."""
 
     format: Literal["coco"]
@@ -112,18 +137,22 @@ class CityscapesDataset(_Dataset):
     """Which images train, validate and test."""
 
 
-class MapsDataset(_Dataset):
+class MapsDataset(_OwnDataset):
     """Somebody's own data: a picture and an instance map of equal names; one class."""
 
     format: Literal["maps"]
     """Yours: a picture and an instance map of equal names, a number for each object and 0 elsewhere; one class."""
     class_name: str = "object"
     """Of every object."""
+    ignore_value: int | None = None
+    """Number of the pixels that are not annotated, such as 255 or 65535: neither object nor background, so that they
+    teach nothing. null: all are annotated. Other numbers below 1 are background. Of maps in colours the number is 65536
+    red + 256 green + blue."""
     splits: dict[Split, MapsSplit]
     """Which images train, validate and test."""
 
 
-class MasksDataset(_Dataset):
+class MasksDataset(_OwnDataset):
     """Somebody's own data: a folder for each picture, with a mask for each object; one class."""
 
     format: Literal["masks"]

@@ -9,15 +9,17 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError, notes_of
+from rsis.data.readers.coco import CocoReader
+from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
+from rsis.data.readers.own import MapsReader, MasksReader
+from rsis.data.readers.turned import frame_note
 from rsis.errors import UserError
-from rsis.eval.truths.open import load_ground_truth
 from rsis.own_data.oddities import annotation_oddities, some
-from rsis.own_data.repeats import repeated_pictures
+from rsis.own_data.repeats import Place, repeated_pictures
 from rsis.structures import DropReason, RawSample
 
 _NAMED = 3  # most annotations without an object that are named for a reason
-_DARK = 48  # of 255: pictures with no brighter value are most likely 10 or 12 bits stored in 16
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Tally:
     brightest: int = 0
     dropped: Counter[DropReason] = field(default_factory=Counter)
     details: dict[DropReason, list[str]] = field(default_factory=dict)
+    assumed: int = 0
 
     def add(self, sample: RawSample, class_names: tuple[str, ...]) -> None:
         areas = np.bincount(sample.instance_map.ravel())[1:]
@@ -70,18 +73,20 @@ class _Tally:
         self.sizes.append((sample.image.shape[0], sample.image.shape[1]))
         self.sides.extend(np.sqrt(areas).tolist())
         self.classes.update(class_names[k - 1] for k in sample.class_ids.tolist())
+        self.assumed += sample.frame_is_assumed
         self.brightest = max(self.brightest, int(sample.image.max()))
         self.dropped.update(sample.dropped)
         for reason, detail in zip(sample.dropped, sample.drop_details, strict=False):
             self.details.setdefault(reason, []).append(detail)
 
 
-def inspect(dataset: AnyDataset, root: Path) -> Findings:
+def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
     """Read at most 400 images of every split, and collect statistics and problems.
 
     Args:
         dataset: The section that will be written to params.yaml; its `size` is not used.
         root: The user's folder.
+        title: Name of the data set, for advice.
 
     Raises:
         UserError: A split cannot be opened, or none of its images can be used.
@@ -91,14 +96,13 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
     problems: list[str] = []
     tally = _Tally()
     notes: dict[str, None] = {}
-    pictures: dict[str, list[Path]] = {}
-    skipping = dataset.model_copy(update={"skip_bad": True})  # what init writes if a file is lacking
+    pictures: dict[str, list[Place]] = {}
     for split in dataset.splits:
         reader = open_split(dataset, root, split, lambda _, message: lost.update({message: None}))
         images[split] = len(reader.image_ids)
         notes.update(dict.fromkeys(notes_of(reader)))
-        truth = load_ground_truth(skipping, root, split)
-        pictures[split] = [truth.image_path(image_id) for image_id in reader.image_ids]
+        if isinstance(reader, CocoReader | MapsReader | MasksReader):
+            pictures[split] = [reader.picture_of(image_id) for image_id in reader.image_ids]
         before = len(tally.counts)
         for image_id in some(reader.image_ids):
             try:
@@ -118,7 +122,13 @@ def inspect(dataset: AnyDataset, root: Path) -> Findings:
         classes=dict(tally.classes),
         problems=(*lost, *problems),
         bad=len(lost) + len(problems),
-        oddities=(*notes, *_oddities(tally), *annotation_oddities(dataset, root), *repeated_pictures(pictures)),
+        oddities=(
+            *notes,
+            *_oddities(tally),
+            *frame_note(dataset, tally.assumed, title),
+            *annotation_oddities(dataset, root),
+            *repeated_pictures(pictures),
+        ),
         dropped=dict(tally.dropped),
     )
 
@@ -137,9 +147,9 @@ def _oddities(tally: _Tally) -> list[str]:
     unused = [name for name, count in tally.classes.items() if count == 0]
     if unused:
         odd.append(f"no object of {', '.join(unused)}")
-    if tally.brightest < _DARK:
+    if tally.brightest < DARK:
         odd.append(
-            f"no pixel of the pictures is above {tally.brightest} of 255 (of 16 bits the upper 8 are kept): "
-            "scale them to the whole range first"
+            f"no pixel of the pictures is above {tally.brightest} of 255: brighten them, such as by scaling the values "
+            "to the whole range"
         )
     return odd

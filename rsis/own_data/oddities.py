@@ -7,7 +7,7 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset, MapsDataset, MasksDataset
 from rsis.data.readers.base import BadSampleError
-from rsis.data.readers.images import read_image
+from rsis.data.readers.labels import read_map, read_mask_numbers
 from rsis.splits.own import OwnImage, leave_out, map_images, mask_images
 
 _MOST_READ = 400  # most images of a split that are read, evenly spaced
@@ -42,7 +42,7 @@ def annotation_oddities(dataset: AnyDataset, root: Path) -> list[str]:
 
 def _of_maps(paths: list[Path]) -> list[str]:
     lossy = [path for path in paths if path.suffix.lower() in _LOSSY]
-    binary = [path for path, values in _values(paths) if values[values > 0].tolist() == [255]]
+    binary = [path for path, values in _values(paths, of_masks=False) if values[values > 0].tolist() == [255]]
     return [
         *_line(lossy, paths, "maps are JPEG, which changes numbers and so invents objects: save the originals as PNG"),
         *_line(binary, paths, "maps hold 0 and 255 alone: a mask of a class, not a number for each object"),
@@ -50,10 +50,10 @@ def _of_maps(paths: list[Path]) -> list[str]:
 
 
 def _of_masks(paths: list[Path]) -> list[str]:
-    values = dict(_values(paths))
+    values = dict(_values(paths, of_masks=True))
     shades = [path for path, found in values.items() if len(found) > 2]
     full = [path for path, found in values.items() if found[0] > 0]
-    empty = [path for path, found in values.items() if not found.any()]
+    empty = [path for path, found in values.items() if not (found > 0).any()]
     return [
         *_line(shades, paths, "masks have more than two values: every pixel above 0 counts as the object's"),
         *_line(full, paths, "masks have no pixel of 0 and so cover the whole picture"),
@@ -71,12 +71,11 @@ def _some_annotations(splits: Iterable[dict[str, OwnImage]]) -> Iterator[Path]:
             yield from images[name].annotations[:_MOST_MASKS]
 
 
-def _values(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield the sorted distinct pixel values of each readable file; colour images are converted to grey."""
+def _values(paths: Iterable[Path], *, of_masks: bool) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield the sorted distinct numbers of each readable file, of all its pages; a colour counts as one number."""
     for path in paths:
         try:
-            image = read_image(path)
+            pages = read_mask_numbers(path) if of_masks else [read_map(path, 0)]
         except BadSampleError:
             continue
-        single = image.mode in ("1", "L", "P", "I", "F") or image.mode.startswith("I;16")
-        yield path, np.unique(np.asarray(image if single else image.convert("L")))
+        yield path, np.unique(np.concatenate([np.unique(labels.numbers) for labels in pages]))

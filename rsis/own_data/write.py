@@ -11,6 +11,7 @@ from rsis.config.params import load_params
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.own_data.findings import Findings
+from rsis.own_data.reading import Reading
 from rsis.own_data.recognize import Recognized
 from rsis.own_data.suggest import Suggestion, run_numbers
 
@@ -28,7 +29,13 @@ default:                          # what `dvc repro` without a target builds
 
 
 def blocks(
-    name: str, folder: Path, class_name: str, recognized: Recognized, findings: Findings, chosen: Suggestion
+    name: str,
+    folder: Path,
+    class_name: str,
+    recognized: Recognized,
+    findings: Findings,
+    chosen: Suggestion,
+    reading: Reading,
 ) -> tuple[str, str]:
     """Return the entries under `datasets` and under `runs`, as indented YAML.
 
@@ -39,6 +46,7 @@ def blocks(
         recognized: The layout of the folder.
         findings: Statistics of its images.
         chosen: The run's parameters.
+        reading: How the files are to be read.
     """
     reasons, more = chosen.reasons, run_numbers(chosen, findings)
     name = _text(name)
@@ -51,6 +59,9 @@ def blocks(
         lines.append(f"    crowd: {recognized.crowd}  # {recognized.crowd_reason}")
     if findings.bad:
         lines.append(f"    skip_bad: true  # {findings.bad} of the images looked at cannot be used")
+    for key, value in reading.keys.items():
+        because = f"  # {reading.reasons[key]}" if key in reading.reasons else ""
+        lines.append(f"    {key}: {_value(value)}{because}")
     lines.append("    splits:")
     for split, section in recognized.splits.items():
         items = ", ".join(f"{key}: {_value(value)}" for key, value in section.items())
@@ -168,6 +179,8 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, int):
+        return str(value)
     return _text(str(value))
 
 

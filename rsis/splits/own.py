@@ -4,6 +4,8 @@ maps: a picture and an instance map of the same name, in two folders, or in one 
 
     images/cell7.png  labels/cell7.tif         cell7.png  cell7_label.png
 
+Where both are TIFF stacks of as many pages, each page is an image of its own (`each_page`).
+
 masks: a folder for each picture, the layout of the Data Science Bowl 2018
 
     00ae65/images/00ae65.png  00ae65/masks/0e5ed2.png  00ae65/masks/1b44d2.png  ...
@@ -19,6 +21,7 @@ from pathlib import Path
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.splits.pages import planes_of, stack_axes
 from rsis.splits.share import SharedSplit, select_share
 
 OnLost = Callable[[Path, str], None]
@@ -49,10 +52,14 @@ class OwnImage:
     Attributes:
         picture: The picture.
         annotations: The instance map, or the masks of the objects sorted by name.
+        page: Position, from 0, of the picture's page in a stack; None for a picture of one page.
+        map_page: The same of the instance map.
     """
 
     picture: Path
     annotations: tuple[Path, ...]
+    page: int | None = None
+    map_page: int | None = None
 
 
 def refuse(_: Path, message: str) -> None:
@@ -95,6 +102,39 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
         on_lost(unpaired, f"{unpaired}: has no {lacking} of that name; add it, or take the file out of the folder")
     chosen = select_share(named.keys() & maps.keys(), split, root / split.images)
     return {name: OwnImage(named[name], (maps[name],)) for name in chosen}
+
+
+def each_page(
+    images: dict[str, OwnImage], page: int | None = None, channels: tuple[int, ...] | None = None
+) -> dict[str, OwnImage]:
+    """Return the pages of stacks as images of their own, where the instance map has as many pages as the picture.
+
+    Args:
+        images: Files of the layout `maps`, by image id.
+        page: The data set's key of that name: it takes one page of each file.
+        channels: The data set's key of that name, see `rsis.splits.pages.stack_axes`.
+
+    Returns:
+        The files by image id: page 2 of the image "cells" is "cells#2". An image whose numbers of pages differ stays
+        one, and its reader says what is wrong.
+
+    Raises:
+        UserError: A page has the id of another image.
+    """
+    found: dict[str, OwnImage] = {}
+    for name, files in images.items():
+        label = files.annotations[0]
+        picture, pages = planes_of(files.picture), planes_of(label).pages
+        axes = stack_axes(picture, channels, by_page=pages > 1)
+        if page is not None or pages == 1 or len(axes) != 1 or picture.length(axes) != pages:
+            one = None if page is None or pages == 1 else page - 1
+            each = {name: OwnImage(files.picture, (label,), map_page=one)}
+        else:
+            each = {f"{name}#{k + 1}": OwnImage(files.picture, (label,), k, k) for k in range(pages)}
+        for image_id in each.keys() & (images.keys() - {name}):
+            raise UserError(f"{files.picture}: its page {image_id} has the name of another picture; rename that one")
+        found |= each
+    return found
 
 
 def mask_images(root: Path, split: MasksSplit, on_lost: OnLost = refuse) -> dict[str, OwnImage]:

@@ -7,7 +7,8 @@
     DIR/images.csv                  image, name, height, width, count
     DIR/objects.csv                 image, number, class, score, objectness, area, top, left, bottom, right, step
 
-<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one.
+<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one. Of a
+TIFF stack each page is a picture: page 3 of stack.tif is the image stack.tif#3, and its <name> stack_3.
 """
 
 import csv
@@ -21,10 +22,11 @@ import numpy as np
 from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.depth import DARK
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, write_json
 from rsis.machine.progress import shown
-from rsis.tool.pictures import find_pictures
+from rsis.tool.pictures import PictureFile, find_pages
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult, Instance, to_coco
 from rsis.tool.tiles import Tiling
@@ -44,11 +46,13 @@ class Written:
         images: Number of pictures that were processed.
         objects: Number of objects found in them.
         skipped: One line for each file that could not be read.
+        notes: One line for each property of the pictures that is probably a mistake.
     """
 
     images: int
     objects: int
     skipped: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Outputs:
@@ -138,7 +142,8 @@ def write_results(
     """
     model.read_out(**thresholds)  # raises for a wrong threshold before anything is written
     own = folder.resolve()
-    files = [path for path in find_pictures(sources) if own not in path.resolve().parents]
+    rules = model.info.pictures
+    files = [file for file in find_pages(sources, rules) if own not in file.path.resolve().parents]
     if not files:
         raise UserError(f"{folder}: all pictures lie in the folder to write to; name another --out")
     names = _names(files)
@@ -146,16 +151,19 @@ def write_results(
     if not force:
         outputs.refuse_existing(list(names.values()))
     skipped = []
+    dark: list[tuple[str, int]] = []  # image_id and brightest value
     results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
-    for path, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
+    for file, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
         if isinstance(result, BadSampleError):
             skipped.append(str(result))
         else:
-            outputs.add(names[path], result)
+            outputs.add(names[file], result)
+            brightest = int(result.image.max(initial=0))
+            dark += [(result.image_id, brightest)] if brightest < DARK else []
     if len(skipped) == len(files):
         raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
     written = outputs.finish()
-    return Written(written.images, written.objects, tuple(skipped))
+    return Written(written.images, written.objects, tuple(skipped), _dark_note(dark))
 
 
 def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Path]:
@@ -174,16 +182,29 @@ def _as_16_bit(result: ImageResult) -> Image.Image:
     return Image.fromarray(result.to_instance_map().astype(np.uint16))
 
 
-def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return a unique name for each file: its stem, or as much of its path as is needed to make it unique."""
-    names = {path: path.stem for path in files}
-    for depth in range(1, max(len(path.resolve().parts) for path in files) + 1):
+def _names(files: Sequence[PictureFile]) -> dict[PictureFile, str]:
+    """Return a unique name for each picture: its stem, or as much of its path as is needed to make it unique."""
+    page = {file: "" if file.page is None else f"_{file.page + 1}" for file in files}
+    names = {file: file.path.stem + page[file] for file in files}
+    for depth in range(1, max(len(file.path.resolve().parts) for file in files) + 1):
         # some file systems ignore case
         times = Counter(name.casefold() for name in names.values())
-        for path in files:
-            if times[names[path].casefold()] > 1:
-                names[path] = "_".join(path.resolve().parts[-depth:]).replace(".", "_")  # a.png and a.jpg differ
+        for file in files:
+            if times[names[file].casefold()] > 1:
+                whole = "_".join(file.path.resolve().parts[-depth:]).replace(".", "_")  # a.png and a.jpg differ
+                names[file] = whole + page[file]
     return names
+
+
+def _dark_note(dark: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    """Return the line about pictures in which hardly anything can be seen."""
+    if not dark:
+        return ()
+    pictures = "1 picture is" if len(dark) == 1 else f"{len(dark)} pictures are"
+    return (
+        f"{pictures} almost black (the first: {dark[0][0]}, no pixel above {dark[0][1]} of 255); brighten them, such "
+        "as by scaling the values to the whole range, and predict again",
+    )
 
 
 def _row(image_id: str, item: Instance) -> tuple[Any, ...]:

@@ -103,8 +103,8 @@ class RSIS(nn.Module):
 
         Args:
             images: One of the following, or a sequence of them: a file; a folder, which is searched recursively; a
-                pattern such as "scans/*.png"; a PIL image; an array, uint8 [H, W, 3] (RGB), uint8 or uint16 [H, W]
-                (grey); a tensor, uint8 [3, H, W] (RGB).
+                pattern such as "scans/*.png"; a PIL image; an array, uint8 [H, W, 3] (RGB), uint8, uint16 or float
+                [H, W] (grey); a tensor, uint8 [3, H, W] (RGB). Of more than 8 bits, they are scaled as in training.
             batch_size: Number of pictures, or of tiles of a picture, in a batch; None takes that of the checkpoint.
             tiling: How to cut pictures into tiles; None processes each picture as a whole.
             full_size: Give each picture, or tile, to the network at its own size, where it has other objects than in
@@ -113,7 +113,7 @@ class RSIS(nn.Module):
                 mask_threshold, objectness_threshold, min_area, largest_component, exclusive. None replaces nothing.
 
         Returns:
-            One result for a single file, image, array or tensor; otherwise a list in the order of the pictures.
+            One result for a file of one picture, an image, array or tensor; otherwise a list in the order of pictures.
 
         Raises:
             UserError: A file cannot be read, an array has another shape or dtype, a threshold is unknown or out of
@@ -125,7 +125,7 @@ class RSIS(nn.Module):
                 raise UserError(str(result)) from result
         found = [result for result in results if isinstance(result, ImageResult)]
         if isinstance(images, str | Path):
-            return found[0] if Path(images).expanduser().is_file() else found
+            return found[0] if len(found) == 1 and Path(images).expanduser().is_file() else found
         return found if isinstance(images, Sequence) else found[0]
 
     def stream(
@@ -146,7 +146,7 @@ class RSIS(nn.Module):
             UserError: As `predict`, except for files that cannot be read.
         """
         section = self.read_out(batch_size=batch_size, **thresholds)
-        pictures = as_pictures(images)
+        pictures = as_pictures(images, self.info.pictures)
         if tiling is not None:
             for item in pictures:
                 yield self._in_tiles(item, tiling, section, full_size) if isinstance(item, InputImage) else item

@@ -31,6 +31,7 @@ class SplitStatistics:
         common_size, smallest_size, largest_size: The most frequent (H, W), and those with the fewest and the most
             pixels; None without images.
         class_counts: Number of objects of each class, in the order of the class ids.
+        assumed: Number of images whose `RawSample.frame_is_assumed`.
     """
 
     split: str
@@ -44,6 +45,7 @@ class SplitStatistics:
     smallest_size: tuple[int, int] | None
     largest_size: tuple[int, int] | None
     class_counts: Mapping[str, int]
+    assumed: int = 0
 
     @property
     def mean(self) -> float:
@@ -79,6 +81,7 @@ class _Facts:
 
     size: tuple[int, int]
     classes: Mapping[int, int]  # number of objects by class id
+    frame_is_assumed: bool
 
 
 def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None = None) -> DatasetStatistics:
@@ -152,6 +155,7 @@ def differences(manifest: Manifest) -> Iterator[str]:
 
 def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) -> SplitStatistics:
     broken: list[str] = []
+    assumed = 0
     sizes: Counter[tuple[int, int]] = Counter()
     counts: Counter[int] = Counter()  # images by their number of objects
     classes: Counter[int] = Counter()
@@ -163,6 +167,7 @@ def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) 
         sizes[facts.size] += 1
         counts[sum(facts.classes.values())] += 1
         classes.update(facts.classes)
+        assumed += facts.frame_is_assumed
     by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     return SplitStatistics(
         split=split,
@@ -176,6 +181,7 @@ def _count(reader: SampleReader, dataset: str, split: str, workers: int | None) 
         smallest_size=by_area[0] if sizes else None,
         largest_size=by_area[-1] if sizes else None,
         class_counts={name: classes[class_id] for class_id, name in enumerate(reader.class_names, start=1)},
+        assumed=assumed,
     )
 
 
@@ -185,4 +191,4 @@ def _read_facts(reader: SampleReader, image_id: str) -> _Facts | str:
     except BadSampleError as error:
         return str(error)
     height, width = sample.instance_map.shape
-    return _Facts((height, width), Counter(sample.class_ids.tolist()))
+    return _Facts((height, width), Counter(sample.class_ids.tolist()), sample.frame_is_assumed)

@@ -52,6 +52,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         original_sizes: (H, W) of each raw image.
         size: (H, W) of the prepared images.
         source_digest: Digest of the raw data's manifest.
+        reading: Keys of the data set by which its files were read, see `rsis.data.prepared.writer`.
         digest: Digest of all attributes of the file and its image ids; it identifies the content.
 
     Raises:
@@ -80,6 +81,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         height, width = attributes["size"].tolist()
         self.size: tuple[int, int] = (height, width)
         self.source_digest: str = attributes["source_digest"]
+        self.reading: dict[str, Any] = json.loads(attributes.get("reading", "{}"))
         identity = {name: np.asarray(value).tolist() for name, value in attributes.items()}
         self.digest = digest_of(identity | {"image_ids": self.image_ids})
 

@@ -3,9 +3,10 @@
 import logging
 from pathlib import Path
 
-from rsis.config.datasets import AnyDataset
+from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
 from rsis.data.prepared.writer import SplitOrigin, SplitSummary, write_split
-from rsis.data.readers.open import on_lost, open_split
+from rsis.data.readers.measure import measure_intensity
+from rsis.data.readers.open import on_lost, open_split, reading_of
 from rsis.files.atomic import atomic_folder, check_replaceable
 from rsis.files.manifest import read_manifest, verify
 
@@ -44,13 +45,14 @@ def prepare(
     check_replaceable(processed_folder)  # before minutes of reading
     manifest = read_manifest(raw_folder)
     verify(manifest)
+    dataset = _with_intensity(name, dataset, manifest.root)
     summaries: dict[str, SplitSummary] = {}
     missing: dict[str, None] = {}  # messages without repetition: splits that share a folder lack the same files
     with atomic_folder(processed_folder) as folder:
         for split in dataset.splits:
             note_missing = on_lost(dataset, lambda _, message: missing.update({message: None}), skip_bad=skip_bad)
             reader = open_split(dataset, manifest.root, split, note_missing)
-            origin = SplitOrigin(name, split, manifest.digest)
+            origin = SplitOrigin(name, split, manifest.digest, reading_of(dataset))
             path = folder / f"{split}.h5"
             summary = write_split(reader, path, dataset.size, origin, skip_bad=skip_bad, workers=workers)
             _log.info("%s/%s: %d images, %d objects", name, split, summary.images, summary.objects)
@@ -58,3 +60,15 @@ def prepare(
     for message in missing:
         _log.warning("left out: %s", message)
     return summaries
+
+
+def _with_intensity(name: str, dataset: AnyDataset, root: Path) -> AnyDataset:
+    """Return the data set with its key `intensity`, measured if that is null and there are deep pictures."""
+    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) or dataset.intensity is not None:
+        return dataset
+    measured = measure_intensity(dataset, root)
+    if measured is None:
+        return dataset
+    low, high = measured
+    _log.info("%s: pictures of more than 8 bits; their values %g to %g become 0 to 255", name, low, high)
+    return dataset.model_copy(update={"intensity": measured})

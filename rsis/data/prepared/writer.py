@@ -10,6 +10,8 @@ bytes, with any number of processes. Schema version 1, for n images of H x W wit
     source_digest   text          digest of the raw data's manifest
     size            int [2]       H, W
     skipped         JSON list     image ids left out because their files are broken
+    reading         JSON object   keys of the data set by which its files were read, where they are not the default:
+                                  intensity, channels, page, annotated, ignore_value; absent if none
 
     data set        type          shape         meaning
     images          uint8         [n, H, W, 3]  RGB; one chunk per image, not compressed
@@ -41,8 +43,8 @@ import contextlib
 import io
 import json
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +75,13 @@ class SplitOrigin:
         dataset: Name of the data set in params.yaml.
         split: "train", "val" or "test".
         source_digest: Digest of the raw data's manifest.
+        reading: Keys by which the files are read (`rsis.data.readers.open.reading_of`).
     """
 
     dataset: str
     split: str
     source_digest: str
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,3 +220,5 @@ def _write_attributes(
     file.attrs["class_names"] = json.dumps(class_names)
     file.attrs["source_digest"] = origin.source_digest
     file.attrs["size"] = size
+    if origin.reading:
+        file.attrs["reading"] = json.dumps(origin.reading, sort_keys=True)

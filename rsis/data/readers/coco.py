@@ -25,7 +25,7 @@ from pycocotools import mask as coco_mask
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
 from rsis.data.readers.coco_document import Annotation, CocoDocument, read_document
 from rsis.data.readers.coco_shapes import CannotDrawError, Outline, draw
-from rsis.data.readers.images import read_image, to_rgb
+from rsis.data.readers.pictures import PLAIN, PictureRules, read_picture, turned
 from rsis.errors import UserError
 from rsis.masks import relabel
 from rsis.splits.pictures import PictureFiles, is_inside
@@ -48,6 +48,7 @@ class CocoReader:
         images: Folder that its file names are relative to.
         on_missing: Called for each image whose file is missing; the default raises.
         share: Share of the images to read; the default is all.
+        rules: How to read the pictures.
         classes_of: Annotation file whose categories are the classes; None for those of `annotations`.
         crowd: Whether annotations with `iscrowd` are ignored regions or objects.
 
@@ -62,11 +63,12 @@ class CocoReader:
         images: Path,
         on_missing: OnMissing = refuse,
         share: SharedSplit = WHOLE,
+        rules: PictureRules = PLAIN,
         *,
         classes_of: Path | None = None,
         crowd: Literal["ignore", "object"] = "ignore",
     ) -> None:
-        self.annotations, self.images = annotations, images
+        self.annotations, self.images, self._rules = annotations, images, rules
         document = read_document(annotations)
         reference = document if classes_of is None else read_document(classes_of)
         self.class_names: tuple[str, ...] = tuple(reference.categories.values())
@@ -84,21 +86,25 @@ class CocoReader:
         chosen = select_share(document.sizes, share, annotations)
         self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in missing)
 
+    def picture_of(self, image_id: str) -> tuple[Path, int | None]:
+        """Return the picture's file, and the position of its page in a stack, which the data set's rules choose."""
+        return self._paths.get(image_id, self.images / image_id), None
+
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.
 
         Raises:
             BadSampleError: The image is damaged, or its size differs from the size in the JSON file.
         """
-        path = self._paths.get(image_id, self.images / image_id)
-        image = to_rgb(read_image(path), path)
-        size = (image.shape[0], image.shape[1])
-        if self._sizes[image_id] not in (None, size):
-            height, width = self._sizes[image_id] or size
-            raise BadSampleError(
-                f"{path}: {size[0]} x {size[1]} pixels, {self.annotations.name} says {height} x {width}; "
-                "correct one of them"
-            )
+        path, _ = self.picture_of(image_id)
+        picture = read_picture(path, self._rules)
+        # of an unknown size, the frame alone says which of the picture's two sizes it is
+        unknown = picture.stored_size if self._rules.annotated == "stored" else picture.size
+        size = self._sizes[image_id] or unknown
+        frame = picture.frame_of(size, self._rules.annotated)
+        if frame is None:
+            found, said = (f"{height} x {width}" for height, width in (picture.size, size))
+            raise BadSampleError(f"{path}: {found} pixels, {self.annotations.name} says {said}; correct one of them")
         ignore_mask = np.zeros(size, bool)
         masks: list[Any] = []
         classes: list[int] = []
@@ -116,18 +122,21 @@ class CocoReader:
             classes.append(class_id)
             places.append((number, where))
         painted = _paint(masks, size)
+        if frame == "stored":
+            painted, ignore_mask = turned(painted, picture.orientation), turned(ignore_mask, picture.orientation)
         kept = np.unique(painted[painted > 0])
         for i in set(range(len(masks))) - {int(k) - 1 for k in kept}:
             detail = f"{self.annotations}: {places[i][1]} of {image_id}: smaller objects cover all its pixels"
             dropped[places[i][0]] = ("hidden by others", detail)
         return RawSample(
-            image=image,
+            image=picture.image,
             instance_map=relabel(painted),
             class_ids=np.array(classes, np.int64)[kept - 1],
             ignore_mask=ignore_mask & (painted == 0),
             image_id=image_id,
             dropped=tuple(dropped[number][0] for number in sorted(dropped)),
             drop_details=tuple(dropped[number][1] for number in sorted(dropped)),
+            frame_is_assumed=picture.is_assumed(size) or (not self._sizes[image_id] and picture.orientation != 1),
         )
 
     def _unpack(self, image_id: str) -> list[tuple[str, int, bool, Outline]]:

@@ -12,7 +12,7 @@ from rsis.masks import relabel
 from rsis.structures import RawSample
 
 # what Pillow raises for damaged files; the type depends on the place of the damage
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def read_image(path: Path) -> Image.Image:
@@ -25,9 +25,13 @@ def read_image(path: Path) -> Image.Image:
         with Image.open(path) as image:
             image.load()
             return image
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split())
-        raise BadSampleError(f"{path}: not a readable image ({reason}); restore the file") from error
+    except DAMAGE as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> BadSampleError:
+    """Return the error of a file that Pillow or tifffile cannot read."""
+    return BadSampleError(f"{path}: not a readable image ({' '.join(str(error).split())}); restore the file")
 
 
 def to_rgb(image: Image.Image, path: Path) -> np.ndarray:

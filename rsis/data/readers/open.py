@@ -1,7 +1,7 @@
 """Choice of the reader of a split by the data set's format."""
 
 from pathlib import Path
-from typing import assert_never, cast
+from typing import Any, assert_never, cast
 
 from rsis.config.datasets import (
     AnyDataset,
@@ -17,6 +17,7 @@ from rsis.data.readers.base import OnMissing, SampleReader, refuse
 from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.cvppp import CvpppReader
 from rsis.data.readers.own import MapsReader, MasksReader
+from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
 from rsis.machine.extras import require
@@ -37,6 +38,22 @@ def on_lost(dataset: AnyDataset, callback: OnMissing, *, skip_bad: bool) -> OnMi
         `callback` when images may be left out, otherwise `refuse`.
     """
     return callback if skip_bad and isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) else refuse
+
+
+def rules_of(dataset: AnyDataset) -> PictureRules:
+    """Return how the pictures of a data set are read: by its keys, or plainly for the formats of benchmarks."""
+    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
+        return PLAIN
+    return PictureRules(dataset.intensity, dataset.channels, dataset.page, dataset.annotated)
+
+
+def reading_of(dataset: AnyDataset) -> dict[str, Any]:
+    """Return the keys that decide how the files of a data set are read, without those that have their default."""
+    keys = ("intensity", "channels", "page", "annotated", "ignore_value")
+    fields = type(dataset).model_fields
+    return {
+        key: getattr(dataset, key) for key in keys if key in fields and getattr(dataset, key) != fields[key].default
+    }
 
 
 def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissing = refuse) -> SampleReader:
@@ -67,6 +84,7 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
                 root / document.images,
                 on_missing,
                 document,
+                rules_of(dataset),
                 # a network has the classes of train, so they are those of all splits
                 classes_of=root / train.annotations if train and train.annotations != document.annotations else None,
                 crowd=dataset.crowd,
@@ -74,9 +92,10 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         case VocDataset():
             return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():
-            return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
+            maps = dataset.splits[name]
+            return MapsReader(root, maps, dataset.class_name, on_missing, rules_of(dataset), dataset.ignore_value)
         case MasksDataset():
-            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
+            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing, rules_of(dataset))
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.data.readers.cityscapes import CityscapesReader

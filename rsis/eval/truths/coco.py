@@ -12,8 +12,8 @@ from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
 from rsis.eval.truths.coco_file import Category, CocoFile, CocoImage, CocoObject, key_of, parse_file
 from rsis.eval.truths.coco_masks import is_box_alone, normalise, rasterise
-from rsis.eval.truths.images import size_of
-from rsis.masks import decode_rle
+from rsis.eval.truths.images import as_shown, frame_of
+from rsis.masks import decode_rle, encode_rle
 from rsis.splits.pictures import PictureFiles
 from rsis.splits.share import select_share
 
@@ -29,6 +29,7 @@ class CocoTruth(GroundTruth):
     Args:
         root: Folder of the raw data.
         split: The annotation file, the folder of the images, and the share of them.
+        annotated: Frame of the annotations of a turned picture whose size fits both frames, or is unknown.
         classes_of: Annotation file whose categories are the classes, by their names; None for the split's own.
         crowd: Whether annotations with `iscrowd` are ignored regions or objects.
 
@@ -40,12 +41,13 @@ class CocoTruth(GroundTruth):
         self,
         root: Path,
         split: CocoSplit,
+        annotated: Literal["upright", "stored"] = "upright",
         classes_of: Path | None = None,
         crowd: Literal["ignore", "object"] = "ignore",
     ) -> None:
         self._path = root / split.annotations
         self._pictures = PictureFiles(root / split.images)
-        self._crowd = crowd
+        self._crowd, self._annotated = crowd, annotated
         document = parse_file(self._path)
         images = _unique_images(self._path, document)
         own = classes_of_file(self._path, document)
@@ -72,8 +74,21 @@ class CocoTruth(GroundTruth):
         return found[0] if found else self._pictures.folder / image_id
 
     def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) from the JSON file, or from the header of the picture where the file does not say it."""
-        return self._sizes[image_id] or size_of(self.image_path(image_id), "restore the file")
+        """Return (H, W) of the picture as it is shown; without a picture, those of the JSON file."""
+        (height, width), turn = self._frame(image_id)
+        return (width, height) if turn >= 5 else (height, width)
+
+    def _frame(self, image_id: str) -> tuple[tuple[int, int], int]:
+        """Return the (H, W) that annotations have, and the EXIF orientation by which they must be turned.
+
+        The latter is 1 where annotations lie as the picture is shown.
+        """
+        path, written = self.image_path(image_id), self._sizes[image_id]
+        if written is not None and not path.is_file():
+            return written, 1
+        frame = frame_of(path, "restore it")
+        size = written or (frame.stored if self._annotated == "stored" else frame.shown)
+        return size, frame.orientation if frame.lies_as_stored(size, self._annotated) else 1
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], objects numbered from 1 in the order of the file, without crowd regions.
@@ -97,13 +112,15 @@ class CocoTruth(GroundTruth):
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects and crowd regions that can be drawn, in the order of the file."""
-        size = self.size(image_id)
+        size, turn = self._frame(image_id)
         objects = []
         for class_id, item in self._objects[image_id]:
             try:
                 rle = rasterise(item.segmentation, size)
             except ValueError:
                 continue
+            if turn != 1:
+                rle = encode_rle(as_shown(decode_rle(rle), turn))
             pixels = float(coco_mask.area(rle))
             if pixels:
                 area = pixels if item.area is None else item.area

@@ -49,13 +49,14 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
         case CocoDataset():
             train = dataset.splits.get("train", dataset.splits[split])
             other = train.annotations != dataset.splits[split].annotations
-            return CocoTruth(root, dataset.splits[split], root / train.annotations if other else None, dataset.crowd)
+            classes_of = root / train.annotations if other else None
+            return CocoTruth(root, dataset.splits[split], dataset.annotated, classes_of, dataset.crowd)
         case VocDataset():
             return VocTruth(root, dataset, dataset.splits[split], manifest)
         case MapsDataset():
-            return MapsTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+            return MapsTruth(root, dataset, split)
         case MasksDataset():
-            return MasksTruth(root, dataset.splits[split], dataset.class_name, skip_lost=dataset.skip_bad)
+            return MasksTruth(root, dataset, split)
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.eval.truths.cityscapes import CityscapesTruth

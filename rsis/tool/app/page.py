@@ -23,7 +23,7 @@ from PIL import Image
 from rsis.errors import UserError
 from rsis.predict.decode import StepOutputs
 from rsis.tool.image_files import save_picture_files
-from rsis.tool.pictures import InputImage, read_picture
+from rsis.tool.pictures import InputImage, pages_in, read_picture
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult
 from rsis.tool.tiles import Tiling
@@ -136,7 +136,10 @@ class Page:
         begun = time.perf_counter()
         try:
             # show the user's file name without the server's upload folder
-            picture = InputImage(Path(path).name, read_picture(Path(path)).image)
+            first, *others = pages_in(Path(path), self.model.info.pictures)
+            image = read_picture(first, self.model.info.pictures).image
+            name = Path(path).name if not others else f"{Path(path).name}, page 1 of {len(others) + 1}"
+            picture = InputImage(name, image)
             shown = self._run(picture, objectness, mask, Tiling((int(side), int(side))) if tiled else None)
         except UserError as error:
             message = str(error).replace(path, Path(path).name)

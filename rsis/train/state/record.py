@@ -20,6 +20,7 @@ import rsis
 from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, checkpoint_bytes
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
+from rsis.data.readers.rules import PictureRules
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_folder, atomic_path, write_json
 from rsis.files.digests import sha256_of
@@ -76,6 +77,7 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
         predict=run.predict.model_dump(mode="json"),
         metrics={key: value for key, value in history.rows[-1].items() if key != "epoch"},
         key=training.key,
+        pictures=PictureRules.from_reading(data.reading),
         preprocessing=PREPROCESSING_OF[run.model.normalization],
     )
     sync(state / "history")
