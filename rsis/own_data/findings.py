@@ -9,14 +9,15 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError, SampleReader, notes_of
+from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
+from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.turned import frame_note
 from rsis.errors import UserError
-from rsis.eval.truths.open import load_ground_truth
 from rsis.own_data.looked_at import LookedAt
 from rsis.own_data.oddities import annotation_oddities, some
-from rsis.own_data.repeats import repeated_pictures
+from rsis.own_data.repeats import Place, repeated_pictures
 from rsis.structures import DropReason, RawSample
 from rsis.tracking.account import Account
 from rsis.tracking.agreement import compared
@@ -106,15 +107,15 @@ def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
     images: dict[str, int] = {}
     tally = _Tally()
     notes: dict[str, None] = {}
-    pictures: dict[str, list[Path]] = {}
-    skipping = dataset.model_copy(update={"skip_bad": True})  # what init writes if a file is lacking
+    pictures: dict[str, list[Place]] = {}
     for split in dataset.splits:
         seen = LookedAt(split)
         reader = _open(dataset, root, seen, {line for earlier in looked_at for line in earlier.left_out})
         notes.update(dict.fromkeys(notes_of(reader)))
-        truth = load_ground_truth(skipping, root, split)
-        pictures[split] = [truth.image_path(image_id) for image_id in reader.image_ids]
-        reader = compared(reader, skipping, root, split)
+        if isinstance(reader, CocoReader | MapsReader | MasksReader):
+            pictures[split] = [reader.picture_of(image_id) for image_id in reader.image_ids]
+        # what init writes if a file is lacking
+        reader = compared(reader, dataset.model_copy(update={"skip_bad": True}), root, split)
         found = len(reader.image_ids) + len(seen.left_out)
         before = len(tally.counts)
         for image_id in some(reader.image_ids):

@@ -9,7 +9,7 @@ from rsis.errors import UserError
 from rsis.own_data.coco_files import CocoFolder, find_documents, section_of
 from rsis.own_data.divide import Section, divide, split_of
 from rsis.own_data.pairs import find_pairs
-from rsis.splits.own import MapsSplit, MasksSplit, leave_out, map_images, mask_images
+from rsis.splits.own import MapsSplit, MasksSplit, is_picture, leave_out, map_images, mask_images
 
 FORMS = """expected one of: a COCO instance JSON with its pictures; pictures and instance maps of equal names, in two \
 folders such as images/ and labels/ or in one with a suffix such as cell_label.png; a folder for each picture with \
@@ -88,7 +88,10 @@ def _masks(folder: Path) -> Recognized | None:
         if not split and path != folder:
             continue
         each = [item for item in path.iterdir() if (item / "images").is_dir()]
-        if any((item / "masks").is_dir() for item in each):
+        alone = [item for item in each if sum(map(is_picture, (item / "images").iterdir())) == 1]
+        if 2 * len(alone) <= len(each):
+            continue  # folders of several pictures each, such as train/images beside train/masks
+        if any((item / "masks").is_dir() for item in alone):
             if split in known:
                 raise UserError(
                     f"{folder}: {known[split]['folder']} and {relative} could both be {split}; give a folder with one"
@@ -110,10 +113,21 @@ def _maps(folder: Path) -> Recognized | None:
         known.pop("", None)
     splits = divide(folder, known, lambda section: len(map_images(folder, MapsSplit(**section), leave_out)))
     pairs = dict.fromkeys(
-        f"{section['images']} and {section['maps']}" + (f" (*{section['suffix']})" if "suffix" in section else "")
-        for section in splits.values()
+        f"{section['images']} and {section['maps']}{_named_like(section)}" for section in splits.values()
     )
-    return Recognized(f"pictures and instance maps: {', '.join(pairs)}", "maps", splits, _without(without))
+    left_out = list(_without(without))
+    for ending in dict.fromkeys(ending for section in splits.values() for ending in section.get("leave_out", ())):
+        left_out.append(f"files whose names end in {ending}: left out, they are neither pictures nor maps")
+    return Recognized(f"pictures and instance maps: {', '.join(pairs)}", "maps", splits, tuple(left_out))
+
+
+def _named_like(section: Mapping[str, Any]) -> str:
+    """Return what the names of maps and pictures look like where they differ, such as " (*_label)"."""
+    label, picture = (f"{section.get(f'{of}prefix', '')}*{section.get(f'{of}suffix', '')}" for of in ("", "image_"))
+    shown = [] if label == picture else [label]
+    shown += [] if picture == "*" else [f"pictures {picture}"]
+    shown += ["with the folders in them"] if section.get("nested") else []
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _without(folders: Iterable[str]) -> tuple[str, ...]:

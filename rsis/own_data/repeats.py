@@ -5,33 +5,37 @@ from pathlib import Path
 
 from rsis.files.digests import sha256_of
 
+Place = tuple[Path, int | None]
+"""A picture's file, and the position of its page in a stack."""
 _SHOWN = 3  # most pairs that are named
 
 
-def repeated_pictures(pictures: Mapping[str, Iterable[Path]]) -> list[str]:
+def repeated_pictures(pictures: Mapping[str, Iterable[Place]]) -> list[str]:
     """Return a line about pictures that are in two splits, and one about pictures that are twice in one split.
 
     A network that has seen a picture in training finds its objects too well, so that the scores flatter it.
 
     Args:
-        pictures: Paths of the pictures of each split. Files that cannot be read are passed by.
+        pictures: The pictures of each split. Files that cannot be read are passed by.
     """
-    by_size: dict[int, list[tuple[str, Path]]] = {}
-    for split, paths in pictures.items():
-        for path in paths:
+    by_size: dict[int, list[tuple[str, Place]]] = {}
+    for split, places in pictures.items():
+        for path, page in places:
             try:
-                by_size.setdefault(path.stat().st_size, []).append((split, path))
+                by_size.setdefault(path.stat().st_size, []).append((split, (path, page)))
             except OSError:
                 continue
     across: list[str] = []
     within: list[str] = []
+    digests: dict[Path, str] = {}
     for group in by_size.values():
-        first: dict[str, tuple[str, Path]] = {}
-        for split, path in group if len(group) > 1 else ():
+        first: dict[tuple[str, int | None], tuple[str, Path]] = {}
+        for split, (path, page) in group if len(group) > 1 else ():
             try:
-                before = first.setdefault(sha256_of(path), (split, path))
+                digest = digests[path] = digests.get(path) or sha256_of(path)
             except OSError:
                 continue
+            before = first.setdefault((digest, page), (split, path))
             if before[0] != split:
                 across.append(f"{before[1]} ({before[0]}) is {path} ({split})")
             elif before[1] != path:

@@ -1,8 +1,8 @@
 """The images of a split of a user's data set, in the two layouts without an annotation file.
 
-maps: a picture and an instance map of the same name, in two folders, or in one folder with a suffix on the map
+maps: a picture and an instance map of the same name, in two folders, or in one folder with a suffix or prefix
 
-    images/cell7.png  labels/cell7.tif         cell7.png  cell7_label.png
+    images/cell7.png  labels/cell7.tif         cell7.png  cell7_label.png         img7.png  mask7.png
 
 Where both are TIFF stacks of as many pages, each page is an image of its own (`each_page`).
 
@@ -14,13 +14,15 @@ The reader of the training data and the truth of the scorers both use this list 
 the images independently of each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.files.tree import check_name, files_below
 from rsis.splits.pages import planes_of, stack_axes
 from rsis.splits.share import SharedSplit, select_share
 
@@ -35,7 +37,17 @@ class MapsSplit(SharedSplit):
     maps: str
     """Folder of the instance maps, relative to the source; perhaps the same."""
     suffix: str = ""
-    """What the name of a map has behind that of its picture, before the file's type, such as _label."""
+    """What the name of a map ends with, before the file's type, such as _label."""
+    prefix: str = ""
+    """What the name of a map begins with, such as mask."""
+    image_suffix: str = ""
+    """What the name of a picture ends with, such as _img; the image's id is without it."""
+    image_prefix: str = ""
+    """What the name of a picture begins with, such as img; the image's id is without it."""
+    nested: bool = False
+    """Whether folders in the folders are searched too; the image's id is then its path, such as day1/cell7."""
+    leave_out: tuple[str, ...] = ()
+    """Endings of names, before the file's type, of files that are neither pictures nor maps, such as _flows."""
 
 
 class MasksSplit(SharedSplit):
@@ -87,21 +99,21 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
         UserError: A folder is missing, a folder contains no picture, two pictures or two maps have the same name, or
             the split's share of the images is empty.
     """
-    pictures = _files(root / split.images)
-    maps = {path.stem: path for path in _named(_files(root / split.maps), root / split.maps).values()}
-    if split.suffix or split.images == split.maps:
-        suffixed = {stem: path for stem, path in maps.items() if stem.endswith(split.suffix)}
-        if split.images == split.maps:
-            pictures = [path for path in pictures if not path.stem.endswith(split.suffix)]
-        maps = {stem.removesuffix(split.suffix): path for stem, path in suffixed.items()}
-    named = _named(pictures, root / split.images)
+    place, other = root / split.images, root / split.maps
+    pictures, labels = _files(place, split), _files(other, split)
+    maps = {name: _core(name, split.prefix, split.suffix) for name in labels}
+    if place == other:
+        pictures = {name: path for name, path in pictures.items() if maps[name] is None}
+    ids = {name: _core(name, split.image_prefix, split.image_suffix) or name for name in pictures}
+    named = _by_id(((ids[name], path) for name, path in pictures.items()), place)
+    paired = _by_id(((core, labels[name]) for name, core in maps.items() if core is not None), other)
     if not named:
-        raise UserError(f"{root / split.images}: no picture in this folder; correct images of the split in params.yaml")
-    for name in sorted(named.keys() ^ maps.keys()):
-        unpaired, lacking = (named[name], "instance map") if name in named else (maps[name], "picture")
+        raise UserError(f"{place}: no picture in this folder; correct images of the split in params.yaml")
+    for key in sorted(named.keys() ^ paired.keys()):
+        unpaired, lacking = (named[key][1], "instance map") if key in named else (paired[key][1], "picture")
         on_lost(unpaired, f"{unpaired}: has no {lacking} of that name; add it, or take the file out of the folder")
-    chosen = select_share(named.keys() & maps.keys(), split, root / split.images)
-    return {name: OwnImage(named[name], (maps[name],)) for name in chosen}
+    found = {named[key][0]: OwnImage(named[key][1], (paired[key][1],)) for key in named.keys() & paired.keys()}
+    return {name: found[name] for name in select_share(found, split, place)}
 
 
 def each_page(
@@ -157,11 +169,11 @@ def mask_images(root: Path, split: MasksSplit, on_lost: OnLost = refuse) -> dict
         raise UserError(f"{folder}: no such folder; correct folder of the split in params.yaml")
     images = {}
     for path in sorted(path for path in folder.iterdir() if (path / "images").is_dir()):
-        pictures = _files(path / "images")
+        pictures = _pictures(path / "images")
         if len(pictures) != 1:
             on_lost(path, f"{path / 'images'}: holds {len(pictures)} pictures, expected one; keep exactly one there")
             continue
-        masks = _files(path / "masks") if (path / "masks").is_dir() else []
+        masks = _pictures(path / "masks") if (path / "masks").is_dir() else []
         images[path.name] = OwnImage(pictures[0], tuple(masks))
     if not images:
         raise UserError(f"{folder}: no folder in it has a folder images with a picture; correct folder of the split")
@@ -173,18 +185,43 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in Image.registered_extensions() and not path.name.startswith(".") and path.is_file()
 
 
-def _files(folder: Path) -> list[Path]:
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if is_picture(path))
+    for path in found:
+        check_name(path)
+    return found
+
+
+def _files(folder: Path, split: MapsSplit) -> dict[str, Path]:
+    """Return the image files of a folder by their names: paths relative to the folder, without the file's type."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; correct the split in params.yaml")
-    return sorted(path for path in folder.iterdir() if is_picture(path))
-
-
-def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
+    below = [folder / path for path in files_below(folder)] if split.nested else sorted(folder.iterdir())
     named: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in named:
-            raise UserError(
-                f"{folder}: has {named[path.stem].name} and {path.name}, expected one of a name; remove one"
-            )
-        named[path.stem] = path
+    for path in below:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if not is_picture(path) or (split.leave_out and name.endswith(split.leave_out)):
+            continue
+        check_name(path)
+        if name in named:
+            raise UserError(f"{folder}: has {named[name].name} and {path.name}, expected one of a name; remove one")
+        named[name] = path
     return named
+
+
+def _core(name: str, prefix: str, suffix: str) -> str | None:
+    """Return a name without what it begins and ends with; None if it does not."""
+    folder, slash, last = name.rpartition("/")
+    if len(last) <= len(prefix) + len(suffix) or not (last.startswith(prefix) and last.endswith(suffix)):
+        return None
+    return folder + slash + last.removeprefix(prefix).removesuffix(suffix)
+
+
+def _by_id(pairs: Iterable[tuple[str, Path]], folder: Path) -> dict[str, tuple[str, Path]]:
+    """Return ids and paths by the ids in one Unicode form, since systems write accents in different forms."""
+    found: dict[str, tuple[str, Path]] = {}
+    for name, path in pairs:
+        before = found.setdefault(normalize("NFC", name), (name, path))
+        if before[1] != path:
+            raise UserError(f"{folder}: has {before[1].name} and {path.name}, expected one of a name; remove one")
+    return found

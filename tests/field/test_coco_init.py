@@ -38,9 +38,7 @@ def _mine(folder: Path, change: Change, images: int = 4) -> None:
 
 
 def _crowds(number: int) -> Change:
-    return lambda content: [
-        entry.update(iscrowd=1, segmentation=COUNTS) for entry in content["annotations"][:number]
-    ]
+    return lambda content: [entry.update(iscrowd=1, segmentation=COUNTS) for entry in content["annotations"][:number]]
 
 
 @pytest.mark.parametrize("number", [8, 3])

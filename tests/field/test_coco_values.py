@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.coco_case import SIZE, by_reader, dataset, document, read_alike, square, write
 
 from rsis.eval.truths.open import load_ground_truth
@@ -182,3 +183,21 @@ def test_what_cannot_be_drawn_costs_no_other_object(tmp_path: Path) -> None:
     content["annotations"][-1]["segmentation"] = [square(2, 1)]
     write(tmp_path, content)
     assert read_alike(dataset(), tmp_path)["p1.png"][0] == [1]
+
+
+@pytest.mark.parametrize("annotated", ["upright", "stored"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_turned_picture_of_unknown_size(tmp_path: Path, annotated: str, known: bool) -> None:
+    """The picture lies in its file as 12 x 16, and is shown as 16 x 12."""
+    content = document(images=1, objects=1)
+    if not known:
+        content["images"][0].update(width=-1, height=None)
+    write(tmp_path, content)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "train/p1.png", exif=exif)
+    _, numbers, _ = read_alike(dataset(annotated=annotated), tmp_path)["p1.png"]
+    stored = known or annotated == "stored"  # a size that is known says it, whatever the key
+    rows, columns = np.nonzero(numbers)
+    assert np.shape(numbers) == (16, 12)
+    assert (rows.min(), columns.min()) == ((1, 12 - 5) if stored else (2, 1))

@@ -48,9 +48,9 @@ class CocoReader:
         images: Folder that its file names are relative to.
         on_missing: Called for each image whose file is missing; the default raises.
         share: Share of the images to read; the default is all.
+        rules: How to read the pictures.
         classes_of: Annotation file whose categories are the classes; None for those of `annotations`.
         crowd: Whether annotations with `iscrowd` are ignored regions or objects.
-        rules: How to read the pictures.
 
     Raises:
         UserError: The JSON file is missing or has no sensible meaning (see `read_document`), lists an image whose file
@@ -63,10 +63,10 @@ class CocoReader:
         images: Path,
         on_missing: OnMissing = refuse,
         share: SharedSplit = WHOLE,
+        rules: PictureRules = PLAIN,
         *,
         classes_of: Path | None = None,
         crowd: Literal["ignore", "object"] = "ignore",
-        rules: PictureRules = PLAIN,
     ) -> None:
         self.annotations, self.images, self._rules = annotations, images, rules
         document = read_document(annotations)
@@ -88,7 +88,7 @@ class CocoReader:
 
     def picture_of(self, image_id: str) -> tuple[Path, int | None]:
         """Return the picture's file, and the position of its page in a stack, which the data set's rules choose."""
-        return self.images / image_id, None
+        return self._paths.get(image_id, self.images / image_id), None
 
     def read(self, image_id: str) -> RawSample:
         """Read one image and its objects, numbered in the order of the annotation file.
@@ -96,11 +96,12 @@ class CocoReader:
         Raises:
             BadSampleError: The image is damaged, or its size differs from the size in the JSON file.
         """
-        path = self._paths.get(image_id, self.images / image_id)
+        path, _ = self.picture_of(image_id)
         picture = read_picture(path, self._rules)
-        annotated = self._rules.annotated
-        size = self._sizes[image_id] or (picture.stored_size if annotated == "stored" else picture.size)
-        frame = picture.frame_of(size, annotated)
+        # of an unknown size, the frame alone says which of the picture's two sizes it is
+        unknown = picture.stored_size if self._rules.annotated == "stored" else picture.size
+        size = self._sizes[image_id] or unknown
+        frame = picture.frame_of(size, self._rules.annotated)
         if frame is None:
             found, said = (f"{height} x {width}" for height, width in (picture.size, size))
             raise BadSampleError(f"{path}: {found} pixels, {self.annotations.name} says {said}; correct one of them")
@@ -135,7 +136,7 @@ class CocoReader:
             image_id=image_id,
             dropped=tuple(dropped[number][0] for number in sorted(dropped)),
             drop_details=tuple(dropped[number][1] for number in sorted(dropped)),
-            frame_is_assumed=picture.is_assumed(size),
+            frame_is_assumed=picture.is_assumed(size) or (not self._sizes[image_id] and picture.orientation != 1),
         )
 
     def _unpack(self, image_id: str) -> list[tuple[str, int, bool, Outline]]:

@@ -92,6 +92,7 @@ def _open(dataset: AnyDataset, root: Path, split: Split, on_missing: OnMissing) 
                 root / document.images,
                 on_missing,
                 document,
+                rules_of(dataset),
                 # a network has the classes of train, so they are those of all splits
                 classes_of=root / train.annotations if train and train.annotations != document.annotations else None,
                 crowd=dataset.crowd,

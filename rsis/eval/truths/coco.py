@@ -19,7 +19,6 @@ from rsis.splits.share import select_share
 
 _MOST_PIXELS = 2**31
 _REMEDY = "correct the file"
-_RESTORE = "restore the file"
 
 
 class CocoTruth(GroundTruth):
@@ -30,9 +29,9 @@ class CocoTruth(GroundTruth):
     Args:
         root: Folder of the raw data.
         split: The annotation file, the folder of the images, and the share of them.
+        annotated: Frame of the annotations of a turned picture whose size fits both frames, or is unknown.
         classes_of: Annotation file whose categories are the classes, by their names; None for the split's own.
         crowd: Whether annotations with `iscrowd` are ignored regions or objects.
-        annotated: Frame of the annotations of a turned picture whose size fits both frames.
 
     Raises:
         UserError: A file is missing or inconsistent, or has a value without a sensible meaning.
@@ -42,14 +41,13 @@ class CocoTruth(GroundTruth):
         self,
         root: Path,
         split: CocoSplit,
+        annotated: Literal["upright", "stored"] = "upright",
         classes_of: Path | None = None,
         crowd: Literal["ignore", "object"] = "ignore",
-        annotated: Literal["upright", "stored"] = "upright",
     ) -> None:
-        self._annotated = annotated
         self._path = root / split.annotations
         self._pictures = PictureFiles(root / split.images)
-        self._crowd = crowd
+        self._crowd, self._annotated = crowd, annotated
         document = parse_file(self._path)
         images = _unique_images(self._path, document)
         own = classes_of_file(self._path, document)
@@ -77,23 +75,20 @@ class CocoTruth(GroundTruth):
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) of the picture as it is shown; without a picture, those of the JSON file."""
-        height, width = self._annotated_size(image_id)
-        return (width, height) if self._turn(image_id) >= 5 else (height, width)
+        (height, width), turn = self._frame(image_id)
+        return (width, height) if turn >= 5 else (height, width)
 
-    def _annotated_size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) from the JSON file, or from the header of the picture where the file does not say it."""
-        if size := self._sizes[image_id]:
-            return size
-        frame = frame_of(self.image_path(image_id), _RESTORE)
-        return frame.stored if self._annotated == "stored" else frame.shown
+    def _frame(self, image_id: str) -> tuple[tuple[int, int], int]:
+        """Return the (H, W) that annotations have, and the EXIF orientation by which they must be turned.
 
-    def _turn(self, image_id: str) -> int:
-        """Return the EXIF orientation by which the annotation of an image must be turned; 1 where it lies as shown."""
-        path = self.image_path(image_id)
-        if not path.is_file():
-            return 1
-        frame, size = frame_of(path, _RESTORE), self._annotated_size(image_id)
-        return frame.orientation if frame.lies_as_stored(size, self._annotated) else 1
+        The latter is 1 where annotations lie as the picture is shown.
+        """
+        path, written = self.image_path(image_id), self._sizes[image_id]
+        if written is not None and not path.is_file():
+            return written, 1
+        frame = frame_of(path, "restore it")
+        size = written or (frame.stored if self._annotated == "stored" else frame.shown)
+        return size, frame.orientation if frame.lies_as_stored(size, self._annotated) else 1
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], objects numbered from 1 in the order of the file, without crowd regions.
@@ -117,9 +112,8 @@ class CocoTruth(GroundTruth):
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects and crowd regions that can be drawn, in the order of the file."""
-        size = self._annotated_size(image_id)
+        size, turn = self._frame(image_id)
         objects = []
-        turn = self._turn(image_id) if self._objects[image_id] else 1
         for class_id, item in self._objects[image_id]:
             try:
                 rle = rasterise(item.segmentation, size)

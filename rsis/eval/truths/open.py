@@ -48,8 +48,9 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
             return CvpppTruth(root, dataset.splits[split])
         case CocoDataset():
             train = dataset.splits.get("train", dataset.splits[split])
-            other = root / train.annotations if train.annotations != dataset.splits[split].annotations else None
-            return CocoTruth(root, dataset.splits[split], other, dataset.crowd, dataset.annotated)
+            other = train.annotations != dataset.splits[split].annotations
+            classes_of = root / train.annotations if other else None
+            return CocoTruth(root, dataset.splits[split], dataset.annotated, classes_of, dataset.crowd)
         case VocDataset():
             return VocTruth(root, dataset, dataset.splits[split], manifest)
         case MapsDataset():
