@@ -10,29 +10,14 @@ Detectors, ICCV 2011.
 """
 
 import io
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from rsis.data.readers.base import BadSampleError
-
-# what scipy raises for damaged files; the type depends on the place of the damage
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    NameError,
-    NotImplementedError,
-    OverflowError,
-    MemoryError,
-    zlib.error,
-    MatReadError,
-)
+from rsis.machine.child import ChildError, InChild
 
 
 def read_sbdataset(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +35,8 @@ def read_sbdataset(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray
         BadSampleError: The file is damaged, lacks GTinst or one of its fields, or an object's class is missing or
             outside 1..num_classes.
     """
-    fields = _read_fields(path)
-    segmentation, categories = (_whole_numbers(fields[name], name, path) for name in ("Segmentation", "Categories"))
+    fields = zip(_read_fields(path), ("Segmentation", "Categories"), strict=True)
+    segmentation, categories = (_whole_numbers(values, name, path) for values, name in fields)
     if segmentation.ndim != 2 or segmentation.size == 0 or segmentation.min() < 0:
         raise BadSampleError(f"{path}: Segmentation is no image of object numbers from 0 up; restore the file")
     numbers = np.unique(segmentation[segmentation > 0])
@@ -70,27 +55,42 @@ def read_sbdataset(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray
     return segmentation.astype(np.int32), class_ids
 
 
-def _read_fields(path: Path) -> np.void:
-    """Return the record GTinst, which has at least Segmentation and Categories."""
+def _read_fields(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return Segmentation and Categories of GTinst, of any type."""
     try:
-        stream: Any = io.BytesIO(path.read_bytes())  # given a path, scipy does not report a missing file
-        content = loadmat(stream, variable_names=["GTinst"])
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split())
+        fields = _parsed(path.read_bytes())
+    except (OSError, ChildError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise BadSampleError(f"{path}: not a readable MATLAB file ({reason}); restore the file") from error
-    record = content.get("GTinst")
-    names = getattr(getattr(record, "dtype", None), "names", None) or ()
-    if record is None or record.size != 1 or not {"Segmentation", "Categories"} <= set(names):
+    if fields is None:
         raise BadSampleError(
             f"{path}: no struct GTinst with Segmentation and Categories in it; restore the file from inst of sbdataset"
         )
-    fields: np.void = record.flat[0]
     return fields
 
 
-def _whole_numbers(values: object, name: str, path: Path) -> np.ndarray:
+def _parse(content: bytes) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return Segmentation and Categories of the struct GTinst; None if there is no such struct."""
+    stream: Any = io.BytesIO(content)
+    record = loadmat(stream, variable_names=["GTinst"]).get("GTinst")
+    names = getattr(getattr(record, "dtype", None), "names", None) or ()
+    if record is None or record.size != 1 or not {"Segmentation", "Categories"} <= set(names):
+        return None
+    fields = record.flat[0]
+    return _plain(fields["Segmentation"]), _plain(fields["Categories"])
+
+
+def _plain(values: object) -> np.ndarray:
+    """Return the values if they are numbers; text in place of anything else, which `_whole_numbers` refuses."""
+    return values if isinstance(values, np.ndarray) and values.dtype.kind in "uif" else np.array("no numbers")
+
+
+_parsed = InChild(_parse)  # damaged files can crash scipy
+
+
+def _whole_numbers(values: np.ndarray, name: str, path: Path) -> np.ndarray:
     """Return integers as int64; MATLAB may have stored them in any numeric type."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "uif":
+    if values.dtype.kind in "uif":
         with np.errstate(invalid="ignore"):  # the comparison below detects NaN
             whole = values.astype(np.int64)
         if (whole == values).all():

@@ -1,20 +1,19 @@
 """The ground truth of Pascal VOC 2012 and of sbdataset, the Semantic Boundaries Dataset."""
 
 import io
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
 from rsis.eval.truths.images import read_image
 from rsis.files.manifest import Manifest, read_recorded
+from rsis.machine.child import ChildError, InChild
 from rsis.masks import encode_labels
 from rsis.splits.voc import split_images
 
@@ -115,23 +114,40 @@ def _read_png(path: Path) -> np.ndarray:
 def _read_mat(path: Path, manifest: Manifest | None) -> tuple[np.ndarray, dict[int, int]]:
     """Return the object numbers, int32 [H, W], and the class of each object."""
     try:
-        # scipy may crash on a damaged file; given a path, it does not report a missing file
-        stream: Any = io.BytesIO(path.read_bytes() if manifest is None else read_recorded(manifest, path))
-        document = loadmat(stream, struct_as_record=False)
+        content = _contents(path.read_bytes() if manifest is None else read_recorded(manifest, path))
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {_REMEDY}") from error
-    except (ValueError, TypeError, LookupError, NameError, NotImplementedError, zlib.error, MatReadError) as error:
-        raise UserError(f"{path}: not a MATLAB file ({' '.join(str(error).split())}); {_REMEDY}") from error
+    except ChildError as error:
+        raise UserError(f"{path}: not a MATLAB file ({error}); {_REMEDY}") from error
     try:
-        content = document["GTinst"].item()
-        labels = content.Segmentation.astype(np.int32)
-        if labels.ndim != 2 or (labels != content.Segmentation).any() or labels.min(initial=0) < 0:
+        if isinstance(content, str):
+            raise ValueError(content)
+        segmentation, numbers = content
+        labels = segmentation.astype(np.int32)
+        if labels.ndim != 2 or (labels != segmentation).any() or labels.min(initial=0) < 0:
             raise ValueError("Segmentation is no image of whole numbers from 0")
-        categories = [int(category) for category in content.Categories.ravel()]
+        categories = [int(category) for category in numbers.ravel()]
         classes = {label: categories[label - 1] for label in np.unique(labels).tolist() if label}
-    except (KeyError, AttributeError, ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         expected = "GTinst with the numbers of objects in Segmentation and the class of each in Categories"
         raise UserError(f"{path}: lacks something ({error}); expected {expected}; {_REMEDY}") from error
     if not set(classes.values()) <= set(range(1, 21)):
         raise UserError(f"{path}: has classes {sorted(set(classes.values()))}; expected 1 to 20; {_REMEDY}")
     return labels, classes
+
+
+def _read_struct(content: bytes) -> tuple[np.ndarray, np.ndarray] | str:
+    """Return the arrays Segmentation and Categories of GTinst in the bytes of a MATLAB file, or what is lacking."""
+    stream: Any = io.BytesIO(content)
+    document = loadmat(stream, struct_as_record=False)
+    try:
+        struct = document["GTinst"].item()
+        arrays = struct.Segmentation, struct.Categories
+    except (KeyError, AttributeError, ValueError) as error:
+        return str(error)
+    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "uifb" for array in arrays):
+        return "a field is not made of numbers"
+    return arrays
+
+
+_contents = InChild(_read_struct)  # scipy can crash on a damaged file

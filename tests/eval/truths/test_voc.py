@@ -176,7 +176,7 @@ def _put(name: str, indices: np.ndarray) -> Callable[[Path], object]:
         (_put(VOC_CLASSES, np.where(tree.CLASSES == 15, 0, tree.CLASSES)), r"has classes \[0\] in object 3"),
         (_put(VOC_OBJECTS, np.where(tree.OBJECTS == 3, 1, tree.OBJECTS)), r"has classes \[8, 15\] in object 1"),
         (lambda root: (root / MAT).unlink(), r"img_s\.mat: cannot read .*No such file"),
-        (tree.cut(MAT, 0.7), r"img_s\.mat: cannot read"),
+        (tree.cut(MAT, 0.7), r"img_s\.mat: not a MATLAB file"),
         (tree.cut(MAT, 0.2), r"img_s\.mat: not a MATLAB file"),
         (lambda root: tree.write_mat(root / MAT, tree.instances(), "GTcls"), r"img_s\.mat: lacks something \('GTinst'"),
         (lambda root: tree.write_mat(root / MAT, {"Segmentation": tree.SEGMENTATION}), "lacks something .*Categories"),
