@@ -33,7 +33,7 @@ def test_a_crash_is_named_and_the_next_call_has_a_new_child() -> None:
 
 def test_time_and_memory_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ChildError, match="MemoryError"):
-        InChild(bytearray)(2**31)
+        InChild[int, bytearray](bytearray)(2**31)
     root = InChild(math.sqrt)
     assert root(4.0) == 2
     monkeypatch.setattr(child, "_LONGEST", 0.2)
