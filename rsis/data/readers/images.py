@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
+from rsis.machine.pixels import too_many_pixels
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
 # what Pillow raises for damaged files; the type depends on the place of the damage
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def read_image(path: Path) -> Image.Image:
@@ -25,6 +26,8 @@ def read_image(path: Path) -> Image.Image:
         with Image.open(path) as image:
             image.load()
             return image
+    except Image.DecompressionBombError as error:
+        raise BadSampleError(f"{path}: {too_many_pixels(error)}") from error
     except _DAMAGE as error:
         reason = " ".join(str(error).split())
         raise BadSampleError(f"{path}: not a readable image ({reason}); restore the file") from error

@@ -20,6 +20,7 @@ from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
 from rsis.machine.extras import require
+from rsis.machine.pixels import allow_pixels
 
 
 def on_lost(dataset: AnyDataset, callback: OnMissing, *, skip_bad: bool) -> OnMissing:
@@ -55,6 +56,8 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
+    if dataset.max_pixels is not None:
+        allow_pixels(dataset.max_pixels)
     name = cast("Split", split)
     match dataset:
         case CvpppDataset():

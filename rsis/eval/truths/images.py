@@ -9,9 +9,10 @@ from pathlib import Path
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.machine.pixels import too_many_pixels
 
 # what Pillow raises for damaged files; the type depends on the place of the damage
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def read_image(path: Path, remedy: str) -> Image.Image:
@@ -36,5 +37,7 @@ def _opened(path: Path, remedy: str) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path}: {too_many_pixels(error)}") from error
     except _DAMAGE as error:
         raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {remedy}") from error
