@@ -19,6 +19,9 @@ NoteFile = Annotated[
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A name under `runs` in params.yaml.")]
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A trained network, *.safetensors.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file even if rsis did not write it.")]
+MaxPixels = Annotated[
+    int | None, typer.Option(min=1, help="Most pixels of a picture that is read. \\[default: 178956970]")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
 Split = Literal["train", "val", "test"]  # as in rsis.config.types, which imports pydantic and so is slow to import
 SplitOption = Annotated[

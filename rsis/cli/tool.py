@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rsis.cli.options import Checkpoint, Force
+from rsis.cli.options import Checkpoint, Force, MaxPixels
 from rsis.errors import UserError
 from rsis.files import paths
 from rsis.machine.allocator import keep_freed_memory
@@ -27,7 +27,9 @@ def predict_images(
     animate: Annotated[
         bool, typer.Option("--animate", help="Write a GIF in which the objects appear one by one.")
     ] = False,
-    steps: Annotated[int | None, typer.Option(min=1, help="T, the most objects a picture or tile can have.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="T, the most objects a picture or tile can have.")
+    ] = None,
     mask_threshold: Annotated[
         float | None, typer.Option(help="A pixel belongs to a mask above this probability, 0..1.")
     ] = None,
@@ -49,6 +51,7 @@ def predict_images(
         typer.Option("--full-size", help="Do not resize pictures, or tiles, to the size of the training."),
     ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures, or tiles of one, in a batch.")] = None,
+    max_pixels: MaxPixels = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
 ) -> None:
     """Find the objects in any pictures.
@@ -57,11 +60,14 @@ def predict_images(
     Options that are not given have the values of the checkpoint's run. Files that cannot be read are listed and left
     out.
     """
+    from rsis.machine.pixels import allow_pixels
     from rsis.tool.image_files import write_results
     from rsis.tool.predictor import RSIS
     from rsis.tool.tiles import Tiling
 
     tiling = None if tile is None else Tiling(tile, overlap)
+    if max_pixels is not None:
+        allow_pixels(max_pixels)
     keep_freed_memory()
     written = write_results(
         RSIS.from_checkpoint(checkpoint, device=device),
@@ -155,6 +161,7 @@ def demo_app(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in the browser.")] = False,
+    max_pixels: MaxPixels = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1. \\[default: a GPU if there is one]")] = None,
 ) -> None:
     """Open a local web page: load pictures, watch objects appear in order, change thresholds, download results.
@@ -162,7 +169,10 @@ def demo_app(
     It runs on this machine until Ctrl-C; no picture leaves the machine.
     """
     require("demo-app", "gradio")
+    from rsis.machine.pixels import allow_pixels
     from rsis.tool.app.server import serve
     from rsis.tool.predictor import RSIS
 
+    if max_pixels is not None:
+        allow_pixels(max_pixels)
     serve(RSIS.from_checkpoint(checkpoint, device=device), host, port, browser=not no_browser)

@@ -64,6 +64,9 @@ class _Dataset(Section):
     skip_bad: bool = False
     """Whether to leave out images whose files are broken and, of the formats coco, maps and masks, those that lack a
     file."""
+    max_pixels: Count | None = None
+    """Most pixels of a picture. A larger one is an error, since a small file can hold one that fills the memory; null
+    stands for 178956970."""
 
 
 class _OwnDataset(_Dataset):

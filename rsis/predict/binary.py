@@ -10,6 +10,7 @@ from rsis.config.runs import PredictSection
 
 Resized = Callable[[int, int, tuple[int, int]], torch.Tensor]
 _MASKS_AT_ONCE = 8  # masks that are at the image's own size, as probabilities, at one time
+_PIXELS_AT_ONCE = 2**24  # of all of these together, if one mask has no more
 
 
 def least_area(size: tuple[int, int], section: PredictSection) -> float:
@@ -26,8 +27,9 @@ def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: 
     """
     masks = np.zeros((length, *size), dtype=bool)
     best, owner = np.zeros(size, np.float32), np.zeros(size, np.int32)
-    for first in range(0, length, _MASKS_AT_ONCE):
-        last = min(first + _MASKS_AT_ONCE, length)
+    at_once = max(1, min(_MASKS_AT_ONCE, _PIXELS_AT_ONCE // (size[0] * size[1])))
+    for first in range(0, length, at_once):
+        last = min(first + at_once, length)
         full = resized(first, last, size).cpu().numpy()  # [n, H', W']
         masks[first:last] = full > section.mask_threshold
         if section.exclusive:

@@ -105,8 +105,10 @@ def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSectio
     # the sequence ends at the first step that says there is no object (paper, section 3.2)
     length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
     masks = binary_masks(decoded.resized, length, size, section)  # [length, H', W']
-    steps = np.flatnonzero(masks.sum(axis=(1, 2)) > least_area(size, section))
-    return DetectedObjects(masks[steps], decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
+    areas = [np.count_nonzero(mask) for mask in masks]
+    steps = np.flatnonzero(np.array(areas, np.int64) > least_area(size, section))
+    masks = masks if len(steps) == length else masks[steps]  # a copy of all masks may need gigabytes
+    return DetectedObjects(masks, decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
 
 
 def _decode_convlstm(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:

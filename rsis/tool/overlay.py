@@ -1,10 +1,11 @@
 """Paint coloured and numbered objects over a picture, alike in reports, result files and on the web page."""
 
 import functools
+import math
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, find_objects
 
 from rsis.masks import resize_map
 
@@ -19,17 +20,22 @@ PALETTE = np.array(
 GREY = np.array([110, 110, 110])
 _FILL, _WASH = 0.55, 0.35  # opacity of the object's colour; opacity of white over the grey image
 _LONG, _SHORT = 288, 192  # pixels: wanted length of the longer side, least length of the shorter side
+_LONGEST = 2048  # pixels: most of the longer side of what is enlarged, so that a narrow strip does not become huge
+_BAND = 2**20  # pixels that are painted at a time, since painting needs much memory for each
+_NUMBERED = 2**20  # pixels among which the place of an object's number is looked for
 
 
 def enlarge(image: Image.Image, *, shrink: bool = True) -> Image.Image:
     """Scale an image with a Lanczos filter so that numbers on it are legible; factors above 1.5 are whole numbers.
+
+    An image much longer than wide is enlarged less, or not at all: its longer side becomes at most 2048 pixels long.
 
     Args:
         image: An image of any size.
         shrink: Whether to scale a large image down, as for a page; otherwise it is returned as it is.
     """
     short, long = sorted(image.size)
-    scale = max(_SHORT / short, _LONG / long)
+    scale = min(max(_SHORT / short, _LONG / long), max(1.0, _LONGEST / long))
     scale = float(round(scale)) if scale > 1.5 else scale
     if scale <= 1 and not shrink:
         return image
@@ -50,49 +56,76 @@ def paint(
         hatched: Values of the instance map whose objects are painted with stripes.
     """
     big = resize_map(instance_map, (image.height, image.width))
-    base = np.asarray(image.convert("L"), float)[..., None].repeat(3, axis=2)
-    base = (1 - _WASH) * base + _WASH * 255
+    grey = np.asarray(image.convert("L"))
     colors = np.zeros((int(instance_map.max(initial=0)) + 1, 3))
     for instance_id, number in numbers.items():
         colors[instance_id] = GREY if number is None else PALETTE[(number - 1) % len(PALETTE)]
-    color = colors[big]
-    rows, columns = np.indices(big.shape)
-    stripe = np.isin(big, sorted(hatched)) & ((rows + columns) % 10 < 5)
-    share = np.where(big > 0, np.where(stripe, _FILL / 3, _FILL), 0)[..., None]
-    painted = (1 - share) * base + share * color
-    edge = _edges(big)
-    painted[edge] = 0.75 * color[edge]
-    picture = Image.fromarray(painted.round().astype(np.uint8))
+    painted = np.empty((*big.shape, 3), np.uint8)
+    rows = max(1, _BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        painted[top:bottom] = _paint_band(grey, big, (top, bottom), colors, hatched)
+    picture = Image.fromarray(painted)
     draw = ImageDraw.Draw(picture)
+    boxes = find_objects(big)
     for instance_id, number in numbers.items():
-        if number is not None:
-            _write_number(draw, big == instance_id, number)
+        if number is not None and 0 < instance_id <= len(boxes) and boxes[instance_id - 1] is not None:
+            _write_number(draw, big, instance_id, boxes[instance_id - 1], number)
     return picture
 
 
-def _edges(instance_map: np.ndarray) -> np.ndarray:
-    """Return bool [H, W]: object pixels within two pixels of another object, the background or the image's border."""
-    padded = np.pad(instance_map, 2)
-    height, width = instance_map.shape
-    inner = np.ones(instance_map.shape, bool)
+def _paint_band(
+    grey: np.ndarray, big: np.ndarray, band: tuple[int, int], colors: np.ndarray, hatched: set[int]
+) -> np.ndarray:
+    """Return uint8 [h, W, 3], the painted rows first..last-1 of a grey image [H, W] with its instance map."""
+    first, last = band
+    part = big[first:last]
+    base = (1 - _WASH) * grey[first:last, :, None].astype(float) + _WASH * 255
+    color = colors[part]
+    rows, columns = np.arange(first, last)[:, None], np.arange(part.shape[1])
+    stripe = np.isin(part, sorted(hatched)) & ((rows + columns) % 10 < 5)
+    share = np.where(part > 0, np.where(stripe, _FILL / 3, _FILL), 0)[..., None]
+    painted = (1 - share) * base + share * color
+    above, below = min(first, 2), min(big.shape[0] - last, 2)
+    edge = _edges(big[first - above : last + below], above, below)
+    painted[edge] = 0.75 * color[edge]
+    rounded: np.ndarray = painted.round().astype(np.uint8)
+    return rounded
+
+
+def _edges(instance_map: np.ndarray, above: int, below: int) -> np.ndarray:
+    """Return bool [h, W]: object pixels within two pixels of another object, the background or the image's border.
+
+    Args:
+        instance_map: [above + h + below, W], with up to two rows more on both sides; beyond these is the border.
+        above: Number of rows before the first one to judge.
+        below: Number of rows after the last one.
+    """
+    padded = np.pad(instance_map, ((2 - above, 2 - below), (2, 2)))
+    height, width = padded.shape[0] - 4, padded.shape[1] - 4
+    middle = padded[2 : 2 + height, 2 : 2 + width]
+    inner = np.ones(middle.shape, bool)
     for dy, dx in ((0, 2), (4, 2), (2, 0), (2, 4), (1, 1), (1, 3), (3, 1), (3, 3)):
-        inner &= padded[dy : dy + height, dx : dx + width] == instance_map
-    return (instance_map > 0) & ~inner
+        inner &= padded[dy : dy + height, dx : dx + width] == middle
+    edges: np.ndarray = (middle > 0) & ~inner
+    return edges
 
 
-def _write_number(draw: ImageDraw.ImageDraw, mask: np.ndarray, number: int) -> None:
-    """Write a number at the pixel of a mask that is farthest from the mask's edge."""
-    (rows,), (columns,) = (np.nonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if len(rows) == 0:
-        return
-    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    distance = distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+def _write_number(
+    draw: ImageDraw.ImageDraw, instance_map: np.ndarray, instance_id: int, box: tuple[slice, slice], number: int
+) -> None:
+    """Write a number at the pixel of an object, which lies in `box`, that is farthest from the object's edge."""
+    part = instance_map[box]
+    step = max(1, math.ceil(math.sqrt(part.size / _NUMBERED)))  # of a large object every other pixel will do
+    part = part[::step, ::step] == instance_id
+    distance = step * distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), part.shape)
-    row, column = row + rows[0], column + columns[0]
-    size = int(np.clip(1.3 * distance.max(), 12, max(17, min(mask.shape) // 30)))
+    row, column = row * step + box[0].start, column * step + box[1].start
+    height, width = instance_map.shape
+    size = int(np.clip(1.3 * distance.max(), 12, max(17, min(height, width) // 30)))
     # keep the whole number inside the image
-    x = float(np.clip(column, size * len(str(number)) / 2, mask.shape[1] - size * len(str(number)) / 2))
-    y = float(np.clip(row, size / 2, mask.shape[0] - size / 2))
+    x = float(np.clip(column, size * len(str(number)) / 2, width - size * len(str(number)) / 2))
+    y = float(np.clip(row, size / 2, height - size / 2))
     draw.text((x, y), str(number), "white", _font(size), "mm", stroke_width=2, stroke_fill=(20, 20, 20))
 
 

@@ -10,10 +10,8 @@ has decoder steps.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -31,11 +29,10 @@ from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.predict.binary import least_area
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, read_out
 from rsis.structures import RSISOutput
+from rsis.tool.batching import batches
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
 from rsis.tool.result import ImageResult, Instance
 from rsis.tool.tiles import Tiling, cut, group, joined_mask, objects_of, score_of
-
-Item = TypeVar("Item")
 
 
 class RSIS(nn.Module):
@@ -72,9 +69,12 @@ class RSIS(nn.Module):
                 SHA-256; or there is no such device.
         """
         network, info = load_checkpoint(local_file(source, sha256))
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         model = cls(network.to(memory_format=torch.channels_last), info).eval()
         try:
+            if torch.device(device).type == "meta":
+                raise RuntimeError("it computes no values")
             return model.to(device)
         except (RuntimeError, AssertionError) as error:  # torch's error depends on the kind of device
             reason = str(error).splitlines()[0]
@@ -152,7 +152,7 @@ class RSIS(nn.Module):
             for item in pictures:
                 yield self._in_tiles(item, tiling, section, full_size) if isinstance(item, InputImage) else item
             return
-        for batch in _batches(pictures, section.batch_size):
+        for batch in batches(pictures, section.batch_size):
             readable = [item for item in batch if isinstance(item, InputImage)]
             found = iter(self._find([picture.image for picture in readable], section, full_size))
             for item in batch:
@@ -221,7 +221,7 @@ class RSIS(nn.Module):
         in_tile = section.model_copy(update={"min_area": 0.0})  # a part of an object at a tile's edge may be small
         tiles = cut(size, tiling.size, tiling.overlap)
         detected: list[DetectedObjects] = []
-        for batch in _batches(tiles, section.batch_size):
+        for batch in batches(tiles, section.batch_size):
             detected += self._find([picture.image[tile.slices] for tile in batch], in_tile, full_size)
         objects, places = objects_of(detected)
         instances: list[Instance] = []
@@ -237,13 +237,6 @@ class RSIS(nn.Module):
             )
         objectness = tuple(float(value) for item in detected for value in item.objectness)
         return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield the items in lists of `size`; the last list may be shorter."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 def _size(image: np.ndarray) -> tuple[int, int]:

@@ -6,9 +6,10 @@ tiles cover: there, they have in common at least half of the pixels of the small
 overlap is completely inside some tile; the parts of a larger object are joined.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -17,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from rsis.errors import UserError
 from rsis.predict.decode import DetectedObjects
 
+MOST_TILES = 10_000  # of a picture
 SAME_OBJECT = 0.5  # least fraction of the smaller mask in common, in the area that both tiles cover
 
 
@@ -89,18 +91,29 @@ def cut(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[Ti
         size: (H, W) of the picture.
         tile: (H, W) of a tile; a side larger than the picture's is reduced to it.
         overlap: Least fraction of a tile's side that it has in common with its neighbour, 0 <= overlap < 1.
+
+    Raises:
+        UserError: There are more than 10,000 tiles.
     """
+    count = math.prod(_count(length, part, overlap) for length, part in zip(size, tile, strict=True))
+    if count > MOST_TILES:
+        found = f"tiles of {tile} with an overlap of {overlap} cut a picture of {size} into {count}"
+        raise UserError(f"{found}, expected at most {MOST_TILES}; take larger tiles or a smaller overlap")
     rows, columns = (_starts(length, part, overlap) for length, part in zip(size, tile, strict=True))
     height, width = min(tile[0], size[0]), min(tile[1], size[1])
     return [Tile(top, left, top + height, left + width) for top in rows for left in columns]
 
 
-def _starts(length: int, part: int, overlap: float) -> list[int]:
+def _count(length: int, part: int, overlap: float) -> int:
     if part >= length:
-        return [0]
+        return 1
     stride = max(1, int(part * (1 - overlap)))
-    count = -(-(length - part) // stride) + 1
-    return [round(i * (length - part) / (count - 1)) for i in range(count)]
+    return -(-(length - part) // stride) + 1
+
+
+def _starts(length: int, part: int, overlap: float) -> list[int]:
+    count = _count(length, part, overlap)
+    return [round(i * (length - part) / (count - 1)) for i in range(count)] if count > 1 else [0]
 
 
 def group(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> list[list[int]]:
@@ -114,7 +127,7 @@ def group(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> list[list[int
     """
     pairs = [
         (i, j)
-        for i, j in combinations(range(len(objects)), 2)
+        for i, j in _candidates(objects, tiles)
         if objects[i].class_id == objects[j].class_id and _agree(objects[i], objects[j], tiles)
     ]
     count = len(objects)
@@ -124,6 +137,20 @@ def group(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> list[list[int
     for index, group_id in enumerate(of_group.tolist() if count else []):
         groups.setdefault(group_id, []).append(index)
     return list(groups.values())
+
+
+def _candidates(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of objects in two tiles that have an area in common."""
+    inside: dict[int, list[int]] = {}
+    for index, item in enumerate(objects):
+        inside.setdefault(item.tile, []).append(index)
+    ordered = sorted(inside, key=lambda tile: tiles[tile].top)
+    for position, tile in enumerate(ordered):
+        for other in ordered[position + 1 :]:
+            if tiles[other].top >= tiles[tile].bottom:
+                break
+            if tiles[tile].common(tiles[other]) is not None:
+                yield from product(inside[tile], inside[other])
 
 
 def joined_mask(members: Sequence[TileObject], tiles: Sequence[Tile], size: tuple[int, int]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
+from rsis.machine.pixels import too_many_pixels
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
@@ -31,6 +32,8 @@ def read_image(path: Path) -> Image.Image:
 
 def unreadable(path: Path, error: Exception) -> BadSampleError:
     """Return the error of a file that Pillow or tifffile cannot read."""
+    if isinstance(error, Image.DecompressionBombError):
+        return BadSampleError(f"{path}: {too_many_pixels(error)}")
     return BadSampleError(f"{path}: not a readable image ({' '.join(str(error).split())}); restore the file")
 
 

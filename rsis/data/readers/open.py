@@ -22,6 +22,7 @@ from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
 from rsis.files.listing import check_text
 from rsis.machine.extras import require
+from rsis.machine.pixels import allow_pixels
 
 
 def on_lost(dataset: AnyDataset, callback: OnMissing, *, skip_bad: bool) -> OnMissing:
@@ -73,6 +74,8 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
+    if dataset.max_pixels is not None:
+        allow_pixels(dataset.max_pixels)
     reader = _open(dataset, root, cast("Split", split), on_missing)
     for image_id in reader.image_ids:
         check_text(image_id, root)
@@ -96,7 +99,6 @@ def _open(dataset: AnyDataset, root: Path, split: Split, on_missing: OnMissing) 
                 # a network has the classes of train, so they are those of all splits
                 classes_of=root / train.annotations if train and train.annotations != document.annotations else None,
                 crowd=dataset.crowd,
-                rules=rules_of(dataset),
             )
         case VocDataset():
             return VocReader(root, dataset, dataset.splits[split], on_missing)

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.machine.pixels import too_many_pixels
 from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of
 
 # what Pillow raises for damaged files; the type depends on the place of the damage
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda pixels: pixels,
     2: np.fliplr,
@@ -129,5 +130,7 @@ def _opened(path: Path, remedy: str) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path}: {too_many_pixels(error)}") from error
     except _DAMAGE as error:
         raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {remedy}") from error

@@ -21,6 +21,7 @@ from rsis.eval.truths.own import MapsTruth, MasksTruth
 from rsis.eval.truths.voc import VocTruth
 from rsis.files.manifest import Manifest
 from rsis.machine.extras import require
+from rsis.machine.pixels import allow_pixels
 
 
 def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: Manifest | None = None) -> GroundTruth:
@@ -43,6 +44,8 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
             f"params.yaml: the data set has no split {split!r}, but {', '.join(dataset.splits)}; "
             "add it to its splits, or choose another in the run's predict.split and predict again"
         )
+    if dataset.max_pixels is not None:
+        allow_pixels(dataset.max_pixels)
     match dataset:
         case CvpppDataset():
             return CvpppTruth(root, dataset.splits[split])

@@ -1,0 +1,40 @@
+"""The most pixels of a picture that is opened.
+
+A file of some kilobytes can declare a picture that fills the memory. So Pillow refuses pictures above a limit. The user
+can raise it, by an option or a key; the value also holds in worker processes, which inherit the environment.
+"""
+
+import os
+import warnings
+
+from PIL import Image
+
+MOST_PIXELS = 178_956_970  # Pillow's own limit
+_VARIABLE = "RSIS_MAX_PIXELS"
+
+
+def allow_pixels(most: int) -> None:
+    """Let this process, and those that it starts, open pictures of up to `most` pixels."""
+    os.environ[_VARIABLE] = str(most)
+    _apply(most)
+
+
+def _apply(most: int) -> None:
+    Image.MAX_IMAGE_PIXELS = -(-most // 2)  # Pillow refuses what has more than twice as many
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def too_many_pixels(error: Image.DecompressionBombError) -> str:
+    """Return what an error message says of a picture above the limit, with what to do."""
+    found = "".join(char if char.isdigit() else " " for char in str(error)).split()
+    limit = os.environ.get(_VARIABLE, str(MOST_PIXELS))
+    return (
+        f"has {found[0] if found else 'more'} pixels, and without need no more than {limit} are read; if it is what "
+        "you expect, allow them: --max-pixels of rsis predict-images and demo-app, max_pixels of a data set"
+    )
+
+
+if (_given := os.environ.get(_VARIABLE, "")).isdecimal():
+    _apply(int(_given))
+else:
+    _apply(MOST_PIXELS)
