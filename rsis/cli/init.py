@@ -11,7 +11,6 @@ from rsis.cli.console import note_missing_val, print_table
 from rsis.cli.options import DEFAULT_PARAMS, ParamsFile
 from rsis.errors import UserError
 from rsis.files import paths
-from rsis.files.listing import check_text
 
 if TYPE_CHECKING:
     from rsis.own_data.findings import Findings
@@ -42,13 +41,14 @@ def init(
 
     from rsis.config.datasets import AnyDataset, Dataset
     from rsis.config.types import NAME_RULE, is_name
+    from rsis.files.tree import check_name as check_text
     from rsis.own_data.findings import inspect
     from rsis.own_data.recognize import recognize
     from rsis.own_data.suggest import suggest
     from rsis.own_data.write import add_entries, blocks, check_name
 
     folder = folder.expanduser()
-    check_text(folder, folder.parent)
+    check_text(folder)
     title = _name(folder) if name is None else name
     if not is_name(title):
         raise UserError(f"--name: found {title!r}; expected {NAME_RULE}")

@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.files.tree import check_name
 from rsis.splits.share import SharedSplit, select_share
 
 OnLost = Callable[[Path, str], None]
@@ -117,6 +118,7 @@ def mask_images(root: Path, split: MasksSplit, on_lost: OnLost = refuse) -> dict
         raise UserError(f"{folder}: no such folder; correct folder of the split in params.yaml")
     images = {}
     for path in sorted(path for path in folder.iterdir() if (path / "images").is_dir()):
+        check_name(path)
         pictures = _files(path / "images")
         if len(pictures) != 1:
             on_lost(path, f"{path / 'images'}: holds {len(pictures)} pictures, expected one; keep exactly one there")
@@ -136,7 +138,10 @@ def is_picture(path: Path) -> bool:
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; correct the split in params.yaml")
-    return sorted(path for path in folder.iterdir() if is_picture(path))
+    found = sorted(path for path in folder.iterdir() if is_picture(path))
+    for path in found:
+        check_name(path)
+    return found
 
 
 def _named(paths: list[Path], folder: Path) -> dict[str, Path]:

@@ -7,11 +7,11 @@
     DIR/images.csv                  image, name, height, width, count
     DIR/objects.csv                 image, number, class, score, objectness, area, top, left, bottom, right, step
 
-<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one.
+<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one
+(`rsis.tool.names`).
 """
 
 import csv
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,14 @@ from rsis.data.readers.base import BadSampleError
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, write_json
 from rsis.machine.progress import shown
+from rsis.tool.names import output_names
 from rsis.tool.pictures import find_pictures
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult, Instance, to_coco
 from rsis.tool.tiles import Tiling
 
 _FRAME_MS, _LAST_MS = 400, 2000  # how long an animation shows each number of objects, and all of them
+_GIF_SIDE = 65_535  # pixels: most of a side that the format can hold
 _IMAGE_COLUMNS = ("image", "name", "height", "width", "count")
 _OBJECT_COLUMNS = (
     "image", "number", "class", "score", "objectness", "area", "top", "left", "bottom", "right", "step",
@@ -141,7 +143,7 @@ def write_results(
     files = [path for path in find_pictures(sources) if own not in path.resolve().parents]
     if not files:
         raise UserError(f"{folder}: all pictures lie in the folder to write to; name another --out")
-    names = _names(files)
+    names = output_names(files)
     outputs = Outputs(folder, animate=animate)
     if not force:
         outputs.refuse_existing(list(names.values()))
@@ -172,18 +174,6 @@ def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Pat
 
 def _as_16_bit(result: ImageResult) -> Image.Image:
     return Image.fromarray(result.to_instance_map().astype(np.uint16))
-
-
-def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return a unique name for each file: its stem, or as much of its path as is needed to make it unique."""
-    names = {path: path.stem for path in files}
-    for depth in range(1, max(len(path.resolve().parts) for path in files) + 1):
-        # some file systems ignore case
-        times = Counter(name.casefold() for name in names.values())
-        for path in files:
-            if times[names[path].casefold()] > 1:
-                names[path] = "_".join(path.resolve().parts[-depth:]).replace(".", "_")  # a.png and a.jpg differ
-    return names
 
 
 def _row(image_id: str, item: Instance) -> tuple[Any, ...]:
@@ -218,5 +208,7 @@ def _save(image: Image.Image, path: Path) -> None:
 def _save_animation(result: ImageResult, path: Path) -> None:
     frames = [result.overlay(last=number) for number in range(len(result.instances) + 1)]
     times = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
+    for frame in frames:
+        frame.thumbnail((_GIF_SIDE, _GIF_SIDE))
     with atomic_path(path) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)

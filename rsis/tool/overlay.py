@@ -18,6 +18,7 @@ PALETTE = np.array(
 )  # fmt: skip
 GREY = np.array([110, 110, 110])
 _FILL, _WASH = 0.55, 0.35  # opacity of the object's colour; opacity of white over the grey image
+_MOST = 4096  # pixels: a longer picture is not enlarged, nor up to more
 _LONG, _SHORT = 288, 192  # pixels: wanted length of the longer side, least length of the shorter side
 
 
@@ -29,7 +30,7 @@ def enlarge(image: Image.Image, *, shrink: bool = True) -> Image.Image:
         shrink: Whether to scale a large image down, as for a page; otherwise it is returned as it is.
     """
     short, long = sorted(image.size)
-    scale = max(_SHORT / short, _LONG / long)
+    scale = min(max(_SHORT / short, _LONG / long), max(1.0, _MOST / long))  # a line of pixels stays a line
     scale = float(round(scale)) if scale > 1.5 else scale
     if scale <= 1 and not shrink:
         return image

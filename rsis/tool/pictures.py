@@ -1,6 +1,7 @@
 """Read pictures from every supported input: files, folders, patterns, PIL images, arrays, tensors."""
 
 import glob
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import read_image, to_rgb
 from rsis.errors import UserError
+from rsis.tool.names import text_of
 
 PictureLike: TypeAlias = str | Path | Image.Image | np.ndarray | torch.Tensor
 """A path; a PIL image; an array, uint8 [H, W, 3] (RGB) or uint8 or uint16 [H, W] (grey); a tensor, uint8 [3, H, W]."""
@@ -23,7 +25,7 @@ class InputImage:
     """One picture to find objects in.
 
     Attributes:
-        image_id: Its path as given by the caller, or "image" and its number, from 1.
+        image_id: Its path as given by the caller (`rsis.tool.names.text_of`), or "image" and its number, from 1.
         image: uint8 [H, W, 3], RGB.
     """
 
@@ -36,7 +38,8 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
 
     Args:
         sources: Files, with any suffix; folders, which are searched recursively for files with the suffix of an image
-            format, except hidden ones; patterns such as "scans/*.png".
+            format, except hidden ones; patterns such as "scans/*.png". A linked folder is searched too, each folder
+            once.
 
     Returns:
         The files in the order of `sources`; those of one folder or pattern are sorted by name.
@@ -48,7 +51,7 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
     for source in sources:
         path = Path(source).expanduser()
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if _is_picture(file.relative_to(path), file))
+            files = sorted(file for file in _files_below(path) if _is_picture(file.relative_to(path), file))
             nothing = f"{path}: no image file in this folder; expected files such as *.png, *.jpg, *.tif"
         elif path.exists():
             files, nothing = [path], ""
@@ -88,7 +91,22 @@ def read_picture(path: Path) -> InputImage:
     Raises:
         BadSampleError: The file cannot be read, is truncated or is not an image.
     """
-    return InputImage(str(path), to_rgb(ImageOps.exif_transpose(read_image(path)), path))
+    return InputImage(text_of(path), to_rgb(ImageOps.exif_transpose(read_image(path)), path))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files in a folder and below it; linked folders are followed last, and each folder is visited once."""
+    seen: set[Path] = set()
+    waiting = [folder]
+    for start in waiting:
+        for root, folders, names in os.walk(start):
+            here = Path(root)
+            if here.resolve() in seen:
+                folders.clear()
+                continue
+            seen.add(here.resolve())
+            yield from (here / name for name in names)
+            waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
 
 
 def _is_picture(relative: Path, file: Path) -> bool:

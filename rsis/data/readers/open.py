@@ -19,7 +19,6 @@ from rsis.data.readers.cvppp import CvpppReader
 from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
-from rsis.files.listing import check_text
 from rsis.machine.extras import require
 
 
@@ -50,37 +49,30 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         on_missing: Called for each missing file of an image; the default raises.
 
     Raises:
-        UserError: The data set has no such split, the split's files are missing or inconsistent, the
-            name of a file is not UTF-8, or the package that reads the format is not installed.
+        UserError: The data set has no such split, the split's files are missing or inconsistent, or the
+            package that reads the format is not installed.
     """
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
-    reader = _open(dataset, root, cast("Split", split), on_missing)
-    for image_id in reader.image_ids:
-        check_text(image_id, root)
-    return reader
-
-
-def _open(dataset: AnyDataset, root: Path, split: Split, on_missing: OnMissing) -> SampleReader:
-    """Return the reader of one split, which the data set has."""
+    name = cast("Split", split)
     match dataset:
         case CvpppDataset():
-            plants = dataset.splits[split]
+            plants = dataset.splits[name]
             return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
         case CocoDataset():
-            document = dataset.splits[split]
+            document = dataset.splits[name]
             return CocoReader(root / document.annotations, root / document.images, on_missing, document)
         case VocDataset():
-            return VocReader(root, dataset, dataset.splits[split], on_missing)
+            return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():
-            return MapsReader(root, dataset.splits[split], dataset.class_name, on_missing)
+            return MapsReader(root, dataset.splits[name], dataset.class_name, on_missing)
         case MasksDataset():
-            return MasksReader(root, dataset.splits[split], dataset.class_name, on_missing)
+            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing)
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.data.readers.cityscapes import CityscapesReader
 
-            return CityscapesReader(root, dataset.splits[split], on_missing)
+            return CityscapesReader(root, dataset.splits[name], on_missing)
         case _:
             assert_never(dataset)
