@@ -81,9 +81,9 @@ def init(
 
 def _check_place(folder: Path, title: str) -> None:
     """Refuse a folder whose name cannot be written down, or that a stage would write into."""
-    from rsis.files.listing import check_text
+    from rsis.files.tree import check_name
 
-    check_text(folder, folder.parent)
+    check_name(folder)
     output = paths.output_beside(folder)
     if Path.cwd().resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{folder}: the folder you are in is part of it; run in another, beside {folder.resolve()}")

@@ -35,12 +35,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from rsis.errors import UserError
-from rsis.files.atomic import read_json, write_json
+from rsis.files.atomic import LITTER, read_json, write_json
 from rsis.files.digests import sha256_of
-from rsis.files.listing import MANIFEST, list_files
+from rsis.files.tree import files_below
 
-NAME = MANIFEST
+NAME = "MANIFEST.json"
 SCHEMA_VERSION: Final = 1
+_READMES = frozenset({"readme", "readme.md", "readme.txt", "readme.rst"})
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def write_manifest(
         raise UserError(f"{root}: no such folder; it was to hold the data set {dataset}; correct the path")
     try:
         files = {
-            path: FileRecord((root / path).stat().st_size, sha256_of(root / path)) for path in list_files(root, only)
+            path: FileRecord((root / path).stat().st_size, sha256_of(root / path)) for path in _list_files(root, only)
         }
     except OSError as error:
         raise _cannot_read(Path(error.filename or root), error) from error
@@ -180,7 +181,7 @@ def verify(manifest: Manifest) -> None:
                 raise UserError(f"{path}: {size} bytes, recorded as {record.size}; {advice}")
             if sha256_of(path) != record.sha256:
                 raise UserError(f"{path}: its bytes differ from those recorded; {advice}")
-        listed = () if manifest.lists else list_files(manifest.root, manifest.only)
+        listed = () if manifest.lists else _list_files(manifest.root, manifest.only)
         added = sorted(set(listed) - set(manifest.files))
     except OSError as error:
         raise _cannot_read(Path(error.filename or manifest.root), error) from error
@@ -213,6 +214,20 @@ def read_recorded(manifest: Manifest, path: Path) -> bytes:
 
 def _advice(manifest: Manifest) -> str:
     return f"changed since download; restore it, or run `rsis download {manifest.dataset}` again to accept it"
+
+
+def _list_files(root: Path, only: tuple[str, ...] | None = None) -> list[str]:
+    """Return the sorted relative paths of the files under `root` that are data (see `files_below`)."""
+    return [path for path in files_below(root) if path != NAME and not _is_no_data(path) and _counts(path, only)]
+
+
+def _counts(path: str, only: tuple[str, ...] | None) -> bool:
+    return only is None or path in only or Path(path).suffix.lower() in only
+
+
+def _is_no_data(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name in LITTER or name.lower() in _READMES
 
 
 def _cannot_read(path: Path, error: OSError) -> UserError:

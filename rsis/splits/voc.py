@@ -7,8 +7,17 @@ id per line:
     ImageSets/Segmentation/val.txt of VOC, train.txt or val.txt of sbdataset
         2007_000033
         2007_000042
+
+Other tools write lists with more around the id. It is read where only one image can be meant:
+
+        2007_000033.jpg
+        JPEGImages/2007_000033.jpg SegmentationClass/2007_000033.png
+        2007_000033  1
+
+The last is a list of a class, in which 1 says that the image has it. With the flags -1 and 0 it is refused.
 """
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +26,9 @@ from pathlib import Path
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.errors import UserError
 from rsis.splits.share import select_share
+
+_ID = re.compile(r"(?!\.+$)[\w.()+-]+")
+_SUFFIX = re.compile(r"\.(jpe?g|png|xml|bmp|tiff?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,9 @@ def _read_lists(paths: Iterable[Path]) -> set[str]:
 
 def _read_list(path: Path) -> set[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        lines = content.decode("utf-16" if wide else "utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such image list; run `rsis download DATASET`, or correct the split in params.yaml"
@@ -93,19 +107,42 @@ def _read_list(path: Path) -> set[str]:
         raise UserError(f"{path}: cannot read ({error.strerror}); make it readable") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text, expected one image id a line; restore the file") from error
-    ids = set()
+    written: dict[str, str] = {}  # the first word of each id's line
     for number, line in enumerate(lines, start=1):
-        image_id = line.strip()
-        if image_id and not re.fullmatch(r"[A-Za-z0-9_-]+", image_id):
-            raise UserError(
-                f"{path}: line {number} is {image_id[:40]!r}, expected one image id such as 2007_000032 "
-                "and nothing else; correct the line"
-            )
-        ids.add(image_id)
-    ids.discard("")
-    if not ids:
+        words = line.split()
+        if not words:
+            continue
+        image_id = _id_of(words)
+        if image_id is None or written.setdefault(image_id, words[0]) != words[0]:
+            fault = "of an image that an earlier line names otherwise" if image_id else _fault_of(words)
+            raise UserError(f"{path}: line {number} is {line.strip()[:60]!r}, {fault}; correct the line")
+    if not written:
         raise UserError(f"{path}: no image id in it, expected one a line; restore the file")
-    return ids
+    return set(written)
+
+
+def _id_of(words: list[str]) -> str | None:
+    """Return the one image that a line means, or None if it means none or leaves a choice."""
+    first, *others = (_stem(word) for word in words)
+    unambiguous = words[1:] == ["1"] or all(other == first for other in others)
+    return first if unambiguous and _ID.fullmatch(first) else None
+
+
+def _stem(word: str) -> str:
+    """Return the last part of a path, without the suffix of a picture; "" for a path that leads upwards."""
+    parts = re.split(r"[/\\]", word)
+    return "" if ".." in parts else _SUFFIX.sub("", parts[-1])
+
+
+def _fault_of(words: list[str]) -> str:
+    if words[1:] in (["-1"], ["0"]):
+        return (
+            "from a list of a class, where -1 says that the image has none of it and 0 that it is hard to see; "
+            "expected a list of images without flags, such as ImageSets/Segmentation/train.txt"
+        )
+    if len(words) == 2 and "." in words[0] and "." in words[1]:
+        return "expected equal names of picture and annotation"
+    return "expected one image id such as 2007_000032"
 
 
 def _folder(path: Path, key: str) -> Path:

@@ -7,12 +7,12 @@
     DIR/images.csv                  image, name, height, width, count
     DIR/objects.csv                 image, number, class, score, objectness, area, top, left, bottom, right, step
 
-<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one. Of a
-TIFF stack each page is a picture: page 3 of stack.tif is the image stack.tif#3, and its <name> stack_3.
+<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one
+(`rsis.tool.names`). Of a TIFF stack each page is a picture: page 3 of stack.tif is the image stack.tif#3, and its
+<name> stack_3.
 """
 
 import csv
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +26,14 @@ from rsis.data.readers.depth import DARK
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, write_json
 from rsis.machine.progress import shown
-from rsis.tool.pictures import PictureFile, find_pages
+from rsis.tool.names import output_names
+from rsis.tool.pictures import find_pages
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult, Instance, to_coco
 from rsis.tool.tiles import Tiling
 
 _FRAME_MS, _LAST_MS = 400, 2000  # how long an animation shows each number of objects, and all of them
+_GIF_SIDE = 65_535  # pixels: most of a side that the format can hold
 _IMAGE_COLUMNS = ("image", "name", "height", "width", "count")
 _OBJECT_COLUMNS = (
     "image", "number", "class", "score", "objectness", "area", "top", "left", "bottom", "right", "step",
@@ -146,7 +148,7 @@ def write_results(
     files = [file for file in find_pages(sources, rules) if own not in file.path.resolve().parents]
     if not files:
         raise UserError(f"{folder}: all pictures lie in the folder to write to; name another --out")
-    names = _names(files)
+    names = dict(zip(files, output_names([(file.path, file.page) for file in files]), strict=True))
     outputs = Outputs(folder, animate=animate)
     if not force:
         outputs.refuse_existing(list(names.values()))
@@ -180,20 +182,6 @@ def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Pat
 
 def _as_16_bit(result: ImageResult) -> Image.Image:
     return Image.fromarray(result.to_instance_map().astype(np.uint16))
-
-
-def _names(files: Sequence[PictureFile]) -> dict[PictureFile, str]:
-    """Return a unique name for each picture: its stem, or as much of its path as is needed to make it unique."""
-    page = {file: "" if file.page is None else f"_{file.page + 1}" for file in files}
-    names = {file: file.path.stem + page[file] for file in files}
-    for depth in range(1, max(len(file.path.resolve().parts) for file in files) + 1):
-        # some file systems ignore case
-        times = Counter(name.casefold() for name in names.values())
-        for file in files:
-            if times[names[file].casefold()] > 1:
-                whole = "_".join(file.path.resolve().parts[-depth:]).replace(".", "_")  # a.png and a.jpg differ
-                names[file] = whole + page[file]
-    return names
 
 
 def _dark_note(dark: Sequence[tuple[str, int]]) -> tuple[str, ...]:
@@ -239,5 +227,7 @@ def _save(image: Image.Image, path: Path) -> None:
 def _save_animation(result: ImageResult, path: Path) -> None:
     frames = [result.overlay(last=number) for number in range(len(result.instances) + 1)]
     times = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
+    for frame in frames:
+        frame.thumbnail((_GIF_SIDE, _GIF_SIDE))
     with atomic_path(path) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)

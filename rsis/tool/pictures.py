@@ -2,6 +2,7 @@
 
 import glob
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.data.readers.pictures import read_picture as read_page
 from rsis.errors import UserError
 from rsis.splits.pages import planes_of, stack_axes
+from rsis.tool.names import text_of
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class PictureFile:
 
     def __str__(self) -> str:
         """Return the path; of a page as in "stack.tif#3", counted from 1."""
-        return str(self.path) if self.page is None else f"{self.path}#{self.page + 1}"
+        return text_of(self.path) + ("" if self.page is None else f"#{self.page + 1}")
 
 
 PictureLike: TypeAlias = str | Path | PictureFile | Image.Image | np.ndarray | torch.Tensor
@@ -65,7 +67,8 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
 
     Args:
         sources: Files, with any suffix; folders, which are searched recursively for files with the suffix of an image
-            format, except hidden ones; patterns such as "scans/*.png".
+            format, except hidden ones; patterns such as "scans/*.png". A linked folder is searched too, each folder
+            once.
 
     Returns:
         The files in the order of `sources`; those of one folder or pattern are sorted by name.
@@ -77,7 +80,7 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
     for source in sources:
         path = Path(source).expanduser()
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if _is_picture(file.relative_to(path), file))
+            files = sorted(file for file in _files_below(path) if _is_picture(file.relative_to(path), file))
             nothing = f"{path}: no image file in this folder; expected files such as *.png, *.jpg, *.tif"
         elif path.exists():
             files, nothing = [path], ""
@@ -156,6 +159,21 @@ def _read_all(
                     yield error
         else:
             yield _from_memory(item, number + 1, rules)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files in a folder and below it; linked folders are followed last, and each folder is visited once."""
+    seen: set[Path] = set()
+    waiting = [folder]
+    for start in waiting:
+        for root, folders, names in os.walk(start):
+            here = Path(root)
+            if here.resolve() in seen:
+                folders.clear()
+                continue
+            seen.add(here.resolve())
+            yield from (here / name for name in names)
+            waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
 
 
 def _is_picture(relative: Path, file: Path) -> bool:

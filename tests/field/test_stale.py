@@ -229,7 +229,7 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_written(tmp_path: 
     write_maps(tmp_path / "leaves", [f"cell{number}" for number in range(6)])
     for part in ("images", "labels"):
         (tmp_path / f"leaves/{part}/cell3.png").rename(tmp_path / f"leaves/{part}/z\udce4hl.png")
-    refused(rsis(tmp_path, "init", "leaves"), "z\\udce4hl", "is not UTF-8; rename it")
+    refused(rsis(tmp_path, "init", "leaves"), "z\\xe4hl", "is not UTF-8; rename it")
     assert not (tmp_path / "params.yaml").exists()
     for part in ("images", "labels"):
         (tmp_path / f"leaves/{part}/z\udce4hl.png").rename(tmp_path / f"leaves/{part}/zaehl.png")

@@ -38,7 +38,7 @@ def test_it_trains_and_has_no_figures_of_a_validation(
 
 def test_the_best_weights_are_refused_before_the_training(without: Path, tmp_path: Path) -> None:
     paths = paths_in(tmp_path, without)
-    with pytest.raises(UserError, match="has no split val, so no weights are known to be the best; set train.keep"):
+    with pytest.raises(UserError, match=r"has no split val, so no weights are known to be the best; set train.keep"):
         train_quietly(run_with(epochs=1, keep="best"), paths)
     assert not paths.model.exists()
     train_quietly(run_with(epochs=1, keep="last"), paths)  # as the message says

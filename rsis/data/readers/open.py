@@ -20,7 +20,6 @@ from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.data.readers.voc import VocReader
 from rsis.errors import UserError
-from rsis.files.listing import check_text
 from rsis.machine.extras import require
 from rsis.machine.pixels import allow_pixels
 
@@ -68,28 +67,21 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
         on_missing: Called for each missing file of an image; the default raises.
 
     Raises:
-        UserError: The data set has no such split, the split's files are missing or inconsistent, the
-            name of a file is not UTF-8, or the package that reads the format is not installed.
+        UserError: The data set has no such split, the split's files are missing or inconsistent, or the
+            package that reads the format is not installed.
     """
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
     if dataset.max_pixels is not None:
         allow_pixels(dataset.max_pixels)
-    reader = _open(dataset, root, cast("Split", split), on_missing)
-    for image_id in reader.image_ids:
-        check_text(image_id, root)
-    return reader
-
-
-def _open(dataset: AnyDataset, root: Path, split: Split, on_missing: OnMissing) -> SampleReader:
-    """Return the reader of one split, which the data set has."""
+    name = cast("Split", split)
     match dataset:
         case CvpppDataset():
-            plants = dataset.splits[split]
+            plants = dataset.splits[name]
             return CvpppReader(root / plants.folder, plants.take, labels=plants.labels, on_missing=on_missing)
         case CocoDataset():
-            document, train = dataset.splits[split], dataset.splits.get("train")
+            document, train = dataset.splits[name], dataset.splits.get("train")
             return CocoReader(
                 root / document.annotations,
                 root / document.images,
@@ -101,16 +93,16 @@ def _open(dataset: AnyDataset, root: Path, split: Split, on_missing: OnMissing) 
                 crowd=dataset.crowd,
             )
         case VocDataset():
-            return VocReader(root, dataset, dataset.splits[split], on_missing)
+            return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():
-            maps = dataset.splits[split]
+            maps = dataset.splits[name]
             return MapsReader(root, maps, dataset.class_name, on_missing, rules_of(dataset), dataset.ignore_value)
         case MasksDataset():
-            return MasksReader(root, dataset.splits[split], dataset.class_name, on_missing, rules_of(dataset))
+            return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing, rules_of(dataset))
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.data.readers.cityscapes import CityscapesReader
 
-            return CityscapesReader(root, dataset.splits[split], on_missing)
+            return CityscapesReader(root, dataset.splits[name], on_missing)
         case _:
             assert_never(dataset)

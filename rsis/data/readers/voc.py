@@ -7,9 +7,11 @@
     <sbdataset>/inst/2008_000003.mat           see `rsis.data.readers.sbdataset`
 
 For an image that both annotate, VOC's annotation is used: its masks are finer and have void borders. The PNG files are
-read as palette indices and not converted, since the palette's colours have no meaning.
+read as palette indices and not converted, since the palette's colours have no meaning. PNG files in colour, as CVAT
+writes them, are read by the colours of VOC's own palette.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,8 +100,8 @@ class VocReader:
         `ignore_mask` is true where one of VOC's two PNG files is void. Annotations of sbdataset have no void.
 
         Raises:
-            BadSampleError: A file is damaged, a PNG is not a palette image, the sizes differ, no class has the
-                majority of an object's pixels, or a class is not in the class list.
+            BadSampleError: A file is damaged, a PNG is neither a palette image nor in VOC's colours, the sizes differ,
+                no class has the majority of an object's pixels, or a class is not in the class list.
         """
         picture_path, *annotation_paths = self._files(image_id)
         picture = read_picture(picture_path)
@@ -142,14 +144,42 @@ def _stems(folder: Path, suffix: str) -> set[str]:
 
 
 def _read_indices(path: Path) -> np.ndarray:
-    """Return the palette indices of a PNG, uint8 [H, W]."""
+    """Return the palette indices of a PNG, uint8 [H, W]; for one in colour the indices of its colours in VOC's palette.
+
+    Raises:
+        BadSampleError: It is neither, or has a colour that VOC's palette lacks.
+    """
     image = read_image(path)
+    if image.mode in ("RGB", "RGBA"):
+        codes = np.asarray(image.convert("RGB")).astype(np.int32) @ (65536, 256, 1)
+        palette = _voc_palette().astype(np.int32) @ (65536, 256, 1)
+        order = np.argsort(palette)
+        places = np.searchsorted(palette[order], codes).clip(max=255)
+        indices: np.ndarray = order[places].astype(np.uint8)
+        strange = codes[palette[indices] != codes]
+        if strange.size:
+            colour = tuple(int(strange[0]) >> shift & 255 for shift in (16, 8, 0))
+            raise BadSampleError(
+                f"{path}: colour {colour}, expected the colours of VOC's palette, or palette indices; export the masks "
+                "with VOC's colours, or restore the original file"
+            )
+        return indices
     if image.mode != "P":
         raise BadSampleError(
-            f"{path}: pixels of mode {image.mode}, expected palette indices, which a mask converted to colour or grey "
-            "has lost; restore the original file"
+            f"{path}: pixels of mode {image.mode}, expected palette indices, which a mask converted to grey has lost; "
+            "restore the original file"
         )
     return np.asarray(image)
+
+
+@functools.cache
+def _voc_palette() -> np.ndarray:
+    """Return the 256 colours of VOC's palette, uint8 [256, 3]: bits 0, 3 and 6 of an index make red, and so on."""
+    palette = np.zeros((256, 3), np.uint8)
+    for index in range(256):
+        for bit in range(8):
+            palette[index, bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
+    return palette
 
 
 def _check_size(annotation: np.ndarray, path: Path, picture: Picture) -> None:

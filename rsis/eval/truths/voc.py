@@ -104,11 +104,34 @@ class VocTruth(GroundTruth):
 
 
 def _read_png(path: Path) -> np.ndarray:
-    """Return int32 [H, W], the palette indices of a PNG file."""
+    """Return int32 [H, W], the palette indices of a PNG file, or those of VOC's palette for a PNG file in colour."""
     image = read_image(path, _REMEDY)
+    if image.mode in ("RGB", "RGBA"):
+        return _indices_of_colours(np.asarray(image)[..., :3].astype(np.int32), path)
     if image.mode != "P":
         raise UserError(f"{path}: has pixels of mode {image.mode}; expected the indices of a palette; {_REMEDY}")
     return np.asarray(image).astype(np.int32)
+
+
+def _indices_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
+    """Return the indices of colours, int32 [H, W, 3], in VOC's palette.
+
+    The palette spreads the bits of an index over the channels: bits 0, 3, 6 from the top of red, 1, 4, 7 of green and
+    2, 5 of blue.
+    """
+    indices = np.zeros(colours.shape[:2], np.int32)
+    expected = np.zeros_like(colours)
+    for bit in range(8):
+        place = 7 - bit // 3
+        taken = colours[..., bit % 3] >> place & 1
+        indices += taken << bit
+        expected[..., bit % 3] += taken << place
+    strange = np.argwhere((colours != expected).any(axis=2))
+    if len(strange):
+        row, column = strange[0]
+        found = f"has the colour {tuple(colours[row, column].tolist())}"
+        raise UserError(f"{path}: {found}; expected those of VOC's palette, or the indices of a palette; {_REMEDY}")
+    return indices
 
 
 def _read_mat(path: Path, manifest: Manifest | None) -> tuple[np.ndarray, dict[int, int]]:

@@ -168,7 +168,7 @@ def _put(name: str, indices: np.ndarray) -> Callable[[Path], object]:
         (lambda root: (root / VOC_OBJECTS).unlink(), r"SegmentationObject/img_a\.png: cannot read"),
         (tree.cut(VOC_OBJECTS, 0.7), r"SegmentationObject/img_a\.png: cannot read"),
         (tree.cut(VOC_CLASSES, 0.7), r"SegmentationClass/img_a\.png: cannot read"),
-        (tree.convert(VOC_OBJECTS, "RGB"), r"SegmentationObject/img_a\.png: has pixels of mode RGB"),
+        (tree.convert(VOC_OBJECTS, "RGB"), r"SegmentationObject/img_a\.png: has the colour "),
         (tree.convert(VOC_CLASSES, "L"), r"SegmentationClass/img_a\.png: has pixels of mode L"),
         (_put(VOC_CLASSES, tree.CLASSES.T), r"is \(6, 4\), but \(4, 6\) in SegmentationObject"),
         (_put(VOC_CLASSES, np.where(tree.CLASSES == 8, 21, tree.CLASSES)), r"has classes \[21\] in object 1"),
