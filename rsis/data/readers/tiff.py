@@ -97,7 +97,9 @@ def _decode(tiff: "tifffile.TiffFile", path: Path, page: int | None, axis: str) 
         place = axes.index(axis)
         axes, shape = axes.replace(axis, ""), (*shape[:place], *shape[place + 1 :])
     if not is_described(tiff):
-        found = _page(tiff, path, 0 if page is None else page)
+        found = _page(tiff, path, page or 0)
+        if page is None and planes.stacks:  # the pages are channels
+            found = np.stack([found, *(_page(tiff, path, number) for number in range(1, planes.pages))])
     elif page is not None and planes.axes[0] == axis and len(tiff.series[0].pages) == planes.pages:
         each = planes.pages // planes.length(axis)
         found = np.stack([_page(tiff, path, page * each + number) for number in range(each)])
