@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from support.agreement import coco, maps, masks, read_both
+from support.agreement import SOURCE, coco, maps, masks, read_both
 from support.in_process import exit_code as rsis
 from support.own_folders import discs, write_maps
 
+from rsis.config.datasets import CvpppDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.open import open_split
 from rsis.data.readers.orientation import turned
 from rsis.data.readers.pictures import read_picture
 from rsis.eval.truths.images import as_shown, frame_of
+from rsis.eval.truths.open import load_ground_truth
 from rsis.masks import encode_rle, relabel
 
 TURNED = range(2, 9)
@@ -179,3 +181,21 @@ def test_init_and_check_say_what_size_cannot_tell(
     Path("params.yaml").write_text(text)
     assert rsis(monkeypatch, "check", "leaves") == 0
     assert "taken as drawn on the stored one" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("size", "drawn"), [(LONG, "upright"), (LONG, "stored"), (SQUARE, "upright")])
+def test_pictures_of_benchmarks_lie_under_their_annotation(tmp_path: Path, size: tuple[int, int], drawn: str) -> None:
+    """The annotation stays as it is, since the benchmark's scorer reads it so; the picture is turned to fit it."""
+    image, labels = discs(4, size)
+    save(image, tmp_path / "A1/plant001_rgb.png", 6)
+    kept = relabel(labels if drawn == "upright" else stored(labels, 6))
+    Image.fromarray(kept.astype(np.uint8)).save(tmp_path / "A1/plant001_label.png")
+    split = {"folder": "A1"}
+    dataset = CvpppDataset.model_validate(
+        {"format": "cvppp", "source": SOURCE, "size": (32, 32), "splits": {"train": split}}
+    )
+    sample = open_split(dataset, tmp_path, "train").read("plant001")
+    assert np.array_equal(sample.instance_map, kept)
+    assert np.array_equal(load_ground_truth(dataset, tmp_path, "train").instance_map("plant001"), kept)
+    assert brightness(sample.image, sample.instance_map)[0] > 165
+    assert sample.frame_is_assumed == (size == SQUARE)

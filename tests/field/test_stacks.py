@@ -19,6 +19,7 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.open import open_split
 from rsis.data.readers.pictures import PictureRules, read_picture
 from rsis.errors import UserError
+from rsis.eval.truths.open import load_ground_truth
 from rsis.masks import relabel
 from rsis.splits.pages import planes_of
 from rsis.tool.result import ImageResult
@@ -147,13 +148,9 @@ def test_channels_become_colours(
     if layout == "samples":
         tifffile.imwrite(path, array.transpose(1, 2, 0), photometric="minisblack", planarconfig="contig")
     else:
-        tifffile.imwrite(
-            path,
-            array,
-            **{layout: True},
-            metadata={"axes": "CYX"},
-            photometric="minisblack",  # type: ignore[arg-type]
-        )
+        is_imagej = layout == "imagej"
+        kind: dict[str, Any] = {"imagej": is_imagej, "ome": not is_imagej, "metadata": {"axes": "CYX"}}
+        tifffile.imwrite(path, array, photometric="minisblack", **kind)
     picture = read_picture(path, PictureRules(channels=chosen))
     assert picture.image.shape == (48, 64, 3)
     assert tuple(picture.image[7, 9]) == colour
@@ -266,3 +263,21 @@ def test_init_says_what_it_found(
     assert yaml.safe_load(Path("params.yaml").read_text())["datasets"]["four"]["channels"] == [3, 1]
     assert rsis(monkeypatch, "init", "cells", "--name", "five", "--channels", "0,a") == 2
     assert "--channels: found '0,a'; expected one to three numbers" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_tiff_file_made_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images/a.tif"
+    for part in ("images", "labels"):
+        (tmp_path / part).mkdir()
+        tifffile.imwrite(tmp_path / part / "a.tif", np.zeros((8, 9), np.uint32))
+    for part in ("images", "labels"):
+        path = tmp_path / part / "a.tif"
+        with tifffile.TiffFile(path, mode="r+") as tiff:
+            for tag in ("ImageWidth", "ImageLength"):
+                tiff.pages.first.tags[tag].overwrite(60_000)
+        with pytest.raises(UserError, match=rf"{part}/a\.tif: .*3600000000 pixels, more than"):
+            open_split(maps(), tmp_path, "train").read("a")
+        if part == "labels":
+            with pytest.raises(UserError, match=r"labels/a\.tif: .*3600000000 pixels, more than"):
+                load_ground_truth(maps(), tmp_path, "train").instance_map("a")
+        tifffile.imwrite(path, np.zeros((8, 9), np.uint32))
