@@ -1,7 +1,8 @@
 """Instance maps and masks as annotation tools write them: which numbers and colours are objects, for both readings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.eval.truths.open import load_ground_truth
+from rsis.own_data.reading import find_reading
 
 MAP = np.array([[0, 0, 3, 3, 0], [7, 7, 3, 3, 0], [7, 7, 0, 9, 9], [0, 0, 0, 0, 0]])
 OBJECTS = np.array([[0, 0, 1, 1, 0], [2, 2, 1, 1, 0], [2, 2, 0, 3, 3], [0, 0, 0, 0, 0]])
@@ -24,12 +26,11 @@ def write(root: Path, numbers: np.ndarray | Image.Image, name: str = "a.tif") ->
     """Write a picture and its map, an array as TIFF by tifffile, by which no value changes, or as PNG by Pillow."""
     for folder in ("images", "labels"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    image = numbers if isinstance(numbers, Image.Image) else None
-    size = numbers.shape[:2] if image is None else image.size[::-1]
+    size = numbers.size[::-1] if isinstance(numbers, Image.Image) else numbers.shape[:2]
     Image.new("RGB", size[::-1], (90, 80, 70)).save(root / "images" / f"{Path(name).stem}.png")
     path = root / "labels" / name
-    if image is not None:
-        image.save(path)
+    if isinstance(numbers, Image.Image):
+        numbers.save(path)
     elif path.suffix == ".tif":
         tifffile.imwrite(path, numbers)
     else:
@@ -122,7 +123,7 @@ def test_a_palette_has_indices_in_maps_and_colours_in_masks(tmp_path: Path) -> N
     assert np.array_equal(read_both(masks(), tmp_path / "masks")["a"].instance_map, (MAP == 0).astype(int))
 
 
-def write_mask(root: Path, files: list[Image.Image | np.ndarray]) -> None:
+def write_mask(root: Path, files: Sequence[Image.Image | np.ndarray]) -> None:
     """Write a picture and a file of each mask: arrays as TIFF."""
     for folder in ("images", "masks"):
         (root / "a" / folder).mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def write_mask(root: Path, files: list[Image.Image | np.ndarray]) -> None:
 def test_dark_colours_of_masks_are_objects(tmp_path: Path) -> None:
     def coloured(value: int, colour: tuple[int, ...]) -> Image.Image:
         pixels = np.zeros((*MAP.shape, len(colour)), np.uint8)
-        pixels[value == MAP] = colour
+        pixels[np.equal(MAP, value)] = colour
         return Image.fromarray(pixels)
 
     write_mask(tmp_path, [coloured(3, (0, 0, 3)), coloured(7, (1, 0, 0)), coloured(9, (0, 200, 0, 0))])
@@ -156,7 +157,7 @@ def test_alpha_of_masks_does_not_count(tmp_path: Path) -> None:
 
 def test_masks_that_are_not_objects_have_a_reason(tmp_path: Path) -> None:
     full, empty = np.ones(MAP.shape, np.uint8), np.zeros(MAP.shape, np.uint8)
-    parts = [(value == MAP).astype(np.uint8) for value in (0, 3, 7, 9)]
+    parts = [np.equal(MAP, value).astype(np.uint8) for value in (0, 3, 7, 9)]
     write_mask(tmp_path, [empty, full, *parts, empty])
     sample = read_both(masks(), tmp_path)["a"]
     assert sample.dropped == ("empty mask", "hidden by others", "empty mask")
@@ -165,7 +166,7 @@ def test_masks_that_are_not_objects_have_a_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint32", "int64", "float64", "uint16"])
 def test_pages_of_a_mask_file_are_masks(tmp_path: Path, dtype: str) -> None:
-    first, *others = (40_000 * (value == MAP).astype(dtype) for value in (3, 7, 9))
+    first, *others = (40_000 * np.equal(MAP, value).astype(dtype) for value in (3, 7, 9))
     write_mask(tmp_path, [first, np.stack(others)])
     assert np.array_equal(read_both(masks(), tmp_path)["a"].instance_map, OBJECTS)
 
@@ -178,7 +179,7 @@ TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64
 def test_reader_and_truth_agree(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Whatever numbers of whatever type a map has, and whatever of them is ignored."""
     root = tmp_path_factory.mktemp("maps")
-    dtype = np.dtype(data.draw(st.sampled_from(TYPES)))
+    dtype: Any = np.dtype(data.draw(st.sampled_from(TYPES)))
     if dtype.kind == "f":
         values = st.integers(-3, 1 << 20).map(float)
     else:
@@ -212,3 +213,57 @@ def test_reader_and_truth_agree_on_masks(tmp_path_factory: pytest.TempPathFactor
         files.append(Image.fromarray(pixels.reshape((4, 5, channels) if channels > 1 else (4, 5)), mode))
     write_mask(root, files)
     read_both(masks(), root)
+
+
+def noted(root: Path, of_maps: Callable[[np.ndarray], np.ndarray], name: str = "{}.tif") -> tuple[dict[str, Any], str]:
+    """Return the keys and the notes of `rsis init` for maps of 3 to 5 objects, changed by `of_maps`."""
+    for number in range(6):
+        numbers = np.zeros((48, 64), np.uint16)
+        for k in range(3 + number % 3):
+            numbers[8 * k : 8 * k + 5, 10:20] = k + 1
+        write(root, of_maps(numbers), name.format(f"p{number}"))
+    found = find_reading(maps(), root)
+    return dict(found.keys), " ".join(found.notes)
+
+
+def bordered(value: int, dtype: str) -> Callable[[np.ndarray], np.ndarray]:
+    def change(numbers: np.ndarray) -> np.ndarray:
+        changed = numbers.astype(dtype)
+        changed[:, :3] = value
+        return changed
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(255, "uint8"), (65535, "uint16"), (255, "uint16"), (255, "int32"), (65535, "float32"), (2**32 - 1, "uint32")],
+)
+def test_init_recognises_numbers_that_say_not_annotated(tmp_path: Path, value: int, dtype: str) -> None:
+    keys, notes = noted(tmp_path, bordered(value, dtype))
+    assert keys == {"ignore_value": value}
+    assert f"6 of 6 maps have the number {value}, far above all others" in notes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda numbers: (255 * (numbers > 0)).astype(np.uint8),  # a mask of a class
+        lambda numbers: np.choose(numbers, [0, 51, 102, 153, 204, 255]).astype(np.uint8),  # five shades of grey
+        lambda numbers: np.where(numbers > 0, numbers + 250, 0).astype(np.uint8),  # many objects
+        bordered(200, "uint8"),
+    ],
+)
+def test_init_takes_other_numbers_as_objects(tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert noted(tmp_path, change)[0] == {}
+
+
+def test_init_says_what_colours_and_negative_numbers_are(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(1, 255, (6, 3)).astype(np.uint8)
+    colours[0] = 0
+    _, notes = noted(tmp_path / "a", lambda numbers: colours[numbers], "{}.png")
+    assert "6 of 6 maps are colour images: each colour is an object, black is background" in notes
+    _, notes = noted(tmp_path / "b", lambda numbers: numbers.astype(np.int16) - 1)
+    assert "6 of 6 maps have numbers below 0 (-1): they are background (ignore_value: -1 takes" in notes
+    _, notes = noted(tmp_path / "c", lambda numbers: numbers + 1)
+    assert "6 of 6 maps have no pixel of 0 or black, so that their background is an object" in notes

@@ -5,6 +5,7 @@ belongs to the object if its number, or one of its colours, is above 0; alpha ch
 orientation of its own is turned by it.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from rsis.errors import UserError
 from rsis.eval.truths.images import PictureFrame, as_shown, frame_of, read_image
-from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of, planes_of
+from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of, planes_of, refuse_bomb
 
 _MODES = ("1", "L", "P", "I", "F", "LA", "PA", "RGB", "RGBA")
 _NUMBERS = (0, 1, 2, 3, 6)  # photometric interpretations of TIFF: grey, RGB, palette, and JPEG's colours
@@ -130,14 +131,17 @@ def _tiff_page(file, page: int) -> np.ndarray:  # type: ignore[no-untyped-def]  
     first = pages_of(file)[0]
     if is_described(file):
         series = file.series[0]
-        whole = series.asarray()
         height, width = (series.shape[series.axes.index(axis)] for axis in "YX")
+        single = len(series.pages) > 1  # a page of the file is a page of the stack
+        refuse_bomb(height * width if single else math.prod(series.shape))
+        whole = file.asarray(key=page, series=0) if single else series.asarray()
         last = series.axes.endswith("S")
         shape = (-1, height, width, series.shape[-1]) if last else (-1, height, width)
-        values = whole.reshape(shape)[page]
+        values = whole.reshape(shape)[0 if single else page]
     else:
         found = pages_of(file)
         one = found[0] if found[0].axes.startswith("S") else found[page]
+        refuse_bomb(math.prod(one.shape))
         values = one.asarray() if one is not found[0] or not one.axes.startswith("S") else one.asarray()[page]
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
