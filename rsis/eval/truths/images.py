@@ -4,6 +4,7 @@ Masks are compared where a viewer shows the picture. A picture with an EXIF orie
 annotation may lie in the file's own frame; `PictureFrame` tells which, and `as_shown` turns it.
 """
 
+import functools
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -74,6 +75,16 @@ def frame_of(path: Path, remedy: str, page: int = 0) -> PictureFrame:
         remedy: What to do about a damaged file.
         page: Position of the picture in a TIFF stack, from 0.
     """
+    try:
+        state = path.stat()
+        written = (state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
+    return _frame(path, remedy, page, written)
+
+
+@functools.lru_cache(maxsize=16)  # of a PNG all pixels are decoded, since its orientation may stand behind them
+def _frame(path: Path, remedy: str, page: int, _: tuple[int, int]) -> PictureFrame:
     if path.is_file() and is_tiff(path):
         return _tiff_frame(path, remedy, page)
     with _opened(path, remedy) as image:
