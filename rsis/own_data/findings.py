@@ -9,14 +9,12 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError, notes_of
-from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
-from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.turned import frame_note
 from rsis.errors import UserError
 from rsis.own_data.oddities import annotation_oddities, some
-from rsis.own_data.repeats import Place, repeated_pictures
+from rsis.own_data.repeats import Place, places_of, repeated_pictures
 from rsis.structures import DropReason, RawSample
 
 _NAMED = 3  # most annotations without an object that are named for a reason
@@ -101,8 +99,7 @@ def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
         reader = open_split(dataset, root, split, lambda _, message: lost.update({message: None}))
         images[split] = len(reader.image_ids)
         notes.update(dict.fromkeys(notes_of(reader)))
-        if isinstance(reader, CocoReader | MapsReader | MasksReader):
-            pictures[split] = [reader.picture_of(image_id) for image_id in reader.image_ids]
+        pictures[split] = places_of(reader)
         before = len(tally.counts)
         for image_id in some(reader.image_ids):
             try:

@@ -9,12 +9,13 @@ from pathlib import Path
 from rsis.config.datasets import AnyDataset
 from rsis.config.sources import CityscapesSource, FolderSource
 from rsis.data.download.run import check_complete
-from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader
+from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader, notes_of
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.files.manifest import NAME, Manifest, read_manifest
 from rsis.machine.pool import map_in_processes
 from rsis.machine.progress import shown
+from rsis.own_data.repeats import Place, places_of, repeated_pictures
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,14 @@ class DatasetStatistics:
         root: The folder of its files.
         splits: The splits that could be opened.
         missing: One line for each file or part that is missing or differs from its record in the manifest.
+        notes: One line for each thing that can be used but should be known, such as a picture in two splits.
     """
 
     dataset: str
     root: Path
     splits: tuple[SplitStatistics, ...]
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -104,6 +107,8 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
     manifest, root = _find(dataset, raw_folder)
     missing = []
     splits = []
+    notes: dict[str, None] = {}
+    pictures: dict[str, list[Place]] = {}
     for split in dataset.splits:
         lost: list[tuple[Path, str]] = []
         try:
@@ -112,6 +117,8 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
             missing.append(f"{split}: {error}")
         else:
             splits.append(_count(reader, name, split, workers))
+            notes.update(dict.fromkeys(notes_of(reader)))
+            pictures[split] = places_of(reader)
         recorded = manifest.files if manifest else {}  # `differences` lists these below
         missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
     missing += differences(manifest) if manifest else ()
@@ -120,7 +127,7 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
             check_complete(dataset, root)
         except UserError as error:
             missing.append(str(error))
-    return DatasetStatistics(name, root, tuple(splits), tuple(missing))
+    return DatasetStatistics(name, root, tuple(splits), tuple(missing), (*notes, *repeated_pictures(pictures)))
 
 
 def _note_in(lost: list[tuple[Path, str]]) -> OnMissing:
