@@ -6,6 +6,7 @@ from typing import Any
 
 from rsis.config.datasets import AnyDataset
 from rsis.config.runs import RunSection
+from rsis.data.readers.open import rules_of
 from rsis.errors import UserError
 from rsis.eval.scores import read_scores
 from rsis.eval.truths.open import load_ground_truth
@@ -13,7 +14,7 @@ from rsis.files.atomic import read_json
 from rsis.prediction_file import PredictionFile, read_predictions
 from rsis.report.figures.counts import count_figure, score_figure
 from rsis.report.figures.curves import learning_curves, read_curves, term_start
-from rsis.report.figures.gallery import GalleryItem, choose, gallery_item
+from rsis.report.figures.gallery import GalleryItem, PictureOnDisk, choose, gallery_item
 from rsis.report.figures.panel import ReportImage
 from rsis.report.provenance import Provenance, provenance, trained_on, training
 from rsis.report.tables.networks import NetworkRow, network_row
@@ -143,7 +144,12 @@ def run_page(
     truth = load_ground_truth(item.dataset_config, item.raw_root, predictions.split)
     images = {image.image_id: image for image in predictions.images}
     gallery = [
-        gallery_item(f"{item.run}-gallery-{number:02d}", truth.image_path(i), truth.instance_map(i), images[i])
+        gallery_item(
+            f"{item.run}-gallery-{number:02d}",
+            PictureOnDisk(truth.image_path(i), truth.page(i), rules_of(item.dataset_config)),
+            truth.instance_map(i),
+            images[i],
+        )
         for number, i in enumerate(choose(list(images), num_images), start=1)
     ]
     return RunPage(

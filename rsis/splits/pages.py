@@ -111,6 +111,13 @@ def open_tiff(path: Path) -> "tifffile.TiffFile":
     return tifffile.TiffFile(path)
 
 
+def refuse_bomb(pixels: int) -> None:
+    """Raise Pillow's error for a picture of more pixels than Pillow accepts, which tifffile would try to decode."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and pixels > 2 * limit:
+        raise Image.DecompressionBombError(f"{pixels} pixels, more than {2 * limit}: perhaps made to fill the memory")
+
+
 def pages_of(tiff: "tifffile.TiffFile") -> list[Any]:
     """Return the pages of a TIFF file that are pictures: neither a thumbnail or overview of another nor its mask."""
     pages = [page for page in tiff.pages if not (getattr(page, "is_reduced", False) or getattr(page, "is_mask", False))]

@@ -13,7 +13,6 @@ from PIL import Image, ImageOps
 
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.depth import percentiles_of, sampled, to_8_bits
-from rsis.data.readers.images import to_rgb
 from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.data.readers.pictures import read_picture as read_page
 from rsis.errors import UserError
@@ -168,7 +167,7 @@ def _from_memory(item: Image.Image | np.ndarray | torch.Tensor, number: int, rul
     if isinstance(item, Image.Image):
         shown = ImageOps.exif_transpose(item)
         if shown.mode not in ("I", "F") and not shown.mode.startswith("I;16"):
-            return InputImage(name, to_rgb(shown, Path(what)))
+            return InputImage(name, np.asarray(shown.convert("RGB")))
         item = np.asarray(shown)
     if isinstance(item, torch.Tensor):
         if item.dtype != torch.uint8 or item.ndim != 3 or item.shape[0] != 3:

@@ -1,7 +1,8 @@
 """Instance maps and masks as annotation tools write them: which numbers and colours are objects, for both readings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,11 @@ def write(root: Path, numbers: np.ndarray | Image.Image, name: str = "a.tif") ->
     """Write a picture and its map, an array as TIFF by tifffile, by which no value changes, or as PNG by Pillow."""
     for folder in ("images", "labels"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    image = numbers if isinstance(numbers, Image.Image) else None
-    size = numbers.shape[:2] if image is None else image.size[::-1]
+    size = numbers.size[::-1] if isinstance(numbers, Image.Image) else numbers.shape[:2]
     Image.new("RGB", size[::-1], (90, 80, 70)).save(root / "images" / f"{Path(name).stem}.png")
     path = root / "labels" / name
-    if image is not None:
-        image.save(path)
+    if isinstance(numbers, Image.Image):
+        numbers.save(path)
     elif path.suffix == ".tif":
         tifffile.imwrite(path, numbers)
     else:
@@ -122,7 +122,7 @@ def test_a_palette_has_indices_in_maps_and_colours_in_masks(tmp_path: Path) -> N
     assert np.array_equal(read_both(masks(), tmp_path / "masks")["a"].instance_map, (MAP == 0).astype(int))
 
 
-def write_mask(root: Path, files: list[Image.Image | np.ndarray]) -> None:
+def write_mask(root: Path, files: Sequence[Image.Image | np.ndarray]) -> None:
     """Write a picture and a file of each mask: arrays as TIFF."""
     for folder in ("images", "masks"):
         (root / "a" / folder).mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def write_mask(root: Path, files: list[Image.Image | np.ndarray]) -> None:
 def test_dark_colours_of_masks_are_objects(tmp_path: Path) -> None:
     def coloured(value: int, colour: tuple[int, ...]) -> Image.Image:
         pixels = np.zeros((*MAP.shape, len(colour)), np.uint8)
-        pixels[value == MAP] = colour
+        pixels[np.equal(MAP, value)] = colour
         return Image.fromarray(pixels)
 
     write_mask(tmp_path, [coloured(3, (0, 0, 3)), coloured(7, (1, 0, 0)), coloured(9, (0, 200, 0, 0))])
@@ -156,7 +156,7 @@ def test_alpha_of_masks_does_not_count(tmp_path: Path) -> None:
 
 def test_masks_that_are_not_objects_have_a_reason(tmp_path: Path) -> None:
     full, empty = np.ones(MAP.shape, np.uint8), np.zeros(MAP.shape, np.uint8)
-    parts = [(value == MAP).astype(np.uint8) for value in (0, 3, 7, 9)]
+    parts = [np.equal(MAP, value).astype(np.uint8) for value in (0, 3, 7, 9)]
     write_mask(tmp_path, [empty, full, *parts, empty])
     sample = read_both(masks(), tmp_path)["a"]
     assert sample.dropped == ("empty mask", "hidden by others", "empty mask")
@@ -165,7 +165,7 @@ def test_masks_that_are_not_objects_have_a_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint32", "int64", "float64", "uint16"])
 def test_pages_of_a_mask_file_are_masks(tmp_path: Path, dtype: str) -> None:
-    first, *others = (40_000 * (value == MAP).astype(dtype) for value in (3, 7, 9))
+    first, *others = (40_000 * np.equal(MAP, value).astype(dtype) for value in (3, 7, 9))
     write_mask(tmp_path, [first, np.stack(others)])
     assert np.array_equal(read_both(masks(), tmp_path)["a"].instance_map, OBJECTS)
 
@@ -178,7 +178,7 @@ TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64
 def test_reader_and_truth_agree(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Whatever numbers of whatever type a map has, and whatever of them is ignored."""
     root = tmp_path_factory.mktemp("maps")
-    dtype = np.dtype(data.draw(st.sampled_from(TYPES)))
+    dtype: Any = np.dtype(data.draw(st.sampled_from(TYPES)))
     if dtype.kind == "f":
         values = st.integers(-3, 1 << 20).map(float)
     else:

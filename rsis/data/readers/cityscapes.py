@@ -25,7 +25,8 @@ from cityscapesscripts.helpers.labels import labels
 
 from rsis.config.datasets import CityscapesSplit
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
-from rsis.data.readers.images import read_image, to_rgb
+from rsis.data.readers.images import read_image
+from rsis.data.readers.pictures import read_picture
 from rsis.errors import UserError
 from rsis.structures import RawSample
 
@@ -83,12 +84,12 @@ class CityscapesReader:
         """
         picture_path = self._pictures / self._cities[image_id] / (image_id + _PICTURE)
         truth_path = self._truths / self._truth_cities[image_id] / (image_id + _TRUTH)
-        image = to_rgb(read_image(picture_path), picture_path)
+        picture = read_picture(picture_path)
         ids = _read_ids(truth_path)
-        if ids.shape != image.shape[:2]:
+        if picture.frame_of(ids.shape) is None:
             raise BadSampleError(
                 f"{truth_path}: {ids.shape[0]} x {ids.shape[1]} pixels, its picture has "
-                f"{image.shape[0]} x {image.shape[1]}; restore the matching pair"
+                f"{picture.size[0]} x {picture.size[1]}; restore the matching pair"
             )
         present = [int(number) for number in np.flatnonzero(np.bincount(ids.ravel()))]
         objects = [number for number in present if number // _PER_LABEL in _CLASS_OF]
@@ -97,11 +98,12 @@ class CityscapesReader:
         ignored = np.zeros(present[-1] + 1, bool)
         ignored[[number for number in present if _is_ignored(number)]] = True
         return RawSample(
-            image=image,
+            image=picture.as_annotated(ids.shape),
             instance_map=numbers[ids],
             class_ids=np.array([_CLASS_OF[number // _PER_LABEL] for number in objects], np.int64),
             ignore_mask=ignored[ids],
             image_id=image_id,
+            frame_is_assumed=picture.is_assumed(ids.shape),
         )
 
 

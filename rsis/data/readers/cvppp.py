@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
-from rsis.data.readers.images import one_class_sample, read_image, to_rgb
+from rsis.data.readers.images import one_class_sample, read_image
+from rsis.data.readers.pictures import Picture, read_picture
 from rsis.errors import UserError
 from rsis.structures import RawSample
 
@@ -74,9 +75,10 @@ class CvpppReader:
             BadSampleError: A file is damaged, the instance map is a colour image, or the sizes differ.
         """
         picture_path = self.folder / f"{image_id}_rgb.png"
-        image = to_rgb(read_image(picture_path), picture_path)
-        indices = self._read_indices(image_id, image) if self.labelled else np.zeros(image.shape[:2], np.uint8)
-        return one_class_sample(image, indices, image_id)
+        picture = read_picture(picture_path)
+        indices = self._read_indices(image_id, picture) if self.labelled else np.zeros(picture.size, np.uint8)
+        image, assumed = picture.as_annotated(indices.shape), self.labelled and picture.is_assumed(indices.shape)
+        return one_class_sample(image, indices, image_id, frame_is_assumed=assumed)
 
     def check(self, plants: int) -> None:
         """Read all files and check that the folder is the official one, complete and unchanged.
@@ -97,10 +99,10 @@ class CvpppReader:
         counted = _read_counts(self.folder / f"{self.folder.name}.csv") if self.labelled else None
         for image_id in self.image_ids:
             picture_path = self.folder / f"{image_id}_rgb.png"
-            image = to_rgb(read_image(picture_path), picture_path)
+            picture = read_picture(picture_path)
             if not self.labelled:
                 continue
-            labels = np.unique(self._read_indices(image_id, image))
+            labels = np.unique(self._read_indices(image_id, picture))
             leaves = labels[labels > 0]
             for expected, label in enumerate(leaves, start=1):
                 if label != expected:
@@ -114,7 +116,7 @@ class CvpppReader:
                     f"{counted.get(image_id, 'nothing of it')}; restore the original files"
                 )
 
-    def _read_indices(self, image_id: str, image: np.ndarray) -> np.ndarray:
+    def _read_indices(self, image_id: str, picture: Picture) -> np.ndarray:
         """Return the values of the label image, integer [H, W], as stored in the file."""
         label_path = self.folder / f"{image_id}_label.png"
         label = read_image(label_path)
@@ -124,10 +126,10 @@ class CvpppReader:
                 "restore the original file"
             )
         indices = np.asarray(label)  # not converted: the indices matter, not the palette's colours
-        if indices.shape != image.shape[:2]:
+        if picture.frame_of(indices.shape) is None:
             raise BadSampleError(
                 f"{label_path}: {indices.shape[0]} x {indices.shape[1]} pixels, its picture has "
-                f"{image.shape[0]} x {image.shape[1]}; restore the matching pair"
+                f"{picture.size[0]} x {picture.size[1]}; restore the matching pair"
             )
         return indices
 

@@ -34,32 +34,16 @@ def unreadable(path: Path, error: Exception) -> BadSampleError:
     return BadSampleError(f"{path}: not a readable image ({' '.join(str(error).split())}); restore the file")
 
 
-def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
-    """Return the pixels of a grey, palette or colour image, uint8 [H, W, 3], RGB.
-
-    An alpha channel is dropped without blending. 16-bit grey values keep their upper 8 bits.
-
-    Args:
-        image: An image of any mode except 32-bit integer and float, whose value range is unknown.
-        path: Its file, for the error message.
-
-    Raises:
-        BadSampleError: The mode is 32-bit integer or float.
-    """
-    if image.mode.startswith("I;16"):
-        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        raise BadSampleError(f"{path}: pixels of mode {image.mode}, expected 8-bit or 16-bit ones; convert the file")
-    return np.asarray(image.convert("RGB"))
-
-
-def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> RawSample:
+def one_class_sample(
+    image: np.ndarray, numbers: np.ndarray, image_id: str, *, frame_is_assumed: bool = False
+) -> RawSample:
     """Return a sample in which all objects have class 1 and no pixel is ignored.
 
     Args:
         image: uint8 [H, W, 3].
         numbers: Integers [H, W], 0 = background, objects numbered from 1, perhaps with gaps.
         image_id: Name of the image.
+        frame_is_assumed: See `RawSample`.
     """
     instance_map = relabel(numbers)
     return RawSample(
@@ -68,6 +52,7 @@ def one_class_sample(image: np.ndarray, numbers: np.ndarray, image_id: str) -> R
         class_ids=np.ones(int(instance_map.max(initial=0)), np.int64),
         ignore_mask=np.zeros(instance_map.shape, bool),
         image_id=image_id,
+        frame_is_assumed=frame_is_assumed,
     )
 
 

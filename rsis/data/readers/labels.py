@@ -20,7 +20,7 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import unreadable
 from rsis.data.readers.orientation import read_shown, turned
 from rsis.data.readers.tiff import read_tiff
-from rsis.splits.pages import is_tiff, planes_of
+from rsis.splits.pages import Planes, is_tiff, planes_of
 
 _GREY = ("1", "L", "I", "F")
 _MOST_COLOURS = 256  # of a map; with more, and few pixels of each, it is a photo
@@ -109,9 +109,10 @@ def to_objects(path: Path, numbers: np.ndarray, ignore_value: int | None) -> tup
 
 
 def _read(path: Path, page: int | None, *, palette_colours: bool) -> Labels:
-    place, axis = _page(path, page)
+    planes = planes_of(path)
+    place, axis = _page(path, planes, page)
     try:
-        found = read_tiff(path, place, axis) if is_tiff(path) else None
+        found = read_tiff(path, planes, place, axis) if is_tiff(path) else None
     except OSError as error:
         raise unreadable(path, error) from error
     if found is not None:
@@ -148,9 +149,8 @@ def _labels(path: Path, pixels: np.ndarray, orientation: int, *, is_colour: bool
     return Labels(pixels, orientation != 1, is_colour)
 
 
-def _page(path: Path, page: int | None) -> tuple[int | None, str]:
+def _page(path: Path, planes: Planes, page: int | None) -> tuple[int | None, str]:
     """Return the position of a page, and the letter of its axis; (None, "") for a file of one page."""
-    planes = planes_of(path)
     axes = planes.axes.translate(dict.fromkeys(map(ord, "SYX")))
     if not axes:
         return None, ""

@@ -6,6 +6,7 @@ compressions deflate, packbits and LZMA. So tifffile says what a file holds and 
 rest, page by page.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import DAMAGE, unreadable
-from rsis.splits.pages import is_described, open_tiff, pages_of, planes_of
+from rsis.splits.pages import Planes, is_described, open_tiff, pages_of, refuse_bomb
 
 if TYPE_CHECKING:
     import tifffile
@@ -47,13 +48,14 @@ class TiffPixels:
     is_colour: bool
 
 
-def read_tiff(path: Path, page: int | None, axis: str) -> TiffPixels | None:
+def read_tiff(path: Path, planes: Planes, page: int | None, axis: str) -> TiffPixels | None:
     """Read one page of a TIFF file.
 
     Args:
         path: The file.
+        planes: Its axes.
         page: Position of the page, from 0, on the axis; None for a file without pages.
-        axis: Letter of the axis of pages in `planes_of(path)`.
+        axis: Letter of the axis of pages.
 
     Returns:
         The page; None if Pillow reads it as it is meant, as its frame of that number: a grey, palette or colour
@@ -63,6 +65,7 @@ def read_tiff(path: Path, page: int | None, axis: str) -> TiffPixels | None:
         BadSampleError: The file is damaged or of a compression that neither library decodes.
     """
     try:
+        refuse_bomb(planes.length("Y") * planes.length("X"))
         with open_tiff(path) as tiff:
             pages = pages_of(tiff)
             first = pages[0]
@@ -71,9 +74,9 @@ def read_tiff(path: Path, page: int | None, axis: str) -> TiffPixels | None:
             is_colour = int(first.photometric) not in (0, 1)
             plain = first.dtype is not None and first.dtype in (np.bool_, np.uint8) and first.axes in ("YX", "YXS")
             has_alpha = not is_colour and tuple(map(int, first.extrasamples)) in ((1,), (2,))  # grey with alpha
-            if plain and (is_colour or has_alpha or first.axes == "YX") and _is_frames(tiff, path, page):
+            if plain and (is_colour or has_alpha or first.axes == "YX") and _is_frames(tiff, planes, page):
                 return None
-            pixels = _decode(tiff, path, page, axis)
+            pixels = _decode(tiff, path, planes, page, axis)
     except BadSampleError:
         raise
     except Exception as error:  # whatever tifffile raises for a damaged file
@@ -81,27 +84,28 @@ def read_tiff(path: Path, page: int | None, axis: str) -> TiffPixels | None:
     return TiffPixels(pixels[..., :1] if has_alpha else pixels, orientation, is_colour)
 
 
-def _is_frames(tiff: "tifffile.TiffFile", path: Path, page: int | None) -> bool:
+def _is_frames(tiff: "tifffile.TiffFile", planes: Planes, page: int | None) -> bool:
     """Return whether each page of the file is one of the directories that Pillow counts as frames."""
-    planes = planes_of(path)
     if page is None:
         return planes.pages == 1 and pages_of(tiff)[0].index == 0
     return planes.pages == len(tiff.pages) and planes.axes in (f"{planes.axes[0]}YX", f"{planes.axes[0]}YXS")
 
 
-def _decode(tiff: "tifffile.TiffFile", path: Path, page: int | None, axis: str) -> np.ndarray:
+def _decode(tiff: "tifffile.TiffFile", path: Path, planes: Planes, page: int | None, axis: str) -> np.ndarray:
     """Return [H, W] or [H, W, C] of a page."""
-    planes = planes_of(path)
     axes, shape = planes.axes, planes.shape
     if page is not None:
         place = axes.index(axis)
         axes, shape = axes.replace(axis, ""), (*shape[:place], *shape[place + 1 :])
     if not is_described(tiff):
-        found = _page(tiff, path, 0 if page is None else page)
+        found = _page(tiff, path, page or 0)
+        if page is None and planes.stacks:  # the pages are channels
+            found = np.stack([found, *(_page(tiff, path, number) for number in range(1, planes.pages))])
     elif page is not None and planes.axes[0] == axis and len(tiff.series[0].pages) == planes.pages:
         each = planes.pages // planes.length(axis)
         found = np.stack([_page(tiff, path, page * each + number) for number in range(each)])
     else:
+        refuse_bomb(math.prod(planes.shape))
         whole = _series(tiff, path, planes.pages).reshape(planes.shape)
         found = whole if page is None else whole.take(page, axis=planes.axes.index(axis))
     found = found.reshape(shape)

@@ -39,7 +39,7 @@ def read_values(path: Path, rules: PictureRules = PLAIN, page: int | None = None
         raise unreadable(path, error) from error
     planes = planes_of(path)
     place, axis = page_of(path, planes, rules, page)
-    found = read_tiff(path, place, axis) if tiff else None
+    found = read_tiff(path, planes, place, axis) if tiff else None
     if found is not None:
         orientation = found.orientation
         pixels = _chosen(path, turned(found.pixels, orientation), rules, planes, is_colour=found.is_colour)

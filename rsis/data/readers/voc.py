@@ -17,7 +17,8 @@ import numpy as np
 
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.data.readers.base import BadSampleError, OnMissing, refuse
-from rsis.data.readers.images import read_image, to_rgb
+from rsis.data.readers.images import read_image
+from rsis.data.readers.pictures import Picture, read_picture
 from rsis.data.readers.sbdataset import read_sbdataset
 from rsis.errors import UserError
 from rsis.masks import relabel
@@ -101,23 +102,24 @@ class VocReader:
                 majority of an object's pixels, or a class is not in the class list.
         """
         picture_path, *annotation_paths = self._files(image_id)
-        image = to_rgb(read_image(picture_path), picture_path)
+        picture = read_picture(picture_path)
         if image_id in self._by_voc:
             objects, classes = (_read_indices(path) for path in annotation_paths)
-            _check_size(classes, annotation_paths[1], image)
-            _check_size(objects, annotation_paths[0], image)
+            _check_size(classes, annotation_paths[1], picture)
+            _check_size(objects, annotation_paths[0], picture)
             ignore_mask = (objects == VOID) | (classes == VOID)
             class_ids = np.array(list(_classes_of(objects, classes, annotation_paths[1])), np.int64)
         else:
             objects, class_ids = read_sbdataset(annotation_paths[0], len(VOC_CLASSES))
-            _check_size(objects, annotation_paths[0], image)
+            _check_size(objects, annotation_paths[0], picture)
             ignore_mask = np.zeros(objects.shape, bool)
         return RawSample(
-            image=image,
+            image=picture.as_annotated(objects.shape),
             instance_map=relabel(np.where(ignore_mask, 0, objects)),
             class_ids=class_ids,
             ignore_mask=ignore_mask,
             image_id=image_id,
+            frame_is_assumed=picture.is_assumed(objects.shape),
         )
 
     def _files(self, image_id: str) -> tuple[Path, ...]:
@@ -150,9 +152,9 @@ def _read_indices(path: Path) -> np.ndarray:
     return np.asarray(image)
 
 
-def _check_size(annotation: np.ndarray, path: Path, image: np.ndarray) -> None:
-    if annotation.shape != image.shape[:2]:
-        found, expected = (" x ".join(map(str, size)) for size in (annotation.shape, image.shape[:2]))
+def _check_size(annotation: np.ndarray, path: Path, picture: Picture) -> None:
+    if picture.frame_of(annotation.shape) is None:
+        found, expected = (" x ".join(map(str, size)) for size in (annotation.shape, picture.size))
         raise BadSampleError(f"{path}: {found} pixels, its picture has {expected}; restore the matching files")
 
 

@@ -48,6 +48,10 @@ class GroundTruth(ABC):
     def image_path(self, image_id: str) -> Path:
         """Return the path of the picture."""
 
+    def page(self, image_id: str) -> int | None:
+        """Return the position of the picture's page in a TIFF stack, from 0; None for a file of one picture."""
+        return None
+
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) of the annotation."""
         height, width = self.instance_map(image_id).shape
@@ -90,6 +94,10 @@ class CachedTruth(GroundTruth):
     def image_path(self, image_id: str) -> Path:
         """Return the source's path of the picture."""
         return self._source.image_path(image_id)
+
+    def page(self, image_id: str) -> int | None:
+        """Return the source's page of the picture."""
+        return self._source.page(image_id)
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) from the cache."""

@@ -5,6 +5,7 @@ belongs to the object if its number, or one of its colours, is above 0; alpha ch
 orientation of its own is turned by it.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from PIL import Image
 
 from rsis.errors import UserError
 from rsis.eval.truths.images import PictureFrame, as_shown, frame_of, read_image
-from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of, planes_of
+from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of, planes_of, refuse_bomb
+
+_MODES = ("1", "L", "P", "I", "F", "LA", "PA", "RGB", "RGBA")
+_NUMBERS = (0, 1, 2, 3, 6)  # photometric interpretations of TIFF: grey, RGB, palette, and JPEG's colours
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,15 @@ def read_pixels(path: Path, page: int, remedy: str, *, palette_colours: bool) ->
     turn = frame_of(path, remedy).orientation
     if not tiff:
         image = _frame(path, page, remedy)
+        if image.mode not in _MODES and not image.mode.startswith("I;16"):
+            raise _wrong_mode(path, image.mode, remedy)
         if _has_deep_colours(path, image):
             raise UserError(f"{path}: has 16 bits a colour; expected a number or an 8-bit colour a pixel; {remedy}")
         return Pixels(as_shown(_values(image, palette_colours), turn), turn != 1)
     try:
         with open_tiff(path) as file:
+            if int(pages_of(file)[0].photometric) not in _NUMBERS:
+                raise _wrong_mode(path, str(pages_of(file)[0].photometric.name), remedy)
             palette = int(pages_of(file)[0].photometric) == 3 and palette_colours
             values = None if palette else _tiff_page(file, page)
     except UserError:
@@ -111,7 +119,10 @@ def read_pixels(path: Path, page: int, remedy: str, *, palette_colours: bool) ->
     except Exception as error:  # whatever tifffile raises for a damaged file
         raise _damaged(path, error, remedy) from error
     if values is None:  # Pillow turns it
-        return Pixels(_values(_frame(path, page, remedy), palette_colours), turn != 1)
+        image = _frame(path, page, remedy)
+        if image.mode not in _MODES and not image.mode.startswith("I;16"):
+            raise _wrong_mode(path, image.mode, remedy)
+        return Pixels(_values(image, palette_colours), turn != 1)
     return Pixels(as_shown(values, turn), turn != 1)
 
 
@@ -120,14 +131,17 @@ def _tiff_page(file, page: int) -> np.ndarray:  # type: ignore[no-untyped-def]  
     first = pages_of(file)[0]
     if is_described(file):
         series = file.series[0]
-        whole = series.asarray()
         height, width = (series.shape[series.axes.index(axis)] for axis in "YX")
+        single = len(series.pages) > 1  # a page of the file is a page of the stack
+        refuse_bomb(height * width if single else math.prod(series.shape))
+        whole = file.asarray(key=page, series=0) if single else series.asarray()
         last = series.axes.endswith("S")
         shape = (-1, height, width, series.shape[-1]) if last else (-1, height, width)
-        values = whole.reshape(shape)[page]
+        values = whole.reshape(shape)[0 if single else page]
     else:
         found = pages_of(file)
         one = found[0] if found[0].axes.startswith("S") else found[page]
+        refuse_bomb(math.prod(one.shape))
         values = one.asarray() if one is not found[0] or not one.axes.startswith("S") else one.asarray()[page]
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -163,6 +177,10 @@ def _values(image: Image.Image, palette_colours: bool) -> np.ndarray:
     if image.mode == "P" and palette_colours:
         return np.asarray(image.convert("RGB"))
     return np.asarray(image)[..., 0] if image.mode == "LA" else np.asarray(image)
+
+
+def _wrong_mode(path: Path, mode: str, remedy: str) -> UserError:
+    return UserError(f"{path}: has pixels of mode {mode}; expected a number or a colour a pixel; {remedy}")
 
 
 def _damaged(path: Path, error: Exception, remedy: str) -> UserError:

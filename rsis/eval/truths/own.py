@@ -27,6 +27,10 @@ class _OwnTruth(GroundTruth):
         """Return the path of the picture."""
         return self._files[image_id].picture
 
+    def page(self, image_id: str) -> int | None:
+        """Return the position of the picture's page in a TIFF stack, from 0; None for a file of one picture."""
+        return self._files[image_id].page
+
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) of the picture as it is shown, from the header of its file."""
         files = self._files[image_id]

@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
+from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.pictures import PLAIN, PictureRules, read_picture
 from rsis.errors import UserError
 from rsis.masks import decode_rle, relabel
 from rsis.prediction_file import ImagePrediction
@@ -83,23 +85,38 @@ def match(target_map: np.ndarray, pred_map: np.ndarray) -> dict[int, int]:
     return {int(r) + 1: int(c) + 1 for r, c in zip(rows, columns, strict=True) if iou[r, c] >= MATCH_IOU}
 
 
-def gallery_item(name: str, image_path: Path, target_map: np.ndarray, prediction: ImagePrediction) -> GalleryItem:
+@dataclass(frozen=True)
+class PictureOnDisk:
+    """Where a picture is, and how it is read.
+
+    Attributes:
+        path: The file.
+        page: Position of its page in a TIFF stack, from 0; None for a file of one picture.
+        rules: The data set's rules.
+    """
+
+    path: Path
+    page: int | None = None
+    rules: PictureRules = PLAIN
+
+
+def gallery_item(name: str, picture: PictureOnDisk, target_map: np.ndarray, prediction: ImagePrediction) -> GalleryItem:
     """Draw one image's panels.
 
     Args:
         name: Start of the pictures' file names.
-        image_path: The original image of the benchmark.
+        picture: The original image of the benchmark.
         target_map: int [H, W], the true instance map at the image's size, 0 = background; values may have gaps.
         prediction: The prediction for the image, at the same size.
 
     Raises:
         UserError: The image cannot be read, or the three differ in size.
     """
-    image = _read(image_path)
+    image = _read(picture, target_map.shape)
     for what, size in (("prediction", tuple(prediction.size)), ("truth", target_map.shape)):
         if size != (image.height, image.width):
             found = f"is {image.height} x {image.width} pixels but its {what} {size[0]} x {size[1]}"
-            raise UserError(f"{image_path}: {found}; prepare, train and predict again from the same raw data")
+            raise UserError(f"{picture.path}: {found}; prepare, train and predict again from the same raw data")
     target_map, pred_map = relabel(target_map), emitted_map(prediction)
     pairs = match(target_map, pred_map)
     true_ids, pred_ids = (np.unique(m[m > 0]).tolist() for m in (target_map, pred_map))
@@ -120,12 +137,12 @@ def gallery_item(name: str, image_path: Path, target_map: np.ndarray, prediction
     )
 
 
-def _read(path: Path) -> Image.Image:
+def _read(picture: PictureOnDisk, size: tuple[int, ...]) -> Image.Image:
+    """Return the picture in the frame of its annotation, which has a size (H, W)."""
     try:
-        with Image.open(path) as file:
-            return file.convert("RGB")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read this image ({error}); restore the raw data with rsis download") from error
+        return Image.fromarray(read_picture(picture.path, picture.rules, picture.page).as_annotated(size))
+    except BadSampleError as error:
+        raise UserError(f"{error}, or restore the raw data with rsis download") from error
 
 
 def _encode(image: Image.Image, name: str, alt: str) -> ReportImage:

@@ -12,7 +12,7 @@ from PIL import Image
 from rsis.errors import UserError
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction
-from rsis.report.figures.gallery import choose, emitted_map, gallery_item, match
+from rsis.report.figures.gallery import PictureOnDisk, choose, emitted_map, gallery_item, match
 from rsis.report.figures.panel import ReportImage
 from rsis.tool.overlay import GREY, PALETTE
 
@@ -85,7 +85,7 @@ def test_match_is_one_to_one_from_half_overlap() -> None:
 def test_panels_show_the_match(image: Path) -> None:
     target = np.zeros(SIZE, np.int32)
     target[2:38, 2:28], target[2:38, 32:58] = 4, 9  # values with gaps, as annotators leave them
-    item = gallery_item("x", image, target, predicted(box(2, 32, 38, 58)))
+    item = gallery_item("x", PictureOnDisk(image), target, predicted(box(2, 32, 38, 58)))
     assert (item.num_true, item.num_predicted, item.num_matched) == (2, 1, 1)
     truth, prediction = pixels(item.truth), pixels(item.prediction)
     scale = truth.shape[0] / SIZE[0]
@@ -104,7 +104,7 @@ def test_panels_show_the_match(image: Path) -> None:
 def test_panels_are_large_enough_to_read(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "one.png"
     Image.fromarray(np.zeros((*size, 3), np.uint8)).save(path)
-    item = gallery_item("x", path, np.zeros(size, np.int32), ImagePrediction("one", size, ()))
+    item = gallery_item("x", PictureOnDisk(path), np.zeros(size, np.int32), ImagePrediction("one", size, ()))
     assert item.num_predicted == 0
     for picture in (item.input, item.truth, item.prediction):
         assert pixels(picture).shape[:2] == picture.size
@@ -114,11 +114,11 @@ def test_panels_are_large_enough_to_read(tmp_path: Path, size: tuple[int, int]) 
 
 def test_sizes_must_agree(image: Path) -> None:
     with pytest.raises(UserError, match="40 x 60 pixels but its truth 40 x 61"):
-        gallery_item("x", image, np.zeros((40, 61), np.int32), predicted())
+        gallery_item("x", PictureOnDisk(image), np.zeros((40, 61), np.int32), predicted())
 
 
 def test_unreadable_image(tmp_path: Path) -> None:
     path = tmp_path / "one.png"
     path.write_bytes(b"not an image")
-    with pytest.raises(UserError, match=r"one\.png: cannot read this image"):
-        gallery_item("x", path, np.zeros(SIZE, np.int32), predicted())
+    with pytest.raises(UserError, match=r"one\.png: not a readable image .*restore"):
+        gallery_item("x", PictureOnDisk(path), np.zeros(SIZE, np.int32), predicted())
