@@ -102,12 +102,14 @@ class _Numbers:
 
     Attributes:
         files: Maps that could be read.
-        with_top: Of them, those with the largest number of their type.
+        with_top: Of them, those whose largest number usually says "not annotated": 255, 65535, or the largest of the
+            type.
         tops: How often each such number occurs.
         highest: The largest of the other numbers.
         distinct: Sums over the maps of how many other numbers above 0 there are, and of the largest of them.
         negative: The negative numbers, and how many maps have some.
         colours: Maps in colours.
+        full: Maps without a pixel of 0, or of black.
     """
 
     files: int = 0
@@ -117,6 +119,7 @@ class _Numbers:
     distinct: tuple[int, int] = (0, 0)
     negative: tuple[set[int], int] = field(default_factory=lambda: (set(), 0))
     colours: list[Path] = field(default_factory=list)
+    full: list[Path] = field(default_factory=list)
 
     @classmethod
     def of(cls, images: list[OwnImage]) -> "_Numbers":
@@ -130,6 +133,8 @@ class _Numbers:
 
     def add(self, path: Path, labels: Labels) -> None:
         self.files += 1
+        if (labels.numbers > 0).all():
+            self.full.append(path)
         if labels.is_colour:
             self.colours.append(path)
             return
@@ -139,10 +144,10 @@ class _Numbers:
         if below:
             self.negative = (self.negative[0] | below, self.negative[1] + 1)
         values = values[values > 0]
-        top = int(np.iinfo(kind).max) if kind.kind in "ui" else None
-        if top is not None and len(values) and int(values[-1]) == top and top > 1:
+        usual = {255, 65535, int(np.iinfo(kind).max) if kind.kind in "ui" else 255}
+        if kind.kind in "uif" and len(values) and values[-1] in usual:
             self.with_top += 1
-            self.tops[top] += 1
+            self.tops[int(values[-1])] += 1
             values = values[:-1]
         if len(values):
             self.highest = max(self.highest, int(values[-1]))
@@ -151,8 +156,8 @@ class _Numbers:
     def void(self) -> int | None:
         """Return the number that stands for "not annotated", if one does.
 
-        It is the largest of its type, while the numbers of the objects are far below it and rise from 1 with few gaps;
-        maps of 0 and 255 alone are masks of a class.
+        It is 255, 65535 or the largest of its type, while the numbers of the objects are far below it and rise from 1
+        with few gaps. Maps of 0 and 255 alone are masks of a class.
         """
         if len(self.tops) != 1 or not self.distinct[0]:
             return None
@@ -172,6 +177,11 @@ class _Numbers:
             found.append(
                 f"{self.negative[1]} of {self.files} maps have numbers below 0 ({shown}): they are background "
                 f"(ignore_value: {max(self.negative[0])} takes them as not annotated)"
+            )
+        if self.full:
+            found.append(
+                f"{len(self.full)} of {self.files} maps have no pixel of 0 or black, so that their background is an "
+                f"object (the first: {self.full[0]}); give the background the number 0"
             )
         return found
 

@@ -16,6 +16,7 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.eval.truths.open import load_ground_truth
+from rsis.own_data.reading import find_reading
 
 MAP = np.array([[0, 0, 3, 3, 0], [7, 7, 3, 3, 0], [7, 7, 0, 9, 9], [0, 0, 0, 0, 0]])
 OBJECTS = np.array([[0, 0, 1, 1, 0], [2, 2, 1, 1, 0], [2, 2, 0, 3, 3], [0, 0, 0, 0, 0]])
@@ -212,3 +213,57 @@ def test_reader_and_truth_agree_on_masks(tmp_path_factory: pytest.TempPathFactor
         files.append(Image.fromarray(pixels.reshape((4, 5, channels) if channels > 1 else (4, 5)), mode))
     write_mask(root, files)
     read_both(masks(), root)
+
+
+def noted(root: Path, of_maps: Callable[[np.ndarray], np.ndarray], name: str = "{}.tif") -> tuple[dict[str, Any], str]:
+    """Return the keys and the notes of `rsis init` for maps of 3 to 5 objects, changed by `of_maps`."""
+    for number in range(6):
+        numbers = np.zeros((48, 64), np.uint16)
+        for k in range(3 + number % 3):
+            numbers[8 * k : 8 * k + 5, 10:20] = k + 1
+        write(root, of_maps(numbers), name.format(f"p{number}"))
+    found = find_reading(maps(), root)
+    return dict(found.keys), " ".join(found.notes)
+
+
+def bordered(value: int, dtype: str) -> Callable[[np.ndarray], np.ndarray]:
+    def change(numbers: np.ndarray) -> np.ndarray:
+        changed = numbers.astype(dtype)
+        changed[:, :3] = value
+        return changed
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(255, "uint8"), (65535, "uint16"), (255, "uint16"), (255, "int32"), (65535, "float32"), (2**32 - 1, "uint32")],
+)
+def test_init_recognises_numbers_that_say_not_annotated(tmp_path: Path, value: int, dtype: str) -> None:
+    keys, notes = noted(tmp_path, bordered(value, dtype))
+    assert keys == {"ignore_value": value}
+    assert f"6 of 6 maps have the number {value}, far above all others" in notes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda numbers: (255 * (numbers > 0)).astype(np.uint8),  # a mask of a class
+        lambda numbers: np.choose(numbers, [0, 51, 102, 153, 204, 255]).astype(np.uint8),  # five shades of grey
+        lambda numbers: np.where(numbers > 0, numbers + 250, 0).astype(np.uint8),  # many objects
+        bordered(200, "uint8"),
+    ],
+)
+def test_init_takes_other_numbers_as_objects(tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert noted(tmp_path, change)[0] == {}
+
+
+def test_init_says_what_colours_and_negative_numbers_are(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(1, 255, (6, 3)).astype(np.uint8)
+    colours[0] = 0
+    _, notes = noted(tmp_path / "a", lambda numbers: colours[numbers], "{}.png")
+    assert "6 of 6 maps are colour images: each colour is an object, black is background" in notes
+    _, notes = noted(tmp_path / "b", lambda numbers: numbers.astype(np.int16) - 1)
+    assert "6 of 6 maps have numbers below 0 (-1): they are background (ignore_value: -1 takes" in notes
+    _, notes = noted(tmp_path / "c", lambda numbers: numbers + 1)
+    assert "6 of 6 maps have no pixel of 0 or black, so that their background is an object" in notes
