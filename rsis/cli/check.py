@@ -68,6 +68,8 @@ def check_each(file: Path, datasets: Sequence[str], workers: int | None) -> None
         note_missing_val(section.splits)
         for line in faults_of(statistics):
             typer.echo(line)
+        for line in statistics.notes:
+            typer.echo(f"note: {line}")
         for line in frame_note(section, sum(split.assumed for split in statistics.splits), name):
             typer.echo(f"note: {line}")
         if not statistics.is_whole:

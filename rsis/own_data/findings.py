@@ -9,18 +9,16 @@ import numpy as np
 
 from rsis.config.datasets import AnyDataset
 from rsis.data.readers.base import BadSampleError, SampleReader, notes_of
-from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.depth import DARK
 from rsis.data.readers.open import open_split
-from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.turned import frame_note
 from rsis.errors import UserError
 from rsis.own_data.looked_at import LookedAt
 from rsis.own_data.oddities import annotation_oddities, some
-from rsis.own_data.repeats import Place, repeated_pictures
 from rsis.structures import DropReason, RawSample
 from rsis.tracking.account import Account
 from rsis.tracking.agreement import compared
+from rsis.tracking.repeats import Place, places_of, repeated_pictures
 
 _NAMED = 3  # most annotations without an object that are named for a reason
 
@@ -112,8 +110,7 @@ def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
         seen = LookedAt(split)
         reader = _open(dataset, root, seen, {line for earlier in looked_at for line in earlier.left_out})
         notes.update(dict.fromkeys(notes_of(reader)))
-        if isinstance(reader, CocoReader | MapsReader | MasksReader):
-            pictures[split] = [reader.picture_of(image_id) for image_id in reader.image_ids]
+        pictures[split] = places_of(reader)
         # what init writes if a file is lacking
         reader = compared(reader, dataset.model_copy(update={"skip_bad": True}), root, split)
         found = len(reader.image_ids) + len(seen.left_out)

@@ -169,6 +169,7 @@ def mask_images(root: Path, split: MasksSplit, on_lost: OnLost = refuse) -> dict
         raise UserError(f"{folder}: no such folder; correct folder of the split in params.yaml")
     images = {}
     for path in sorted(path for path in folder.iterdir() if (path / "images").is_dir()):
+        check_name(path)
         pictures = _pictures(path / "images")
         if len(pictures) != 1:
             on_lost(path, f"{path / 'images'}: holds {len(pictures)} pictures, expected one; keep exactly one there")

@@ -4,11 +4,11 @@ An annotation tool may run on another system, and it may have copied the picture
 the first step that finds a file decides:
 
 1. as written, below the folder of the pictures: images/a.png
-2. with Windows separators and percent signs decoded, whatever the case of letters and the Unicode form of accents:
-   images\a%20b.png is images/a b.png
-3. by the last part of the name, if one file below the folder is called so: /home/mia/day1/a.png is day1/a.png. The
-   eight digits that Label Studio puts before a name may be missing: 1a2b3c4d-a.png is a.png. Of several files, the one
-   with the most folders in common with the name counts.
+2. with Windows separators and percent signs decoded, whatever the case of letters and the Unicode form of accents, with
+   or without the eight digits that Label Studio puts before a name: images\1a2b3c4d-a%20b.png is images/a b.png
+3. by the last part of the name, if one file below the folder is called so: /home/mia/day1/a.png is day1/a.png. Of
+   several files, the one with the most folders in common with the name counts. A name whose folder is there is not
+   looked for elsewhere: if day3/ has no a.png, day1/a.png is another picture.
 """
 
 import re
@@ -46,7 +46,7 @@ class PictureFiles:
 
     def find_spelled(self, place: str, name: str) -> list[str]:
         """Return the paths that steps 1 and 2 find (see the top of the module)."""
-        for spelled in spellings(name):
+        for spelled in _with_and_without_digits(name):
             if is_inside(spelled):
                 path = (PurePosixPath(place) / spelled).as_posix()
                 found = self._by_path.get(_fold(path), [])
@@ -55,15 +55,26 @@ class PictureFiles:
         return []
 
     def _find_by_last_part(self, place: str, name: str) -> list[str]:
-        for spelled in spellings(name):
+        if any(self._has_folder(place, spelled) for spelled in spellings(name)):
+            return []
+        for spelled in _with_and_without_digits(name):
             parts = [part for part in _fold(spelled).split("/") if part]
-            last = parts[-1] if parts else ""
-            for called in dict.fromkeys((last, re.sub("^[0-9a-f]{8}-", "", last))):
-                found = [path for path in self._by_last_part.get(called, []) if path.startswith(place)]
-                if found:
-                    common = [_common_end(_fold(path).split("/")[:-1], parts[:-1]) for path in found]
-                    return [path for path, number in zip(found, common, strict=True) if number == max(common)]
+            called = parts[-1] if parts else ""
+            found = [path for path in self._by_last_part.get(called, []) if path.startswith(place)]
+            if found:
+                common = [_common_end(_fold(path).split("/")[:-1], parts[:-1]) for path in found]
+                return [path for path, number in zip(found, common, strict=True) if number == max(common)]
         return []
+
+    def _has_folder(self, place: str, name: str) -> bool:
+        """Return whether a name has a folder in it, and that folder is there."""
+        parent = PurePosixPath(name).parent
+        inside = is_inside(name) and parent.parts
+        return bool(inside) and _fold((PurePosixPath(place) / parent).as_posix()) in self._folders
+
+    @cached_property
+    def _folders(self) -> set[str]:
+        return {parent.as_posix() for path in self._by_path for parent in PurePosixPath(path).parents}
 
     @cached_property
     def _by_path(self) -> dict[str, list[str]]:
@@ -80,6 +91,12 @@ def spellings(name: str) -> list[str]:
     turned = name.replace("\\", "/")
     plain = unquote(turned.rpartition("?d=")[2])  # Label Studio serves local files as /data/local-files/?d=PATH
     return list(dict.fromkeys((name, turned, plain, plain.replace("\\", "/"))))
+
+
+def _with_and_without_digits(name: str) -> list[str]:
+    """Return the spellings of a name, then those without the eight digits that Label Studio puts before it."""
+    plain = spellings(name)
+    return list(dict.fromkeys((*plain, *(re.sub(r"(^|/)[0-9a-f]{8}-([^/]*)$", r"\1\2", text) for text in plain))))
 
 
 def is_inside(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rsis.config.datasets import AnyDataset
 from rsis.config.sources import CityscapesSource, FolderSource
 from rsis.data.download.run import check_complete
-from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader
+from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader, notes_of
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
 from rsis.files.manifest import NAME, Manifest, read_manifest
@@ -17,6 +17,7 @@ from rsis.machine.pool import map_in_processes
 from rsis.machine.progress import shown
 from rsis.tracking.account import Account, count_annotations
 from rsis.tracking.agreement import compared
+from rsis.tracking.repeats import Place, places_of, repeated_pictures
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ class DatasetStatistics:
         root: The folder of its files.
         splits: The splits that could be opened.
         missing: One line for each file or part that is missing or differs from its record in the manifest.
+        notes: One line for each thing that can be used but should be known, such as a picture in two splits.
     """
 
     dataset: str
     root: Path
     splits: tuple[SplitStatistics, ...]
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -111,16 +114,20 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
     manifest, root = _find(dataset, raw_folder)
     missing = []
     splits = []
+    notes: dict[str, None] = {}
+    pictures: dict[str, list[Place]] = {}
     for split in dataset.splits:
         lost: list[tuple[Path, str]] = []
         try:
             reader = open_split(dataset, root, split, _note_in(lost))
-            if not lost:  # otherwise scoring refuses the split, and the missing files are named below
-                reader = compared(reader, dataset, root, split, manifest)
+            # with a missing file scoring refuses the split, and that file is named below
+            used = reader if lost else compared(reader, dataset, root, split, manifest)
         except UserError as error:
             missing.append(f"{split}: {error}")
         else:
-            splits.append(_count(reader, name, split, dataset.size, [text for _, text in lost], workers))
+            splits.append(_count(used, name, split, dataset.size, [text for _, text in lost], workers))
+            notes.update(dict.fromkeys(notes_of(reader)))
+            pictures[split] = places_of(reader)
         recorded = manifest.files if manifest else {}  # `differences` lists these below
         missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
     missing += differences(manifest) if manifest else ()
@@ -129,7 +136,7 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
             check_complete(dataset, root)
         except UserError as error:
             missing.append(str(error))
-    return DatasetStatistics(name, root, tuple(splits), tuple(missing))
+    return DatasetStatistics(name, root, tuple(splits), tuple(missing), (*notes, *repeated_pictures(pictures)))
 
 
 def _note_in(lost: list[tuple[Path, str]]) -> OnMissing:

@@ -130,6 +130,20 @@ def test_pictures_that_are_there_twice_are_named(init: Callable[..., str], tmp_p
     assert "1 pictures are twice in one split (the first: mine/train/p" in said
 
 
+def test_check_says_it_again(
+    init: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _mine(tmp_path, lambda content: content["images"].append(content["images"][0] | {"id": 99}))
+    for split in ("val", "test"):
+        write(tmp_path / "mine", document(2), split)
+    (tmp_path / "mine/test/p1.png").write_bytes((tmp_path / "mine/train/p3.png").read_bytes())
+    init()
+    assert rsis(monkeypatch, "check", "mine", "--workers", 1) == 0
+    said = capsys.readouterr().out
+    assert "note: mine/train.json: pictures that are listed twice" in said.replace(f"{tmp_path}/", "")
+    assert "note: 1 pictures are in two splits" in said
+
+
 def test_classes_that_train_lacks_are_refused(init: Callable[..., str], tmp_path: Path) -> None:
     _mine(tmp_path, lambda _: None)
     content = document(2)

@@ -35,6 +35,7 @@ def _named(*names: str) -> dict[str, Any]:
         ("a%20b.png", "a%20b.png"),
         ("..\\..\\label-studio\\media\\upload\\4\\a.png", "images/a.png"),
         ("/data/upload/4/1a2b3c4d-a.png", "a.png"),
+        ("images/1a2b3c4d-a.png", "images/a.png"),
         ("1a2b3c4d-a.png", "1a2b3c4d-a.png"),
         ("/data/local-files/?d=pictures/a.png", "a.png"),
         ("/home/mia/project/day1/a.png", "day1/a.png"),
@@ -74,6 +75,8 @@ def test_doubt_about_a_picture_is_said(tmp_path: Path) -> None:
     error = by_reader(dataset(), tmp_path / "one")["error"]
     assert "file_name 'day2/a.png' is found as" in error
     assert "which is 'day1/a.png' too; add its own picture" in error
+    write(tmp_path / "gone", _named("day2/b.png", "day2/a.png"), pictures=("day1/a.png", "day2/b.png"))
+    assert "day2/a.png: no such file" in by_reader(dataset(), tmp_path / "gone")["error"]  # day1/a.png is another
     reader = open_split(dataset(), tmp_path / "one", "train", lambda *_: None)
     assert reader.image_ids == ("day1/a.png",)
     write(tmp_path / "none", _named("..", "/", "a" * 3000), pictures=("b.png",))

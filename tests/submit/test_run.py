@@ -18,7 +18,7 @@ from support.folder_contents import contents
 from support.made_up_run import draw_plants
 from support.submission_cases import PLANTS, RUN, SIDE, coco, noisy, plants, save, voc, with_rules
 
-from rsis.config.datasets import AnyDataset, CityscapesDataset, CvpppDataset
+from rsis.config.datasets import AnyDataset, CityscapesDataset, CocoDataset, CvpppDataset
 from rsis.errors import UserError
 from rsis.eval.run import score_run
 from rsis.eval.scorers.cvppp import score_pair
@@ -122,6 +122,22 @@ def test_results_have_the_annotation_files_own_ids(tmp_path: Path) -> None:
         assert item["category_id"] == (3 if bolt >= nut else 9)
         assert item["score"] == max(bolt, nut) * instance["objectness"]
         assert item["segmentation"] == instance["rle"]
+
+
+def test_a_class_that_the_file_does_not_list_has_no_results(tmp_path: Path) -> None:
+    """The classes are those of train; organisers have no id for one that their file lacks."""
+    dataset, path = coco(tmp_path)
+    document = json.loads((tmp_path / "truth.json").read_text())
+    (tmp_path / "train.json").write_text(json.dumps(document))
+    document["categories"] = [{"id": 3.0, "name": "bolt"}]
+    document["annotations"] = [item for item in document["annotations"] if item["category_id"] == 3]
+    (tmp_path / "truth.json").write_text(json.dumps(document), encoding="utf-8-sig")
+    splits = {"train": {"annotations": "train.json", "images": "."}, **dataset.model_dump()["splits"]}
+    both = CocoDataset.model_validate({**dataset.model_dump(), "splits": splits})
+    submit("mine", with_rules("coco", classes="all"), both, tmp_path, path, tmp_path / "sent")
+    results = json.loads((tmp_path / "sent/results.json").read_text())
+    assert {(item["image_id"], item["category_id"]) for item in results} == {(7, 3), (11, 3)}
+    assert len(results) == 8
 
 
 def test_voc_results_have_names_and_official_classes(tmp_path: Path) -> None:

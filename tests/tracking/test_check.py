@@ -75,7 +75,9 @@ def test_figures_are_those_counted_by_hand(tmp_path: Path, capsys: pytest.Captur
     assert found.splits[0] == train
     assert train.mean == 1.5
     assert (found.splits[1].images, found.splits[1].objects, found.splits[1].mean) == (1, 0, 0.0)
-    assert found == DatasetStatistics("cells", tmp_path / "cells", found.splits, ())
+    assert found == DatasetStatistics("cells", tmp_path / "cells", found.splits, (), found.notes)
+    (note,) = found.notes  # all pictures are black
+    assert note.startswith("1 pictures are in two splits, so that scores flatter the network (the first: ")
     assert found.is_whole
     print_table(*table_of(found), numbers=True)
     assert capsys.readouterr().out.splitlines() == [

@@ -119,7 +119,9 @@ def _numbers(part: Any) -> list[float] | None:
         return None
     if part and all(isinstance(point, list) and len(point) == 2 for point in part):
         part = [number for point in part for number in point]
-    numbers = part if all(type(number) in (int, float) for number in part) else [_number(item) for item in part]
+    if set(map(type, part)) <= {int, float}:  # quickly, since a file has millions of numbers
+        return list(part)
+    numbers = [_number(item) for item in part]
     return None if None in numbers else numbers  # type: ignore[return-value]
 
 

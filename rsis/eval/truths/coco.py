@@ -204,7 +204,7 @@ def _size(image: CocoImage) -> tuple[int, int] | None:
 
 def _agree(first: list[CocoObject], second: list[CocoObject]) -> bool:
     """Return whether two lists of annotations are equal, or one of them is empty."""
-    return not first or not second or list(map(_content, first)) == list(map(_content, second))
+    return first is second or not first or not second or list(map(_content, first)) == list(map(_content, second))
 
 
 def _content(item: CocoObject) -> tuple[Any, ...]:

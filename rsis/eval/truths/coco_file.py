@@ -126,7 +126,9 @@ class CocoFile(_Model):
 
 def key_of(written: int | str) -> str:
     """Return an id as the text by which ids are compared: "7" for 7, "7" and "7.0"."""
-    text = str(written).strip()
+    if isinstance(written, int):
+        return str(written)
+    text = written.strip()
     whole, dot, rest = text.partition(".")
     try:
         is_number = str(int(whole)) == whole and (not dot or (rest != "" and not rest.strip("0")))

@@ -94,7 +94,8 @@ def _polygon(part: Any) -> list[float]:
     """Return a polygon as x0, y0, x1, y1, ..."""
     if not isinstance(part, list):
         raise ValueError("has a polygon that is no list")
-    numbers = [_coordinate(value) for value in (chain.from_iterable(part) if all(map(_is_pair, part)) else part)]
+    flat = list(chain.from_iterable(part)) if all(map(_is_pair, part)) else part
+    numbers = flat if {*map(type, flat)} <= {float, int} else [_coordinate(value) for value in flat]
     if len(numbers) >= _FEWEST and len(numbers) % 2:
         raise ValueError("has a polygon with an x without y")
     return numbers

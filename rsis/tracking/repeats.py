@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rsis.data.readers.base import SampleReader
+from rsis.data.readers.coco import CocoReader
+from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.files.digests import sha256_of
 
 Place = tuple[Path, int | None]
@@ -44,6 +47,13 @@ def repeated_pictures(pictures: Mapping[str, Iterable[Place]]) -> list[str]:
         *_line(across, "pictures are in two splits, so that scores flatter the network"),
         *_line(within, "pictures are twice in one split"),
     ]
+
+
+def places_of(reader: SampleReader) -> list[Place]:
+    """Return the pictures of a reader of a user's data set; none of a benchmark, whose splits are not ours to judge."""
+    if not isinstance(reader, CocoReader | MapsReader | MasksReader):
+        return []
+    return [reader.picture_of(image_id) for image_id in reader.image_ids]
 
 
 def _line(found: list[str], what: str) -> list[str]:
