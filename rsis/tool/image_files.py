@@ -7,7 +7,8 @@
     DIR/images.csv                  image, name, height, width, count
     DIR/objects.csv                 image, number, class, score, objectness, area, top, left, bottom, right, step
 
-<name> is the picture's file name without its suffix; folder names are added if two pictures have the same one.
+Text in the tables that begins with = + - or @ has an apostrophe before it, since spreadsheets would run it as a
+formula. <name> is the picture's file name without its suffix; folder names are added if two pictures have the same one.
 """
 
 import csv
@@ -23,6 +24,9 @@ from PIL import Image
 from rsis.data.readers.base import BadSampleError
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, write_json
+from rsis.files.cells import as_cell
+from rsis.files.durable import sweep_folder
+from rsis.machine.lock import alone_in
 from rsis.machine.progress import shown
 from rsis.tool.pictures import find_pictures
 from rsis.tool.predictor import RSIS
@@ -77,6 +81,11 @@ class Outputs:
         for path in (path for name in (*names, None) for path in self._paths(name)):
             if path.exists():
                 raise UserError(f"{path}: is there already; use --force to replace it, or name another --out")
+
+    def sweep(self) -> None:
+        """Remove the temporary files of killed processes."""
+        for folder in {path.parent for name in ("", None) for path in self._paths(name)}:
+            sweep_folder(folder)
 
     def add(self, name: str, result: ImageResult) -> None:
         """Write the files of one picture."""
@@ -134,7 +143,8 @@ def write_results(
         **thresholds: See `RSIS.predict`.
 
     Raises:
-        UserError: There are no pictures, none of them can be read, a file exists already, or the disk is full.
+        UserError: There are no pictures, none of them can be read, a file exists already, another process writes to
+            the folder, or the disk is full.
     """
     model.read_out(**thresholds)  # raises for a wrong threshold before anything is written
     own = folder.resolve()
@@ -145,16 +155,20 @@ def write_results(
     outputs = Outputs(folder, animate=animate)
     if not force:
         outputs.refuse_existing(list(names.values()))
-    skipped = []
-    results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
-    for path, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
-        if isinstance(result, BadSampleError):
-            skipped.append(str(result))
-        else:
-            outputs.add(names[path], result)
-    if len(skipped) == len(files):
-        raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
-    written = outputs.finish()
+    with alone_in(folder):
+        outputs.sweep()
+        if not force:
+            outputs.refuse_existing(list(names.values()))  # again: another process may just have ended
+        skipped = []
+        results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
+        for path, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
+            if isinstance(result, BadSampleError):
+                skipped.append(str(result))
+            else:
+                outputs.add(names[path], result)
+        if len(skipped) == len(files):
+            raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
+        written = outputs.finish()
     return Written(written.images, written.objects, tuple(skipped))
 
 
@@ -207,7 +221,7 @@ def _write_table(path: Path, columns: Sequence[str], rows: Sequence[tuple[Any, .
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([as_cell(value) for value in row] for row in rows)
 
 
 def _save(image: Image.Image, path: Path) -> None:
@@ -216,7 +230,8 @@ def _save(image: Image.Image, path: Path) -> None:
 
 
 def _save_animation(result: ImageResult, path: Path) -> None:
-    frames = [result.overlay(last=number) for number in range(len(result.instances) + 1)]
-    times = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
+    count = len(result.instances)
+    frames = (result.overlay(last=number) for number in range(count + 1))  # one at a time in memory
+    times = [_FRAME_MS] * count + [_LAST_MS]
     with atomic_path(path) as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)
+        next(frames).save(temporary, save_all=True, append_images=frames, duration=times, loop=0)
