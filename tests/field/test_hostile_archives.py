@@ -47,13 +47,14 @@ def raw_header(name: str, size: int) -> bytes:
 def test_headers_that_crash_the_library(tmp_path: Path, headers: dict[str, str]) -> None:
     path, target = tar(tmp_path / "x.tar", headers, b"no sparse map\n"), tmp_path / "out"
     target.mkdir()
+    message = ""
     try:
         unpack(path, target)
     except UserError as error:
-        assert str(error).startswith(f"{path}: ")
-        assert "\n" not in str(error)
-    else:  # the library ignores the header
-        assert (target / "a.txt").is_file()
+        message = str(error)
+    assert "\n" not in message
+    # else the library ignores the header
+    assert message.startswith(f"{path}: ") or (target / "a.txt").is_file()
 
 
 @pytest.mark.parametrize("size", [-512, -1024, -(2**80)])

@@ -70,8 +70,8 @@ class _Room:
         self._taken += max(size, _MEMBER)
         if self._taken > self._most:
             raise UserError(
-                f"{self._archive}: unpacks to more than {self._most} bytes, from {self._archive.stat().st_size}; if that "
-                "is right, set max_unpacked of this file in params.yaml to the bytes that it may have"
+                f"{self._archive}: unpacks to more than {self._most} bytes, from {self._archive.stat().st_size}; if "
+                "that is right, set max_unpacked of this file in params.yaml to the bytes that it may have"
             )
 
 
