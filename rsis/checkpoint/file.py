@@ -184,7 +184,7 @@ def load_checkpoint(path: Path, expected: ModelSection | None = None) -> tuple[N
         if expected is not None:
             _check_same(path, section, expected)
         network = read_network(path, section, len(info.class_names) + 1)
-    except (ValueError, RuntimeError, OverflowError, SafetensorError, OSError) as error:
+    except (ValueError, RuntimeError, TypeError, OverflowError, SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: its weights do not fit its description ({reason}); train the run again") from error
     return network.eval().to(torch.float32), info

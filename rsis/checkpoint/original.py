@@ -88,8 +88,7 @@ def import_original(folder: Path) -> tuple[RSISNetwork, CheckpointInfo]:
         expected = f"{len(benchmark.class_names) + 1} of {dataset}, class 0 among them"
         raise UserError(f"{path}: num_classes is {num_classes}, expected the {expected}; it is of other data")
     section = _architecture(args, path)
-    network = RSISNetwork(section, num_classes, pretrained=False)
-    _fill(network, folder)
+    network = _filled_network(section, num_classes, folder)
     steps = min(max(1, int(args.get("maxseqlen", benchmark.predict.num_steps))), 1000)
     info = CheckpointInfo(
         run=folder.resolve().name,
@@ -145,17 +144,35 @@ def _architecture(args: Mapping[str, Any], path: Path) -> ModelSection:
         raise UserError(f"{path}: {where} is {fault['input']!r} ({fault['msg']}); {OBTAIN}") from error
 
 
-def _fill(network: RSISNetwork, folder: Path) -> None:
-    """Load the weights of encoder.pt and decoder.pt into the network."""
+def _filled_network(section: ModelSection, num_classes: int, folder: Path) -> RSISNetwork:
+    """Make the network of args.pkl with the weights of encoder.pt and decoder.pt.
+
+    They are first compared with a network without values: a size in args.pkl takes memory only when the weights are of
+    that size.
+    """
+    try:
+        with torch.device("meta"):
+            outline = RSISNetwork(section, num_classes, pretrained=False)
+        weights = _read_weights(outline.state_dict(), folder)
+        network = RSISNetwork(section, num_classes, pretrained=False)
+        network.load_state_dict(weights)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{folder}: its weights do not fit args.pkl ({reason}); {OBTAIN}") from error
+    return network
+
+
+def _read_weights(expected: Mapping[str, torch.Tensor], folder: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of encoder.pt and decoder.pt, by our names, with the shapes and types of `expected`."""
     found: dict[str, tuple[torch.Tensor, Path]] = {}
     for path in (folder / "encoder.pt", folder / "decoder.pt"):
         for key, value in read_state_dict(path, OBTAIN).items():
             found[str(key).removeprefix("module.")] = value, path
     state = {}
-    for name, ours in network.state_dict().items():
+    for name, ours in expected.items():
         theirs = original_name(name)
         if theirs.endswith("num_batches_tracked"):  # exists since PyTorch 0.4 only, and does not affect the outputs
-            state[name] = found.pop(theirs, (torch.zeros_like(ours), folder))[0]
+            state[name] = found.pop(theirs, (torch.zeros(ours.shape, dtype=ours.dtype), folder))[0]
             continue
         part = folder / ("encoder.pt" if name.startswith("encoder.") else "decoder.pt")
         if theirs not in found:
@@ -163,10 +180,12 @@ def _fill(network: RSISNetwork, folder: Path) -> None:
         value, path = found.pop(theirs)
         if not isinstance(value, torch.Tensor) or value.shape != ours.shape:
             shape = list(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
-            expected = f"{list(ours.shape)} by args.pkl"
-            raise UserError(f"{path}: {theirs} is {shape}, expected {expected}; they are not of one training")
+            wanted = f"{list(ours.shape)} by args.pkl"
+            raise UserError(f"{path}: {theirs} is {shape}, expected {wanted}; they are not of one training")
+        if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
+            raise UserError(f"{path}: {theirs} has values that are not finite numbers; obtain the file again")
         state[name] = value.to(ours.dtype)
-    for theirs, (_, path) in found.items():
-        if not theirs.startswith(_UNUSED):
-            raise UserError(f"{path}: has {theirs}, which the network of args.pkl lacks; they are not of one training")
-    network.load_state_dict(state)
+    for key, (_, path) in found.items():
+        if not key.startswith(_UNUSED):
+            raise UserError(f"{path}: has {key}, which the network of args.pkl lacks; they are not of one training")
+    return state

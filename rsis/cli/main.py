@@ -4,8 +4,11 @@ Exit codes: 0 done, 2 an error that the user can correct (one line says how), 75
 resumed, 130 interrupted.
 """
 
+import signal
+
 import typer
 
+from rsis.cli import end_at_once
 from rsis.cli.console import fail, set_up_logging
 from rsis.cli.init import own_data
 from rsis.cli.keys import explanations
@@ -49,7 +52,15 @@ def main() -> None:
     """Run the command line; the entry point of `rsis`."""
     set_up_logging()
     try:
+        if signal.getsignal(signal.SIGINT) is end_at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         app()  # raises SystemExit; typer itself reports wrong arguments, in two lines and with code 2
+    except SystemExit as ended:
+        if ended.code == 130:
+            fail("interrupted", 130)
+        raise
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
     except UserError as error:
         fail(str(error), error.exit_code)
     except OSError as error:

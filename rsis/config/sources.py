@@ -150,6 +150,9 @@ class Archive(Section):
     first one."""
     unpack: bool = True
     """Whether to unpack it, a tar or zip archive, into the data set's folder; otherwise it is put there as it is."""
+    max_unpacked: Count | None = None
+    """Most bytes that it is unpacked to, since a small archive can fill the disk; null is 100 times its size and 100
+    megabytes."""
 
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]

@@ -28,6 +28,7 @@ from pydantic import FiniteFloat
 
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_folder, atomic_path, read_json
+from rsis.files.cells import as_cell, from_cell
 
 OBJECT_COLUMNS = ("image_id", "class_name", "area", "iou", "step", "share")
 MASK_COLUMNS = ("image_id", "step", "class_name", "objectness", "iou", "kind")
@@ -123,6 +124,8 @@ def _write_json(values: dict[str, Any], path: Path) -> None:
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    table = table.assign(**{column: table[column].map(as_cell) for column in texts})
     table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
@@ -134,6 +137,8 @@ def _read_table(path: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFra
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
     except ValueError as error:  # parser errors of pandas and encoding errors are ValueErrors
         raise UserError(f"{path}: not a CSV table ({' '.join(str(error).split())}); {remedy}") from error
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    table = table.assign(**{column: table[column].map(from_cell, na_action="ignore") for column in texts})
     if tuple(table.columns[: len(columns)]) != columns:
         raise UserError(f"{path}: starts with columns {list(table.columns)}; expected {list(columns)}; {remedy}")
     return table

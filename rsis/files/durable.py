@@ -64,6 +64,14 @@ def sweep(*paths: Path) -> None:
                     entry.unlink()
 
 
+def sweep_folder(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder, while no other process writes there."""
+    for entry in folder.glob(f".*{UNFINISHED}*") if folder.is_dir() else ():
+        if _LEFTOVER.fullmatch(entry.name) and entry.is_file() and not entry.is_symlink():
+            with contextlib.suppress(OSError):
+                entry.unlink()
+
+
 def remove_whole(folder: Path) -> None:
     """Remove a temporary folder; it is renamed first, so that `sweep` never restores a partly removed folder."""
     gone = folder.with_name(f"{folder.name.removesuffix('.old').removesuffix('.gone')}.gone")

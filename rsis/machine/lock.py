@@ -26,6 +26,7 @@ from rsis.files.atomic import read_json, write_json
 
 _LOG = logging.getLogger(__name__)
 _POLL = 0.5  # seconds
+_LOCKLESS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # of a file system that cannot lock files
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def locked(path: Path, what: str, is_stopped: Callable[[], bool] = lambda: False
     except Timeout as error:
         raise StoppedError(f"{what}: stopped while it waited for another process; run it again") from error
     except OSError as error:
-        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+        if error.errno in _LOCKLESS:
             raise UserError(
                 f"{path}: this file system cannot lock files; put the project's folder on one that can "
                 "(NFS 4, Lustre mounted with flock, or a local disk)"
@@ -88,6 +89,34 @@ def locked(path: Path, what: str, is_stopped: Callable[[], bool] = lambda: False
     finally:
         path.with_suffix(".json").unlink(missing_ok=True)
         lock.release()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder and hold a lock in it while the block runs; a folder that stays empty is removed.
+
+    Raises:
+        UserError: Another process holds the lock, or the folder cannot be made.
+    """
+    path = folder / ".rsis.lock"
+    made = [part for part in (folder, *folder.parents) if not part.exists()]
+    lock = _lock(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(f"{folder}: another process writes there; wait for its end, or name another folder") from error
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise UserError(f"{folder}: cannot write ({error.strerror or error}); name another folder") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):  # it has files
+            for part in made:
+                part.rmdir()
 
 
 def holder_of(path: Path) -> Holder | None:

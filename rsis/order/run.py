@@ -19,6 +19,7 @@ from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_folder, check_replaceable
+from rsis.files.cells import as_cell
 from rsis.machine.progress import shown
 from rsis.order.activations import POOLINGS, Observed, observe, untrained
 from rsis.order.correlation import PATTERNS, Emission, consecutive_pairs, summary, taus
@@ -78,6 +79,8 @@ def analyze(
     context["pairs"] = [list(pairs.columns), *(_texts(row) for row in pairs.itertuples(index=False))]
     with atomic_folder(folder, "analyze") as temporary:
         for file, frame in (("order.csv", means), ("images.csv", table), ("pairs.csv", pairs)):
+            texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+            frame = frame.assign(**{column: frame[column].map(as_cell) for column in texts})
             frame.to_csv(temporary / file, index=False, lineterminator="\n")
         for item in figures:
             (temporary / item.name).write_bytes(item.data)

@@ -9,7 +9,8 @@
 
 <name> is the picture's file name without its suffix; folder names are added if two pictures have the same one
 (`rsis.tool.names`). Of a TIFF stack each page is a picture: page 3 of stack.tif is the image stack.tif#3, and its
-<name> stack_3.
+<name> stack_3. Text in the tables that begins with = + - or @ has an apostrophe before it, since spreadsheets would run
+it as a formula.
 """
 
 import csv
@@ -25,6 +26,9 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.depth import DARK
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path, write_json
+from rsis.files.cells import as_cell
+from rsis.files.durable import sweep_folder
+from rsis.machine.lock import alone_in
 from rsis.machine.progress import shown
 from rsis.tool.names import output_names
 from rsis.tool.pictures import find_pages
@@ -84,6 +88,11 @@ class Outputs:
             if path.exists():
                 raise UserError(f"{path}: is there already; use --force to replace it, or name another --out")
 
+    def sweep(self) -> None:
+        """Remove the temporary files of killed processes."""
+        for folder in {path.parent for name in ("", None) for path in self._paths(name)}:
+            sweep_folder(folder)
+
     def add(self, name: str, result: ImageResult) -> None:
         """Write the files of one picture."""
         overlay, instance_map, *animation = self._paths(name)
@@ -140,7 +149,8 @@ def write_results(
         **thresholds: See `RSIS.predict`.
 
     Raises:
-        UserError: There are no pictures, none of them can be read, a file exists already, or the disk is full.
+        UserError: There are no pictures, none of them can be read, a file exists already, another process writes to
+            the folder, or the disk is full.
     """
     model.read_out(**thresholds)  # raises for a wrong threshold before anything is written
     own = folder.resolve()
@@ -152,19 +162,23 @@ def write_results(
     outputs = Outputs(folder, animate=animate)
     if not force:
         outputs.refuse_existing(list(names.values()))
-    skipped = []
-    dark: list[tuple[str, int]] = []  # image_id and brightest value
-    results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
-    for file, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
-        if isinstance(result, BadSampleError):
-            skipped.append(str(result))
-        else:
-            outputs.add(names[file], result)
-            brightest = int(result.image.max(initial=0))
-            dark += [(result.image_id, brightest)] if brightest < DARK else []
-    if len(skipped) == len(files):
-        raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
-    written = outputs.finish()
+    with alone_in(folder):
+        outputs.sweep()
+        if not force:
+            outputs.refuse_existing(list(names.values()))  # again: another process may just have ended
+        skipped = []
+        dark: list[tuple[str, int]] = []  # image_id and brightest value
+        results = model.stream(files, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
+        for file, result in zip(files, shown(results, "predict", len(files), wanted=progress), strict=True):
+            if isinstance(result, BadSampleError):
+                skipped.append(str(result))
+            else:
+                outputs.add(names[file], result)
+                brightest = int(result.image.max(initial=0))
+                dark += [(result.image_id, brightest)] if brightest < DARK else []
+        if len(skipped) == len(files):
+            raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
+        written = outputs.finish()
     return Written(written.images, written.objects, tuple(skipped), _dark_note(dark))
 
 
@@ -216,7 +230,7 @@ def _write_table(path: Path, columns: Sequence[str], rows: Sequence[tuple[Any, .
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([as_cell(value) for value in row] for row in rows)
 
 
 def _save(image: Image.Image, path: Path) -> None:
@@ -224,10 +238,15 @@ def _save(image: Image.Image, path: Path) -> None:
         image.save(temporary)
 
 
+def _frame(result: ImageResult, last: int) -> Image.Image:
+    frame = result.overlay(last=last)
+    frame.thumbnail((_GIF_SIDE, _GIF_SIDE))
+    return frame
+
+
 def _save_animation(result: ImageResult, path: Path) -> None:
-    frames = [result.overlay(last=number) for number in range(len(result.instances) + 1)]
-    times = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
-    for frame in frames:
-        frame.thumbnail((_GIF_SIDE, _GIF_SIDE))
+    count = len(result.instances)
+    frames = (_frame(result, number) for number in range(count + 1))  # one at a time in memory
+    times = [_FRAME_MS] * count + [_LAST_MS]
     with atomic_path(path) as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)
+        next(frames).save(temporary, save_all=True, append_images=frames, duration=times, loop=0)

@@ -118,7 +118,7 @@ class ImageResult:
             _, axes = pyplot.subplots(layout="constrained")
         axes.imshow(np.asarray(self.overlay()))
         count = len(self.instances)
-        axes.set_title(f"{self.image_id}: {count} object{'s' if count != 1 else ''}")
+        axes.set_title(f"{self.image_id}: {count} object{'s' if count != 1 else ''}", parse_math=False)
         axes.set_axis_off()
         return axes
 

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from rsis.errors import UserError
 from rsis.predict.decode import DetectedObjects
 
+SMALLEST_TILE = 16  # pixels a side
 MOST_TILES = 10_000  # of a picture
 SAME_OBJECT = 0.5  # least fraction of the smaller mask in common, in the area that both tiles cover
 
@@ -27,8 +28,8 @@ class Tiling:
     """How to cut pictures into tiles, for pictures with more objects than the network has decoder steps.
 
     Attributes:
-        size: (H, W) of a tile in the picture's pixels. Best is a size at which objects have as many pixels, after
-            resizing to the network's input size, as in training.
+        size: (H, W) of a tile in the picture's pixels, 16 or more. Best is a size at which objects have as many
+            pixels, after resizing to the network's input size, as in training.
         overlap: Least fraction of a tile's side that it has in common with the next tile, 0 or more, below 1. Objects
             up to this size are completely inside some tile.
     """
@@ -40,11 +41,12 @@ class Tiling:
         """Check the values.
 
         Raises:
-            UserError: A side is below 1, or the overlap is not in 0 <= overlap < 1.
+            UserError: A side is below 16, or the overlap is not in 0 <= overlap < 1.
         """
-        if min(self.size) < 1 or not 0 <= self.overlap < 1:
+        if min(self.size) < SMALLEST_TILE or not 0 <= self.overlap < 1:
             raise UserError(
-                f"tiles of {self.size} with an overlap of {self.overlap}; expected pixels, and 0 <= overlap < 1"
+                f"tiles of {self.size} with an overlap of {self.overlap}; expected {SMALLEST_TILE} pixels a side or "
+                "more, and 0 <= overlap < 1"
             )
 
 

@@ -154,6 +154,9 @@ def test_a_truncated_file_is_named(folder: Path, length: int) -> None:
             {"hidden_size": 32},
             r"encoder\.pt: sk5\.weight is \[16, 512, 3, 3\], expected \[32, 512, 3, 3\] by args\.pkl",
         ),
+        ({"hidden_size": 10**6}, r"encoder\.pt: sk5\.weight is .*, expected \[1000000, 512, 3, 3\] by args\.pkl"),
+        ({"hidden_size": 3000}, r"encoder\.pt: sk5\.weight is .*, expected \[3000, 512, 3, 3\] by args\.pkl"),
+        ({"hidden_size": 10**30}, r"its weights do not fit args\.pkl"),
         ({"hidden_size": "32"}, r"hidden_size is '32', expected a value of type int"),
         ({"base_model": "resnet50"}, r"(lacks|expected).*not of one training"),
         ({"base_model": "vgg16"}, r"lacks base\.features.*not of one training"),
@@ -163,6 +166,16 @@ def test_files_that_do_not_fit_each_other(folder: Path, changes: dict[str, Any],
     args = ARGS | {"hidden_size": 16, "num_classes": 2, "dataset": "leaves"} | changes
     replace(folder / "args.pkl", args_of_python_2(args))
     with pytest.raises(UserError, match=message):
+        import_original(folder)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite(folder: Path, value: float) -> None:
+    state = torch.load(folder / "decoder.pt")
+    replace(folder / "args.pkl", args_of_python_2(ARGS | {"hidden_size": 16, "num_classes": 2, "dataset": "leaves"}))
+    (folder / "decoder.pt").unlink()
+    torch.save(state | {"fc_stop.bias": torch.full_like(state["fc_stop.bias"], value)}, folder / "decoder.pt")
+    with pytest.raises(UserError, match=r"decoder\.pt: fc_stop\.bias has values that are not finite numbers"):
         import_original(folder)
 
 

@@ -161,6 +161,16 @@ def test_values_beyond_the_tables_are_refused_where_the_image_is_read(tmp_path: 
         split.read(1)
 
 
+def test_a_file_that_is_written_anew_while_it_is_read(tmp_path: Path) -> None:
+    path = prepared(tmp_path / "leaves" / "val.h5")
+    begun, later = PreparedSplit(path), PreparedSplit(path)
+    first = begun.read(0)
+    write_split(FakeReader(COUNT, objects=1), path, SIZE, SplitOrigin("leaves", "val", "0123"))
+    assert begun.read(0).image.equal(first.image)  # the old file is still open
+    with pytest.raises(UserError, match=r"val\.h5: was written anew while it was in use; run the command again"):
+        later.read(0)
+
+
 @pytest.mark.slow
 def test_little_memory_for_huge_claims(tmp_path: Path) -> None:
     path = prepared(tmp_path / "leaves" / "val.h5")

@@ -139,8 +139,11 @@ def test_too_many_tiles_are_refused(checkpoint: Path) -> None:
         with pytest.raises(UserError, match=r"cut a picture of \(1000, 1000\) into \d+, expected at most 10000"):
             cut((1000, 1000), tile, overlap)
     picture = torch.zeros(3, 200, 200, dtype=torch.uint8)
-    with pytest.raises(UserError, match="into 40000, expected at most 10000; take larger tiles"):
-        RSIS.from_checkpoint(checkpoint, device="cpu").predict(picture, tiling=Tiling((1, 1)))
+    with pytest.raises(UserError, match="into 34225, expected at most 10000; take larger tiles"):
+        RSIS.from_checkpoint(checkpoint, device="cpu").predict(picture, tiling=Tiling((16, 16), 0.99))
+    for size in ((1, 1), (0, 64), (64, 15), (-1, -1)):
+        with pytest.raises(UserError, match="expected 16 pixels a side or more"):
+            Tiling(size)
 
 
 @pytest.mark.parametrize("device", ["", "meta", "x:y", "cuda:99", "cpu\n"])

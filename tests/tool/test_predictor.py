@@ -194,5 +194,5 @@ def test_a_checkpoint_is_fetched_once_and_verified(
         assert site.requests == ["GET /small.safetensors"]
         with pytest.raises(UserError, match=r"has SHA-256 .*, expected 00"):
             RSIS.from_checkpoint(address, sha256="00")
-        with pytest.raises(UserError, match=r"other.safetensors: cannot be fetched \(.*404"):
+        with pytest.raises(UserError, match=r"other.safetensors: cannot be fetched \(HTTP 404"):
             RSIS.from_checkpoint(f"{site.url}/other.safetensors")

@@ -6,6 +6,7 @@ right, so a file with that name is complete.
 
 import contextlib
 import hashlib
+import http.client
 import logging
 import re
 import time
@@ -26,6 +27,7 @@ BACKOFF = 1.0  # seconds to wait before the second repetition of a request, doub
 TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two pieces of data
 _REPETITIONS = 4  # repetitions of a request that fails before any data
 _FRUITLESS = 4  # interrupted transfers in a row without a new byte, after which the address is given up
+_DIGITS = 20  # of a length that a server may announce
 _PIECE = 1 << 20  # bytes to read at a time
 _log = logging.getLogger(__name__)
 
@@ -98,7 +100,7 @@ def _fetch_verified(web: requests.Session, archive: Archive, part: Path, target:
             part.replace(target)
             return
         part.unlink()
-        found = f"{target}: corrupt as fetched from {_without_secrets(url)}: {fault}"
+        found = f"{target}: corrupt as fetched from {without_secrets(url)}: {fault}"
         if attempt < last:
             _log.warning("%s; removed, fetching it again", found)
         urls.remove(url)
@@ -113,8 +115,8 @@ def _receive_from_any(web: requests.Session, urls: list[str], archive: Archive, 
         try:
             _receive(web, url, archive.size, part)
         except _UnavailableError as error:
-            tried.append(f"{_without_secrets(url)} ({error})")
-            _log.warning("%s: not available from %s: %s", target.name, _without_secrets(url), error)
+            tried.append(f"{without_secrets(url)} ({error})")
+            _log.warning("%s: not available from %s: %s", target.name, without_secrets(url), error)
         else:
             return url
     raise UserError(
@@ -167,7 +169,7 @@ def _receive_once(web: requests.Session, url: str, size: int | None, part: Path,
         raise _UnavailableError("no trusted certificate") from error
     except requests.ConnectionError as error:
         raise _UnavailableError("cannot connect") from error
-    except (requests.RequestException, urllib3.exceptions.LocationParseError) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError) as error:
         raise _UnavailableError(f"not usable, {type(error).__name__}") from error
 
 
@@ -181,9 +183,9 @@ def _check_answer(answer: requests.Response, where: re.Match[str] | None, url: s
     if answer.status_code == 206:
         if where is None or where[1] != str(start):
             raise _UnavailableError("another part of the file than asked for")
-        return int(where[2]) if where[2] != "*" else None
+        return int(where[2]) if where[2] != "*" and len(where[2]) < _DIGITS else None
     length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
+    return int(length) if length.isdecimal() and len(length) < _DIGITS else None
 
 
 def _append(answer: requests.Response, part: Path, start: int, total: int | None) -> None:
@@ -200,8 +202,10 @@ def _append(answer: requests.Response, part: Path, start: int, total: int | None
             for piece in answer.raw.stream(_PIECE, decode_content=False):
                 file.write(piece)
                 start += len(piece)
+                if total is not None and start > total:
+                    raise _UnavailableError(f"sends more than the {total} bytes expected")
                 progress.update(task, completed=start)
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError) as error:
             raise _InterruptedError("the connection was lost") from error
     if total is not None and start < total:
         raise _InterruptedError("the transfer ended early")
@@ -224,7 +228,7 @@ def _by_hand(target: Path) -> str:
     return f"fetch it by other means and put it at {target}"
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """Return an address for messages, without user, password and query, which may be secret."""
     pieces = urlsplit(url)
     return f"{pieces.scheme}://{pieces.netloc.rpartition('@')[2]}{pieces.path}"

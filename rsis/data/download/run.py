@@ -186,7 +186,7 @@ def _fetch_archives(dataset: str, source: ArchiveSource, archives: Path, checksu
     for name, archive in source.files.items():
         if archive.unpack:
             _log.info("unpacking %s", archives / name)
-            unpack(archives / name, target)
+            unpack(archives / name, target, archive.max_unpacked)
         else:
             shutil.copyfile(archives / name, target / name)
     first.record(source, archives)

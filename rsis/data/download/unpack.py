@@ -9,6 +9,7 @@ contain links.
 
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,10 +17,16 @@ from pathlib import Path, PurePosixPath
 
 from rsis.errors import UserError
 
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+# what the libraries raise for damaged archives; the type depends on the place of the damage
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, NotImplementedError),
+    *(ValueError, OverflowError, LookupError, TypeError, RecursionError, MemoryError),
+)
+_RATIO, _SMALL = 100, 100_000_000  # an archive may become this many times as large, and so many bytes besides
+_MEMBER = 4096  # bytes that a member counts at least, as on a disk
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, most: int | None = None) -> None:
     """Unpack a tar archive of any compression, or a zip archive, into an existing folder.
 
     It stops at the first fault and does not remove the files written before; so use a temporary folder.
@@ -27,16 +34,18 @@ def unpack(archive: Path, folder: Path) -> None:
     Args:
         archive: The archive.
         folder: The target folder.
+        most: Most bytes that its files may have together; None is 100 times the archive's size and 100 megabytes.
 
     Raises:
-        UserError: The file is not an archive, is damaged or encrypted, has a member that is refused, or the
-            folder cannot be written.
+        UserError: The file is not an archive, is damaged or encrypted, has a member that is refused or
+            larger contents than `most`, or the folder cannot be written.
     """
     try:
+        room = _Room(archive, archive.stat().st_size * _RATIO + _SMALL if most is None else most)
         if tarfile.is_tarfile(archive):
-            _unpack_tar(archive, folder)
+            _unpack_tar(archive, folder, room)
         elif zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder)
+            _unpack_zip(archive, folder, room)
         else:
             raise UserError(f"{archive}: neither a tar nor a zip archive; remove it and fetch it again")
     except _DAMAGE as error:
@@ -50,12 +59,29 @@ def unpack(archive: Path, folder: Path) -> None:
         ) from error
 
 
-def _unpack_tar(archive: Path, folder: Path) -> None:
+class _Room:
+    """The bytes that an archive may still be unpacked to."""
+
+    def __init__(self, archive: Path, most: int) -> None:
+        self._archive, self._most, self._taken = archive, most, 0
+
+    def take(self, size: int) -> None:
+        """Count a member; raise UserError when there are too many bytes."""
+        self._taken += max(size, _MEMBER)
+        if self._taken > self._most:
+            raise UserError(
+                f"{self._archive}: unpacks to more than {self._most} bytes, from {self._archive.stat().st_size}; if "
+                "that is right, set max_unpacked of this file in params.yaml to the bytes that it may have"
+            )
+
+
+def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
     with tarfile.open(archive) as file:
         for member in file:
             fault = _fault_of_tar_member(member, folder)
             if fault is not None:
                 raise _refused(archive, member.name, fault)
+            room.take(member.size)
             if hasattr(tarfile, "data_filter"):  # the library checks the same rules again, from Python 3.11.4 on
                 file.extract(member, folder, filter="data")
             else:
@@ -65,6 +91,8 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 def _fault_of_tar_member(member: tarfile.TarInfo, folder: Path) -> str | None:
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         return "is a device or another special file"
+    if member.size < 0:
+        return "has a size below 0"
     fault = _fault_of_name(member.name, folder, may_be_link=member.issym())
     if fault is None and member.issym() and not _stays_inside(member.name, member.linkname):
         return f"is a link out of its folder, to {member.linkname!r}"
@@ -75,7 +103,7 @@ def _fault_of_tar_member(member: tarfile.TarInfo, folder: Path) -> str | None:
     return fault
 
 
-def _unpack_zip(archive: Path, folder: Path) -> None:
+def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
             fault = _fault_of_name(member.filename, folder)
@@ -86,6 +114,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
                 fault = "is encrypted"
             if fault is not None:
                 raise _refused(archive, member.filename, fault)
+            room.take(member.file_size)
             file.extract(member, folder)
 
 

@@ -67,6 +67,7 @@ class PreparedSplit(Dataset[PreparedSample]):
         if not path.is_file():
             raise UserError(f"{path}: no such file; {again}")
         try:
+            self._opened_as = _stamp(path)
             with h5py.File(path, "r", locking=False) as file:
                 tables = read_tables(file)
         except FAULTS as error:
@@ -137,5 +138,13 @@ class PreparedSplit(Dataset[PreparedSample]):
                 self._open[1].close()
             # No lock: a finished file never changes, and locks fail on some cluster file systems.
             file = h5py.File(self.path, "r", locking=False)
+            if _stamp(self.path) != self._opened_as:  # else images of the new file would go with tables of the old one
+                raise UserError(f"{self.path}: was written anew while it was in use; run the command again")
             self._open = os.getpid(), file, image_datasets(file)
         return self._open[2]
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Return what tells a file from another of the same name."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

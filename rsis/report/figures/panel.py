@@ -41,6 +41,7 @@ STYLE = {
     "lines.solid_capstyle": "round",
     "path.simplify": True,
     "figure.facecolor": "white",
+    "text.parse_math": False,  # a dollar sign in the name of a class is a dollar sign
 }
 # The settings for figures, which replace the user's own while a figure is drawn; the backend is not one of them.
 SETTINGS: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"} | STYLE

@@ -1,17 +1,24 @@
 """Serve the web page of `rsis.tool.app.page` on this machine until the process is interrupted."""
 
+import contextlib
 import logging
 import os
+import shutil
 import signal
 import socket
 import tempfile
 import threading
+from pathlib import Path
+
+from starlette.middleware import Middleware
 
 from rsis.errors import UserError
+from rsis.tool.app.isolation import NoFetching, refuse_connections
 from rsis.tool.app.page import Page, theme
 from rsis.tool.predictor import RSIS
 
 _log = logging.getLogger(__name__)
+_UPLOADS = "rsis-demo."  # start of the name of the folder for uploads; the process id follows
 _SESSIONS = 20  # most sessions whose pictures are kept in memory
 _CSS = """
 .gradio-container { max-width: 1200px !important; margin: 0 auto; }
@@ -41,9 +48,11 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
         raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
-    with tempfile.TemporaryDirectory(prefix="rsis-demo.") as folder:
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{_UPLOADS}{os.getpid()}.") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # for uploads and downloads; deleted at the end
         page = Page(model).build()
+        refuse_connections(host, port)
         page.launch(
             server_name=host,
             server_port=port,
@@ -54,6 +63,8 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
             state_session_capacity=_SESSIONS,
             max_file_size="200mb",
             footer_links=[],
+            run_history=False,
+            app_kwargs={"middleware": [Middleware(NoFetching)]},
             css=_CSS,
             theme=theme(),
         )
@@ -64,3 +75,22 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
             stopped.wait()
         finally:  # also after Ctrl-C; Gradio's own shutdown would wait until all browsers close the page
             page.close(verbose=False)
+
+
+def _sweep() -> None:
+    """Remove the uploads that killed servers of this user left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_UPLOADS}*"):
+        pid = folder.name.removeprefix(_UPLOADS).partition(".")[0]
+        with contextlib.suppress(OSError):
+            if pid.isdecimal() and not _is_alive(int(pid)) and folder.stat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True

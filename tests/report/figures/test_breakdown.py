@@ -103,6 +103,15 @@ def test_few_classes_or_none(values: tuple[float, ...]) -> None:
     check(class_figure([scored("a", values=values), scored("b", values=values)], "voc/APr50"))
 
 
+@pytest.mark.parametrize("name", ["$a$", "$\\frac{$ $", "$x_{$y$", "\\$$", "a$b", "<b>&amp;"])
+def test_names_of_classes_are_drawn_as_they_are(name: str) -> None:
+    run = scored()
+    per_class = run.scores.per_class.assign(class_name=[name, f"{name}2", f"{name}$3$"])
+    picture = class_figure([replace(run, scores=replace(run.scores, per_class=per_class))], "voc/APr50")
+    check(picture)
+    assert name in picture.caption or f"{name}2" in picture.caption
+
+
 def test_no_object_at_all() -> None:
     run = void(scored())
     assert number_figure([run]) is None
