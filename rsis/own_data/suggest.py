@@ -48,9 +48,10 @@ def suggest(found: Findings) -> Suggestion:
     """
     if not len(found.sides):
         raise UserError("no image has an object; expected annotated ones, with numbers or masks above 0")
-    most, small = int(found.counts.max()), float(np.percentile(found.sides, 10))
+    most = int(found.counts.max())
     num_steps = min(most + 1, _MOST_STEPS)
     height, width = (float(side) for side in np.median(found.sizes, axis=0))
+    small = _small(found, (height, width))
     scale = _scale(small, (height, width))
     size = (_round(height * scale, height), _round(width * scale, width))
     train = found.images["train"]
@@ -68,6 +69,15 @@ def suggest(found: Findings) -> Suggestion:
     }
     notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width))]
     return Suggestion(size, num_steps, batch, epochs, reasons, tuple(notes))
+
+
+def _small(found: Findings, image: tuple[float, float]) -> float:
+    """Return the 10th percentile of the objects' sides, in pixels of an image of this size (H, W).
+
+    Every picture is resized to the same size, so an object counts in proportion to its own picture.
+    """
+    own = np.sqrt(found.sizes.prod(axis=1, dtype=np.float64)).repeat(found.counts)
+    return float(np.percentile(found.sides / own, 10)) * math.sqrt(image[0] * image[1])
 
 
 def _scale(small: float, image: tuple[float, float]) -> float:
