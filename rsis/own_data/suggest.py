@@ -67,7 +67,7 @@ def suggest(found: Findings) -> Suggestion:
         "batch_size": f"{train} images to train on",
         "epochs": f"of {steps} {'step' if steps == 1 else 'steps'}, {epochs * steps} in all",
     }
-    notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width))]
+    notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width), float(np.percentile(found.sides, 10)))]
     return Suggestion(size, num_steps, batch, epochs, reasons, tuple(notes))
 
 
@@ -108,9 +108,10 @@ def _dense(found: Findings, num_steps: int) -> list[str]:
     ]
 
 
-def _tiny(small: float, size: tuple[int, int], image: tuple[float, float]) -> list[str]:
+def _tiny(small: float, size: tuple[int, int], image: tuple[float, float], drawn: float) -> list[str]:
+    """Return a note if objects, `drawn` pixels a side in their own pictures, become too small for the network."""
     left = small * math.sqrt(size[0] * size[1] / (image[0] * image[1]))
-    if left >= _SIDE / 2 or small < _SIDE / 2:
+    if left >= _SIDE / 2 or drawn < _SIDE / 2:
         return []
     return [
         f"a tenth of the objects are under {left:.1f} pixels a side at the network's size, {size[0]} x {size[1]}: "
