@@ -75,7 +75,7 @@ def init(
     add_entries(params, title, *entries)
     typer.echo(f"{params}: data set and run {title}; change what you like, then")
     typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
-    for command in ("download", "prepare", "train", "predict", "score", "report"):
+    for command in ("download", "check", "prepare", "train", "predict", "score", "report"):
         typer.echo(f"  rsis {command} {title}")
 
 

@@ -200,6 +200,7 @@ def score(
     """Compare predictions with the raw annotations by the run's scorers, and print the metrics."""
     from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
+    from rsis.eval.nothing import nothing_found
     from rsis.eval.run import Origin, score_run
     from rsis.eval.scores import write_scores
     from rsis.files.atomic import check_replaceable
@@ -225,5 +226,8 @@ def score(
         scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
         sweep(figures, folder)
         write_scores(scores, figures, folder)
+    if nothing := nothing_found(scores):
+        typer.echo(f"{chosen.title}: {nothing}")
+        return
     for key, value in sorted(scores.metrics.items()):
         typer.echo(f"{chosen.title} {key} {value:.4f}")

@@ -48,9 +48,10 @@ def suggest(found: Findings) -> Suggestion:
     """
     if not len(found.sides):
         raise UserError(_nothing(found))
-    most, small = int(found.counts.max()), float(np.percentile(found.sides, 10))
+    most = int(found.counts.max())
     num_steps = min(most + 1, _MOST_STEPS)
     height, width = (float(side) for side in np.median(found.sizes, axis=0))
+    small = _small(found, (height, width))
     scale = _scale(small, (height, width))
     size = (_round(height * scale, height), _round(width * scale, width))
     train = found.images["train"]
@@ -66,7 +67,7 @@ def suggest(found: Findings) -> Suggestion:
         "batch_size": f"{train} images to train on",
         "epochs": f"of {steps} {'step' if steps == 1 else 'steps'}, {epochs * steps} in all",
     }
-    notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width))]
+    notes = [*_dense(found, num_steps), *_tiny(small, size, (height, width), float(np.percentile(found.sides, 10)))]
     return Suggestion(size, num_steps, batch, epochs, reasons, tuple(notes))
 
 
@@ -86,6 +87,15 @@ def _nothing(found: Findings) -> str:
     what, remedy = named[reason]
     shown = "".join(f" ({line})" for line in found.oddities if f"({reason})" in line)
     return f"no image has an object: {number} of {whole} annotations {what}{shown}; {remedy}"
+
+
+def _small(found: Findings, image: tuple[float, float]) -> float:
+    """Return the 10th percentile of the objects' sides, in pixels of an image of this size (H, W).
+
+    Every picture is resized to the same size, so an object counts in proportion to its own picture.
+    """
+    own = np.sqrt(found.sizes.prod(axis=1, dtype=np.float64)).repeat(found.counts)
+    return float(np.percentile(found.sides / own, 10)) * math.sqrt(image[0] * image[1])
 
 
 def _scale(small: float, image: tuple[float, float]) -> float:
@@ -116,9 +126,10 @@ def _dense(found: Findings, num_steps: int) -> list[str]:
     ]
 
 
-def _tiny(small: float, size: tuple[int, int], image: tuple[float, float]) -> list[str]:
+def _tiny(small: float, size: tuple[int, int], image: tuple[float, float], drawn: float) -> list[str]:
+    """Return a note if objects, `drawn` pixels a side in their own pictures, become too small for the network."""
     left = small * math.sqrt(size[0] * size[1] / (image[0] * image[1]))
-    if left >= _SIDE / 2 or small < _SIDE / 2:
+    if left >= _SIDE / 2 or drawn < _SIDE / 2:
         return []
     return [
         f"a tenth of the objects are under {left:.1f} pixels a side at the network's size, {size[0]} x {size[1]}: "

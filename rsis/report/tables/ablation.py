@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rsis.report.tables.comparison import AS_ABOVE, beside_published, columns_of, published_row, with_means
-from rsis.report.tables.protocol import PAPERS_NETWORK, ScoredRun
+from rsis.report.tables.protocol import PAPERS_NETWORK, ScoredRun, is_own_data
 from rsis.report.tables.published import Published, PublishedRow, PublishedTable
 from rsis.report.tables.rows import Comparison, ComparisonRow
 
@@ -28,7 +28,13 @@ def ablations(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparis
     """
     found = []
     for table in published.tables.values():
-        judged = [run for run in runs if table.scorer in run.scorers and run.network == PAPERS_NETWORK]
+        judged = [
+            run
+            for run in runs
+            if table.scorer in run.scorers
+            and run.network == PAPERS_NETWORK
+            and not is_own_data(run, published.benchmarks.values())
+        ]
         known = any(_matches(row, run) for row in table.rows for run in judged)
         models_differ = len({tuple(_settings(run).values()) for run in judged}) > 1
         if table.kind == "ablation" and (known or models_differ):

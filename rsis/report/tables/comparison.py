@@ -1,7 +1,8 @@
 """Tables of our results beside published ones; each row states the protocol of its measurement.
 
 A run with the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) is shown beside that benchmark's published results,
-even if its data are others; its row then says so. A run with scorer `coco` is shown beside published results only on
+even if its data are others in the benchmark's layout; its row then says so. A run on a user's own data (formats coco,
+maps, masks) is shown beside none. A run with scorer `coco` is shown beside published results only on
 the same data set, since COCO's AP on another data set cannot be compared. Every metric is named with its scorer. A run
 on the data set and split of the paper's own row shows its difference to that row. So does the mean of runs that differ
 only in their seed, which follows the last of them.
@@ -16,6 +17,7 @@ from rsis.report.tables.protocol import (
     data_difference,
     is_benchmark,
     is_comparable,
+    is_own_data,
     settings_differences,
 )
 from rsis.report.tables.published import Published, PublishedRow, PublishedTable, Unit
@@ -41,12 +43,15 @@ def compare(runs: Sequence[ScoredRun], published: Published) -> tuple[Comparison
     found = []
     for scorer in dict.fromkeys(scorer for run in runs for scorer in run.scorers):
         judged = [run for run in runs if scorer in run.scorers]
-        tables = _tables(scorer, judged, published)
+        own = [run for run in judged if is_own_data(run, published.benchmarks.values())]
+        beside = [run for run in judged if not is_own_data(run, published.benchmarks.values())]
+        tables = _tables(scorer, beside, published) if beside else []
         for number, group in enumerate(tables):
             has_notes_above = any(group[0].benchmark == other[0].benchmark for other in tables[:number])
-            found.append(_compare(judged, group, published, has_notes_above))
-        if not tables:
-            found.append(_own(scorer, judged))
+            found.append(_compare(beside, group, published, has_notes_above))
+        alone = own if tables else judged
+        if alone:
+            found.append(_own(scorer, alone))
     return tuple(found)
 
 

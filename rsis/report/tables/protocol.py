@@ -1,6 +1,6 @@
 """The protocol of a run's measurement, and its differences to the paper's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,12 @@ class ScoredRun:
 def is_benchmark(run: ScoredRun, benchmark: Benchmark) -> bool:
     """Return whether a run's data set is that of the benchmark, and not generated, a sample or another one."""
     return run.run_config.dataset in benchmark.datasets and not run.generated
+
+
+def is_own_data(run: ScoredRun, benchmarks: Iterable[Benchmark]) -> bool:
+    """Return whether a run's data set is a user's, and neither a benchmark's nor in the layout of one."""
+    own = run.dataset_config.format in ("coco", "maps", "masks")
+    return own and not any(is_benchmark(run, benchmark) for benchmark in benchmarks)
 
 
 def official_split(run: ScoredRun) -> str:
