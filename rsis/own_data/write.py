@@ -101,10 +101,10 @@ def _run_block(name: str, found: Examined) -> str:
       objective: {{class_weight: 0.3, class_from_epoch: 0, stop_weight: 0.3, stop_from_epoch: 0, mask_pairs: 64}}
       validate_every: {more["validate_every"]}  # epochs
       keep: last  # or best: the weights of the best validation
-    # num_steps: the most objects of a picture, also more than in training. exclusive: a pixel in two masks is kept only
-    # in the more probable one. Further keys: mask_threshold and
-    # objectness_threshold, both 0.5 by default
-    predict: {{split: {more["split"]}, num_steps: {more["most_steps"]}, exclusive: true}}
+    # num_steps: the most objects of a picture, also more than in training. The sequence ends below
+    # objectness_threshold: lower finds more objects, also wrong ones. exclusive: a pixel in two masks is kept only in
+    # the more probable one. Also: mask_threshold, 0.5 by default
+    predict: {{split: {more["split"]}, num_steps: {more["most_steps"]}, objectness_threshold: 0.4, exclusive: true}}
     score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best dice and counts; coco: AP
 """
 

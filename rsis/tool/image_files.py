@@ -203,10 +203,8 @@ def _dark_note(dark: Sequence[tuple[str, int]]) -> tuple[str, ...]:
     if not dark:
         return ()
     pictures = "1 picture is" if len(dark) == 1 else f"{len(dark)} pictures are"
-    return (
-        f"{pictures} almost black (the first: {dark[0][0]}, no pixel above {dark[0][1]} of 255); brighten them, such "
-        "as by scaling the values to the whole range, and predict again",
-    )
+    found = f"{pictures} almost black (the first: {dark[0][0]}, no pixel above {dark[0][1]} of 255)"
+    return (f"{found}; scale their values to the whole range, and predict again",)
 
 
 def _row(image_id: str, item: Instance) -> tuple[Any, ...]:

@@ -163,6 +163,10 @@ class PointerNetwork(nn.Module):
     def decode(self, state: PointerState, num_steps: int) -> tuple[Emissions, PointerState]:
         """Run `num_steps` steps from `state` on, each at the cell with the largest logit.
 
+        Objectness is half the step's own logit and half its cell's. The one knows how many objects there are, the
+        other whether there is one at this place: where either is wrong by itself, a sequence goes on for many steps or
+        ends too soon (docs/network.md).
+
         Returns:
             What the steps emitted and the state after them.
         """
@@ -174,9 +178,10 @@ class PointerNetwork(nn.Module):
             query, class_logits, objectness = self.decoder.emit(
                 features, glance.at(cell)[:, None], glance.maxima[:, None], cell[:, None]
             )
+            logit = glance.logits.gather(1, cell[:, None])[:, 0]
             cells.append(cell)
-            logits.append(glance.logits.gather(1, cell[:, None])[:, 0])
-            emitted.append((query[:, 0], class_logits[:, 0], objectness[:, 0]))
+            logits.append(logit)
+            emitted.append((query[:, 0], class_logits[:, 0], (objectness[:, 0] + logit) / 2))
             state = self.advance(state, glance, cell, torch.sigmoid(self.canvas_masks(features, query[:, 0], cell)))
         queries, class_logits, objectness = (torch.stack(values, dim=1) for values in zip(*emitted, strict=True))
         return Emissions(torch.stack(cells, 1), torch.stack(logits, 1), queries, class_logits, objectness), state
