@@ -137,13 +137,15 @@ def analyze(
     require("analyze", "matplotlib", "jinja2")
     from rsis.cli.split_option import SplitOfRun
     from rsis.config.params import load_params
+    from rsis.files.atomic import check_replaceable
     from rsis.files.durable import sweep
     from rsis.machine.lock import locked
     from rsis.order.run import analyze as run_analyze
 
     chosen = SplitOfRun(load_params(params), run, split)
-    chosen.check_prepared(chosen.split)
     folder = out or chosen.path(paths.analysis_folder)
+    check_replaceable(folder, "analyze")
+    chosen.check_prepared(chosen.split)
     keep_freed_memory()
     with locked(paths.lock_file("analyze", run), f"analysis of {run}"):
         sweep(folder)

@@ -160,9 +160,9 @@ def predict(
     from rsis.predict.run import predict as run_predict
 
     chosen = SplitOfRun(load_params(params), run, split)
-    chosen.check_prepared(chosen.split)
     target = out or chosen.path(paths.predictions_file)
     check_file(target, "predictions", force=force)
+    chosen.check_prepared(chosen.split)
     keep_freed_memory()
     with locked(paths.lock_file("predict", run), f"prediction of {run}"):
         sweep(target)

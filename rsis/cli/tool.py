@@ -168,7 +168,7 @@ def demo_app(
 
     It runs on this machine until Ctrl-C; no picture leaves the machine.
     """
-    require("demo-app", "gradio")
+    require("demo-app", "gradio", "starlette")
     from rsis.machine.pixels import allow_pixels
     from rsis.tool.app.server import serve
     from rsis.tool.predictor import RSIS

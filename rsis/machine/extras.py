@@ -14,6 +14,7 @@ EXTRA_OF = {
     "snakemake": "workflow",
     "cityscapesscripts": "workflow",
     "gradio": "app",
+    "starlette": "app",
     "onnx": "export",
     "onnxruntime": "export",
     "onnxscript": "export",

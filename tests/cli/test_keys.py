@@ -14,7 +14,7 @@ def test_all_keys_without_a_project(tmp_path: Path) -> None:
     assert result.returncode == 0
     lines = result.stdout.splitlines()
     assert len(lines) % 2 == 0  # in a pipe each key has two lines
-    assert "runs.RUN.train.lr: number > 0, must be given" in lines
+    assert "runs.RUN.train.lr: number > 0, <= 1000, must be given" in lines
     assert "    Learning rate of decoder and skip connections. Paper, section 4.1: 1e-3." in lines
     assert "datasets.DATASET.class_name (format maps, masks): text, default object" in lines
 

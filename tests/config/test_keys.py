@@ -125,7 +125,10 @@ def test_defaults_are_those_of_the_models() -> None:
         ("patience", ["runs.RUN.train.patience", "runs.RUN.train.curriculum.patience"]),
         ("source.files", [
             "datasets.DATASET.source.files",
-            *(f"datasets.DATASET.source.files.FILE.{key}" for key in ("urls", "size", "checksum", "unpack")),
+            *(
+                f"datasets.DATASET.source.files.FILE.{key}"
+                for key in ("urls", "size", "checksum", "unpack", "max_unpacked")
+            ),
         ]),
         ("files.benchmark_tgz.urls", ["datasets.DATASET.source.files.FILE.urls"]),
     ],

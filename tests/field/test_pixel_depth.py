@@ -211,6 +211,6 @@ def test_pictures_in_which_nothing_can_be_seen_are_named(
     assert rsis(monkeypatch, "predict-images", tmp_path / "images", "--checkpoint", checkpoint, "--out", out) == 0
     printed = " ".join(capsys.readouterr().err.split())
     assert "note: 6 pictures are almost black (the first:" in printed
-    assert "no pixel above 13 of 255); brighten them" in printed
+    assert "no pixel above 13 of 255); scale their values" in printed
     with (out / "images.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 6

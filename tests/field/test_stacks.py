@@ -275,9 +275,9 @@ def test_a_tiff_file_made_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
         with tifffile.TiffFile(path, mode="r+") as tiff:
             for tag in ("ImageWidth", "ImageLength"):
                 tiff.pages.first.tags[tag].overwrite(60_000)
-        with pytest.raises(UserError, match=rf"{part}/a\.tif: .*3600000000 pixels, more than"):
+        with pytest.raises(UserError, match=rf"{part}/a\.tif: has 3600000000 pixels"):
             open_split(maps(), tmp_path, "train").read("a")
         if part == "labels":
-            with pytest.raises(UserError, match=r"labels/a\.tif: .*3600000000 pixels, more than"):
+            with pytest.raises(UserError, match=r"labels/a\.tif: has 3600000000 pixels"):
                 load_ground_truth(maps(), tmp_path, "train").instance_map("a")
         tifffile.imwrite(path, np.zeros((8, 9), np.uint32))

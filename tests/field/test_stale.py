@@ -220,8 +220,9 @@ def test_a_picture_that_a_split_would_use_is_noticed(project: Path) -> None:
 def test_prepare_says_each_thing_once(project: Path) -> None:
     done = rsis(project, "prepare", "leaves")
     lines = (done.stdout + done.stderr).splitlines()
-    assert sum("train" in line and "6 images" in line for line in lines) == 1
-    assert len(lines) == 3
+    rows = [line.split() for line in lines]
+    assert rows[1:3] == [["train", "val", "test"], ["pictures", "6", "2", "2"]]
+    assert len(lines) == len(set(lines)) == 6
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="file names are always text there")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from rsis.errors import UserError
 from rsis.eval.truths.images import PictureFrame, as_shown, frame_of, read_image
+from rsis.machine.pixels import too_many_pixels
 from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of, planes_of, refuse_bomb
 
 _MODES = ("1", "L", "P", "I", "F", "LA", "PA", "RGB", "RGBA")
@@ -184,4 +185,6 @@ def _wrong_mode(path: Path, mode: str, remedy: str) -> UserError:
 
 
 def _damaged(path: Path, error: Exception, remedy: str) -> UserError:
+    if isinstance(error, Image.DecompressionBombError):
+        return UserError(f"{path}: {too_many_pixels(error)}")
     return UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {remedy}")
