@@ -77,7 +77,6 @@ def _run_block(name: str, found: Examined) -> str:
       num_steps: {chosen.num_steps}  # {reasons["num_steps"]}
       max_instances: {chosen.num_steps}  # most objects of an image, as many as steps; the largest are kept
       order: free  # the network chooses the order of the objects; or left_to_right, size, random
-      workers: 2  # processes that load pictures; 0: load them in the training process
       optimizer: muon  # or adam, adamw, sgd; lr_kernels is for muon only
       lr: 2e-3  # of decoder and skips
       lr_encoder: 2e-3  # of the backbone

@@ -107,7 +107,7 @@ def shrink(path: Path) -> None:
     text = path.read_text()
     own = text.index("  my_data:\n    dataset: my_data")
     short = re.sub(r"(epochs|validate_every): \d+", r"\1: 1", text[own:])
-    short = short.replace("[64, 32, 8, 4]", "[8, 4]").replace("exclusive: true", "objectness_threshold: 0.0")
+    short = short.replace("[64, 32, 8, 4]", "[8, 4]").replace("threshold: 0.4", "threshold: 0.0")
     path.write_text(text[:own] + short)
 
 

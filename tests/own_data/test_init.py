@@ -188,7 +188,7 @@ def test_from_a_folder_to_a_report_and_new_pictures(tmp_path: Path, monkeypatch:
     for line in ("epochs: ", "validate_every: "):
         place = own.index(line) + len(line)
         own = own[:place] + "1" + own[place:].lstrip("0123456789")
-    own = own.replace("exclusive: true", "exclusive: true, objectness_threshold: 0.0").replace(
+    own = own.replace("objectness_threshold: 0.4", "objectness_threshold: 0.0").replace(
         "num_steps: 100", "num_steps: 3"
     )
     (tmp_path / "params.yaml").write_text(f"{head}  cells:\n    dataset: cells{own}")
