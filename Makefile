@@ -28,7 +28,7 @@ demo:  ## train, score and report, on real pictures, then on drawn ones; RUNS=de
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.
 # FAST leaves out what trains, runs pipelines, opens a browser, starts a cluster, or takes long otherwise.
 test: .venv/.installed  ## every test for which the machine has what it takes; FAST=1 for the quick ones
-	OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 pytest --durations=10 --dist loadfile --no-loadscope-reorder \
 		$(if $(FAST),-n 2 -m 'not (slow or learning or pipeline or browser or slurm)',-n 3)
 
 # Of a part: on Python 3.11 measuring costs tests that compute half as much time again.

@@ -28,9 +28,10 @@ def too_many_pixels(error: Image.DecompressionBombError) -> str:
     """Return what an error message says of a picture above the limit, with what to do."""
     found = "".join(char if char.isdigit() else " " for char in str(error)).split()
     limit = os.environ.get(_VARIABLE, str(MOST_PIXELS))
+    pixels = found[0] if found else "more"
     return (
-        f"has {found[0] if found else 'more'} pixels, and without need no more than {limit} are read; if it is what "
-        "you expect, allow them: --max-pixels of rsis predict-images and demo-app, max_pixels of a data set"
+        f"has {pixels} pixels, at most {limit} are read; if it is a picture of yours, allow more: "
+        "--max-pixels of rsis predict-images and demo-app, the key max_pixels of a data set"
     )
 
 

@@ -4,7 +4,7 @@
 rule report:
     input:
         lambda wildcards: scored(wildcards.run),
-        sources("eval/truths", "report"),
+        sources("data/readers", "eval/truths", "report"),
     output:
         "reports/{run}.md",
         report(
@@ -29,7 +29,7 @@ rule comparison:
             for run in PARAMS.compared[wildcards.comparison]
             for file in scored(run)
         ],
-        sources("eval/truths", "report"),
+        sources("data/readers", "eval/truths", "report"),
     output:
         "reports/{comparison}.md",
         report(
