@@ -67,7 +67,7 @@ def test_one_line_soon(tmp_path: Path, name: str) -> None:
     began = time.process_time()
     with pytest.raises(UserError) as caught:
         load_params(file)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10  # seconds; what fills the memory takes minutes
     message = str(caught.value)
     assert message.startswith(str(file))
     assert message.isprintable()
