@@ -1,5 +1,6 @@
 """Log lines, tables and error messages on the user's terminal."""
 
+import atexit
 import io
 import logging
 import sys
@@ -86,4 +87,5 @@ def fail(message: str, exit_code: int = 2) -> NoReturn:
     """
     line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(message.split()))
     _ERRORS.print(f"rsis: {line}", markup=False)
+    atexit.register(logging.disable, logging.CRITICAL)  # runs first: some libraries log at exit
     sys.exit(exit_code)

@@ -12,13 +12,14 @@ import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 _LONGEST = 60.0  # seconds for one call
-_MOST_MEMORY = 2**30  # bytes of the child's data
+_MOST_MEMORY = 2**30  # bytes of data that the child may take for its work
 
 
 class ChildError(Exception):
@@ -83,6 +84,15 @@ class InChild(Generic[Argument, Result]):
             self._child = None
 
 
+def _data_of_this_process() -> int:
+    """Return the bytes of data that this process has: some 40 MB for each thread of numpy's library, used or not."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    except (OSError, ValueError, IndexError):  # a system without /proc
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
     """Answer calls until the caller closes its end or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the caller handles it
@@ -90,7 +100,8 @@ def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
         import resource
 
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        most = _MOST_MEMORY if hard == resource.RLIM_INFINITY else min(hard, _MOST_MEMORY)
+        allowed = _MOST_MEMORY + _data_of_this_process()
+        most = allowed if hard == resource.RLIM_INFINITY else min(hard, allowed)
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with contextlib.suppress(EOFError, OSError):

@@ -13,10 +13,15 @@ MOST_PIXELS = 178_956_970  # Pillow's own limit
 _VARIABLE = "RSIS_MAX_PIXELS"
 
 
-def allow_pixels(most: int) -> None:
-    """Let this process, and those that it starts, open pictures of up to `most` pixels."""
-    os.environ[_VARIABLE] = str(most)
-    _apply(most)
+def allow_pixels(most: int | None) -> None:
+    """Let this process, and those that it starts, open pictures of up to `most` pixels.
+
+    None stands for the limit that holds without a key: that of the option, or of the process that started this one, or
+    `MOST_PIXELS`.
+    """
+    limit = _AT_FIRST if most is None else most
+    os.environ[_VARIABLE] = str(limit)
+    _apply(limit)
 
 
 def _apply(most: int) -> None:
@@ -31,11 +36,10 @@ def too_many_pixels(error: Image.DecompressionBombError) -> str:
     pixels = found[0] if found else "more"
     return (
         f"has {pixels} pixels, at most {limit} are read; if it is a picture of yours, allow more: "
-        "--max-pixels of rsis predict-images and demo-app, the key max_pixels of a data set"
+        "the key max_pixels of a data set, or --max-pixels of rsis predict-images and demo-app"
     )
 
 
-if (_given := os.environ.get(_VARIABLE, "")).isdecimal():
-    _apply(int(_given))
-else:
-    _apply(MOST_PIXELS)
+_given = os.environ.get(_VARIABLE, "")
+_AT_FIRST = int(_given) if _given.isdecimal() else MOST_PIXELS
+_apply(_AT_FIRST)

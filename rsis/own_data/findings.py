@@ -124,7 +124,9 @@ def inspect(dataset: AnyDataset, root: Path, title: str = "NAME") -> Findings:
                 tally.add(sample, reader.class_names)
                 seen.add(sample)
         if len(tally.counts) == before:
-            raise UserError(f"{root}: none of the {found} images of {split} can be used: {seen.left_out[-1]}")
+            lines = [line for one in (*looked_at, seen) for line in one.left_out]
+            why = f": {lines[-1]}" if lines else ""
+            raise UserError(f"{root}: none of the {found} images of {split} can be used{why}")
         images[split] = found - len(seen.left_out)
         looked_at.append(seen)
         for class_name in reader.class_names:

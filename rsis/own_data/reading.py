@@ -132,6 +132,8 @@ class _Numbers:
         return found
 
     def add(self, path: Path, labels: Labels) -> None:
+        if labels.numbers.dtype.kind == "f" and not np.isfinite(labels.numbers).all():
+            return  # the reader reports it
         self.files += 1
         if (labels.numbers > 0).all():
             self.full.append(path)

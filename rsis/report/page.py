@@ -7,6 +7,7 @@ from typing import Any
 from rsis.config.datasets import AnyDataset
 from rsis.config.runs import RunSection
 from rsis.data.readers.open import rules_of
+from rsis.data.readers.rules import PictureRules
 from rsis.errors import UserError
 from rsis.eval.scores import read_scores
 from rsis.eval.truths.open import load_ground_truth
@@ -143,10 +144,12 @@ def run_page(
         counts.append(score_figure(item.run, per_image["cvppp/sbd"].tolist()))
     truth = load_ground_truth(item.dataset_config, item.raw_root, predictions.split)
     images = {image.image_id: image for image in predictions.images}
+    # of the prepared pictures, with what was measured on them; histories of earlier versions do not have it
+    rules = PictureRules.from_reading(history["reading"]) if history.get("reading") else rules_of(item.dataset_config)
     gallery = [
         gallery_item(
             f"{item.run}-gallery-{number:02d}",
-            PictureOnDisk(truth.image_path(i), truth.page(i), rules_of(item.dataset_config)),
+            PictureOnDisk(truth.image_path(i), truth.page(i), rules),
             truth.instance_map(i),
             images[i],
         )

@@ -143,8 +143,11 @@ def each_page(
             each = {name: OwnImage(files.picture, (label,), map_page=one)}
         else:
             each = {f"{name}#{k + 1}": OwnImage(files.picture, (label,), k, k) for k in range(pages)}
-        for image_id in each.keys() & (images.keys() - {name}):
-            raise UserError(f"{files.picture}: its page {image_id} has the name of another picture; rename that one")
+        for image_id in each:
+            if image_id != name and image_id in images:
+                raise UserError(
+                    f"{files.picture}: its page {image_id} has the name of another picture; rename that one"
+                )
         found |= each
     return found
 

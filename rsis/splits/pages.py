@@ -13,6 +13,7 @@ Colours that are stored plane by plane count as channels, since tifffile writes 
 Only TIFF, GIF and WebP files are looked into; a file of another kind is one picture.
 """
 
+import functools
 import logging
 import re
 from dataclasses import dataclass
@@ -69,6 +70,15 @@ ONE = Planes("YX", (0, 0))  # of a file that is not looked into
 
 def planes_of(path: Path) -> Planes:
     """Return the axes of a picture file, from its header; `ONE` for files of other kinds and for damaged ones."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ONE
+    return _planes_of(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=200_000)
+def _planes_of(path: Path, _written: int, _size: int) -> Planes:
     try:
         if is_tiff(path):
             with open_tiff(path) as tiff:

@@ -59,11 +59,10 @@ class PictureFiles:
             return []
         for spelled in _with_and_without_digits(name):
             parts = [part for part in _fold(spelled).split("/") if part]
-            called = parts[-1] if parts else ""
-            found = [path for path in self._by_last_part.get(called, []) if path.startswith(place)]
-            if found:
-                common = [_common_end(_fold(path).split("/")[:-1], parts[:-1]) for path in found]
-                return [path for path, number in zip(found, common, strict=True) if number == max(common)]
+            for first in range(len(parts)):  # the longest end in common
+                ends = self._by_end.get("/".join(parts[first:]), [])
+                if found := [path for path in ends if path.startswith(place)]:
+                    return found
         return []
 
     def _has_folder(self, place: str, name: str) -> bool:
@@ -81,9 +80,10 @@ class PictureFiles:
         return _group((_fold(path), path) for path in files_below(self.folder))
 
     @cached_property
-    def _by_last_part(self) -> dict[str, list[str]]:
-        paths = (path for group in self._by_path.values() for path in group)
-        return _group((_fold(path).rpartition("/")[2], path) for path in paths)
+    def _by_end(self) -> dict[str, list[str]]:
+        """The paths by each of their ends: a/b/c.png by c.png, b/c.png and a/b/c.png."""
+        parts = ((path, _fold(path).split("/")) for group in self._by_path.values() for path in group)
+        return _group(("/".join(part[first:]), path) for path, part in parts for first in range(len(part)))
 
 
 def spellings(name: str) -> list[str]:
@@ -119,12 +119,6 @@ def _fold(text: str) -> str:
 def _same_letters(found: list[str], path: str) -> list[str]:
     """Return the paths that differ from `path` in no case of a letter; all of them if there are none."""
     return [item for item in found if normalize("NFC", item) == normalize("NFC", path)] or found
-
-
-def _common_end(first: list[str], second: list[str]) -> int:
-    """Return how many of the last items are equal."""
-    pairs = zip(reversed(first), reversed(second), strict=False)
-    return next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
 
 
 def _group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -32,7 +32,7 @@ from rsis.structures import RSISOutput
 from rsis.tool.batching import batches
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures
 from rsis.tool.result import ImageResult, Instance
-from rsis.tool.tiles import Tiling, cut, group, joined_mask, objects_of, score_of
+from rsis.tool.tiles import Tiling, cut, fault_of, group, joined_mask, objects_of, score_of
 
 
 class RSIS(nn.Module):
@@ -150,7 +150,10 @@ class RSIS(nn.Module):
         pictures = as_pictures(images, self.info.pictures)
         if tiling is not None:
             for item in pictures:
-                yield self._in_tiles(item, tiling, section, full_size) if isinstance(item, InputImage) else item
+                if isinstance(item, InputImage) and (fault := fault_of(_size(item.image), tiling.size, tiling.overlap)):
+                    yield BadSampleError(f"{item.image_id}: {fault}")  # the other pictures are predicted
+                else:
+                    yield self._in_tiles(item, tiling, section, full_size) if isinstance(item, InputImage) else item
             return
         for batch in batches(pictures, section.batch_size):
             readable = [item for item in batch if isinstance(item, InputImage)]

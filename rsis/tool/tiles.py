@@ -97,13 +97,20 @@ def cut(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[Ti
     Raises:
         UserError: There are more than 10,000 tiles.
     """
-    count = math.prod(_count(length, part, overlap) for length, part in zip(size, tile, strict=True))
-    if count > MOST_TILES:
-        found = f"tiles of {tile} with an overlap of {overlap} cut a picture of {size} into {count}"
-        raise UserError(f"{found}, expected at most {MOST_TILES}; take larger tiles or a smaller overlap")
+    if fault := fault_of(size, tile, overlap):
+        raise UserError(fault)
     rows, columns = (_starts(length, part, overlap) for length, part in zip(size, tile, strict=True))
     height, width = min(tile[0], size[0]), min(tile[1], size[1])
     return [Tile(top, left, top + height, left + width) for top in rows for left in columns]
+
+
+def fault_of(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> str:
+    """Return what is wrong with cutting a picture (see `cut`): more than 10,000 tiles; empty if nothing is."""
+    count = math.prod(_count(length, part, overlap) for length, part in zip(size, tile, strict=True))
+    if count <= MOST_TILES:
+        return ""
+    found = f"tiles of {tile} with an overlap of {overlap} cut a picture of {size} into {count}"
+    return f"{found}, expected at most {MOST_TILES}; take larger tiles or a smaller overlap"
 
 
 def _count(length: int, part: int, overlap: float) -> int:

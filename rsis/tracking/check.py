@@ -1,12 +1,13 @@
 """Statistics and faults of a data set's raw files, as its readers see them, for `rsis check`."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rsis.config.datasets import AnyDataset
+from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
 from rsis.config.sources import CityscapesSource, FolderSource
 from rsis.data.download.run import check_complete
 from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader, notes_of
@@ -116,20 +117,26 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
     splits = []
     notes: dict[str, None] = {}
     pictures: dict[str, list[Place]] = {}
+    known: set[str] = set()  # splits that share a folder lack the same files
+    own = isinstance(dataset, CocoDataset | MapsDataset | MasksDataset)
+    lenient = dataset.model_copy(update={"skip_bad": True}) if own else dataset
     for split in dataset.splits:
         lost: list[tuple[Path, str]] = []
         try:
             reader = open_split(dataset, root, split, _note_in(lost))
-            # with a missing file scoring refuses the split, and that file is named below
-            used = reader if lost else compared(reader, dataset, root, split, manifest)
+            used = reader if lost and not own else compared(reader, lenient, root, split, manifest)
         except UserError as error:
             missing.append(f"{split}: {error}")
         else:
-            splits.append(_count(used, name, split, dataset.size, [text for _, text in lost], workers))
+            splits.append(
+                _count(used, name, split, dataset.size, [text for _, text in lost if text not in known], workers)
+            )
             notes.update(dict.fromkeys(notes_of(reader)))
             pictures[split] = places_of(reader)
         recorded = manifest.files if manifest else {}  # `differences` lists these below
-        missing += [f"{split}: {text}" for path, text in lost if path.relative_to(root).as_posix() not in recorded]
+        new = [(path, text) for path, text in lost if text not in known]
+        missing += [f"{split}: {text}" for path, text in new if os.path.relpath(path, root) not in recorded]
+        known |= {text for _, text in lost}
     missing += differences(manifest) if manifest else ()
     if not missing:
         try:

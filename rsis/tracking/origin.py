@@ -43,6 +43,8 @@ def check_source(name: str, dataset: AnyDataset, raw_folder: Path, *, needed: bo
         if manifest.source and different is not None:
             key, then, now = different
             raise UserError(f"{raw_folder}: made with source.{key} {then}, but params.yaml has {now}; {again}")
+    elif not needed and not there.is_dir() and manifest.source == record_of(source):
+        pass  # of the same source, and not on this machine
     elif manifest.root != there.resolve() and not _is_written_out(manifest, raw_folder, there):
         assert isinstance(source, FolderSource | CityscapesSource)
         if not there.is_dir():

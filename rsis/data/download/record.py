@@ -17,7 +17,8 @@ def record_of(source: Source) -> dict[str, Any]:
     """Return what identifies the data of a source, as JSON values.
 
     Raw data with another record is made again. Which server or mirror the files come from is not part of it, since
-    the files are the same. A user's folder that is read where it stands has its section of params.yaml.
+    the files are the same, nor is a limit of their size. A user's folder that is read where it stands has its
+    section of params.yaml.
     """
     match source:
         case FolderSource():
@@ -25,7 +26,7 @@ def record_of(source: Source) -> dict[str, Any]:
         case CityscapesSource():
             return {"kind": source.kind, "packages": list(source.packages)}
         case ArchiveSource():
-            return source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size"}}})
+            return source.model_dump(mode="json", exclude={"files": {"__all__": {"urls", "size", "max_unpacked"}}})
         case PlantSource() | SceneSource() | StreetSource():
             return {**source.model_dump(mode="json"), "generator": _version_of(source)}
         case _:

@@ -3,11 +3,13 @@
 A manifest of a user's folder has them under `only`: suffixes such as ".png", and paths of single files.
 """
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, VocDataset
+from rsis.data.readers.coco import CocoReader
+from rsis.data.readers.open import open_split
 
 _MORE = (".npy", ".lsm", ".stk")  # arrays and TIFF files under suffixes that Pillow does not know
 _OF_BENCHMARKS = {
@@ -17,16 +19,36 @@ _OF_BENCHMARKS = {
 }
 
 
-def relevant_files(dataset: AnyDataset) -> tuple[str, ...] | None:
-    """Return suffixes in lower case and paths relative to the source; None if every file may belong to it."""
+def relevant_files(dataset: AnyDataset, root: Path) -> tuple[str, ...] | None:
+    """Return suffixes in lower case and paths relative to the source; None if every file may belong to it.
+
+    Args:
+        dataset: Its section of params.yaml.
+        root: Folder of its source. An annotation file in it may name pictures whose suffix is not that of a picture.
+
+    Raises:
+        UserError: A split cannot be opened.
+    """
     pictures = {*Image.registered_extensions(), *_MORE}
     match dataset:
         case CocoDataset():
             documents = {PurePosixPath(split.annotations).as_posix() for split in dataset.splits.values()}
-            return tuple(sorted(pictures | documents))
+            return tuple(sorted(pictures | documents | _named(dataset, root, pictures)))
         case MapsDataset() | MasksDataset():
             return tuple(sorted(pictures))
     return _OF_BENCHMARKS.get(dataset.format)
+
+
+def _named(dataset: CocoDataset, root: Path, suffixes: set[str]) -> set[str]:
+    """Return the paths of pictures that an annotation file names and that have none of the suffixes."""
+    found = set()
+    for split in dataset.splits:
+        reader = open_split(dataset, root, split, lambda *_: None)
+        assert isinstance(reader, CocoReader)
+        for path, _ in map(reader.picture_of, reader.image_ids):
+            if path.suffix.lower() not in suffixes and path.is_relative_to(root):
+                found.add(path.relative_to(root).as_posix())
+    return found
 
 
 def has_lists(dataset: AnyDataset) -> bool:

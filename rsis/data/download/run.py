@@ -171,10 +171,11 @@ def _adopt(name: str, dataset: AnyDataset, root: Path, folder: Path) -> Manifest
     check_complete(dataset, root)
     record = dataset.source.model_dump(mode="json")
     kept = _unchanged(folder, root, record)
-    if kept is not None and kept.only == relevant_files(dataset):
+    relevant = relevant_files(dataset, root)
+    if kept is not None and kept.only == relevant:
         return kept
     with atomic_folder(folder, "download") as temporary:
-        manifest = write_manifest(temporary, name, root, record, relevant_files(dataset), lists=has_lists(dataset))
+        manifest = write_manifest(temporary, name, root, record, relevant, lists=has_lists(dataset))
     _log.info("%s: recorded %d files of %s", name, len(manifest.files), root)
     return manifest
 

@@ -138,10 +138,18 @@ class PreparedSplit(Dataset[PreparedSample]):
                 self._open[1].close()
             # No lock: a finished file never changes, and locks fail on some cluster file systems.
             file = h5py.File(self.path, "r", locking=False)
-            if _stamp(self.path) != self._opened_as:  # else images of the new file would go with tables of the old one
-                raise UserError(f"{self.path}: was written anew while it was in use; run the command again")
+            if (stamp := _stamp(self.path)) != self._opened_as:
+                if not self._equals(PreparedSplit(self.path)):  # images of the one would go with tables of the other
+                    file.close()
+                    raise UserError(f"{self.path}: was written anew while it was in use; run the command again")
+                self._opened_as = stamp
             self._open = os.getpid(), file, image_datasets(file)
         return self._open[2]
+
+    def _equals(self, other: "PreparedSplit") -> bool:
+        """Return whether another file has the same images and objects, as when the preparation was repeated."""
+        tables = ((self._ends, other._ends), (self._class_ids, other._class_ids))
+        return self.digest == other.digest and all(np.array_equal(mine, theirs) for mine, theirs in tables)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -100,11 +100,12 @@ def section_of(dataset: AnyDataset, split: str) -> dict[str, Any]:
     Of the source, neither the server nor how to get the data is part of it. Keys that only decide whether the
     preparation ends with an error are left out.
     """
-    section = dataset.model_dump(mode="json", exclude={"skip_bad", "plants", "splits"})
+    section = dataset.model_dump(mode="json", exclude={"skip_bad", "plants", "splits", "max_pixels"})
     source = section["source"]
     for key in ("env", "obtain", "server"):
         source.pop(key, None)
     for archive in source.get("files", {}).values():
-        archive.pop("urls", None)
+        for key in ("urls", "size", "max_unpacked"):
+            archive.pop(key, None)
     splits: dict[str, Any] = dataset.model_dump(mode="json", include={"splits"})["splits"]
     return {**section, "split": splits[split]}

@@ -40,7 +40,12 @@ def measure_intensity(dataset: AnyDataset, root: Path) -> tuple[float, float] | 
     reader = open_split(dataset, root, split, lambda _, __: None)
     assert isinstance(reader, CocoReader | MapsReader | MasksReader)
     found = percentiles_of(_samples(dataset, reader))
-    return None if found is None else (float(f"{found[0]:.6g}"), float(f"{found[1]:.6g}"))
+    if found is None:
+        return None
+    low, high = (float(f"{value:.6g}") for value in found)
+    if not low < high:  # rounding took the difference
+        low, high = found
+    return (low, high) if low < high else (low, low + 1.0)
 
 
 def _samples(

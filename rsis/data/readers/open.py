@@ -73,8 +73,7 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
     if split not in dataset.splits:
         known = ", ".join(dataset.splits)
         raise UserError(f"splits: no split {split!r}; the data set has {known}; name one of them")
-    if dataset.max_pixels is not None:
-        allow_pixels(dataset.max_pixels)
+    allow_pixels(dataset.max_pixels)
     name = cast("Split", split)
     match dataset:
         case CvpppDataset():

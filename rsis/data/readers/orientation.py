@@ -49,7 +49,8 @@ def read_shown(path: Path, frame: int = 0) -> tuple[Image.Image, int]:
         BadSampleError: The file cannot be read, is truncated, or is not an image.
     """
     try:
-        with Image.open(path) as image:
+        # as a file: given a path, Pillow maps turned TIFF files of 8 bits into memory with the wrong width
+        with path.open("rb") as file, Image.open(file) as image:
             if frame:
                 image.seek(frame)
             orientation = orientation_of(image)

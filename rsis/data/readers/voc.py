@@ -109,6 +109,11 @@ class VocReader:
             objects, classes = (_read_indices(path) for path in annotation_paths)
             _check_size(classes, annotation_paths[1], picture)
             _check_size(objects, annotation_paths[0], picture)
+            if objects.shape != classes.shape:  # a turned picture has two sizes
+                found, other = (" x ".join(map(str, array.shape)) for array in (classes, objects))
+                raise BadSampleError(
+                    f"{annotation_paths[1]}: {found} pixels, {other} in SegmentationObject; restore the matching files"
+                )
             ignore_mask = (objects == VOID) | (classes == VOID)
             class_ids = np.array(list(_classes_of(objects, classes, annotation_paths[1])), np.int64)
         else:

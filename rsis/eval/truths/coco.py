@@ -1,5 +1,6 @@
 """The ground truth of a COCO instance JSON."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
@@ -57,8 +58,9 @@ class CocoTruth(GroundTruth):
         chosen = set(select_share(self._sizes, split, self._path))
         super().__init__([name for name in self._sizes if name in chosen], list(numbers))
         names = {key_of(item.id): item.name for item in own}
-        self._objects: dict[str, list[tuple[int, CocoObject]]] = {name: [] for name in self._sizes}
+        self._objects: dict[str, str] = {}  # as text, which takes a fraction of the memory in each process
         for image, items in images.items():
+            rows: list[tuple[int, bool, float | None, Any]] = []
             for item in items:
                 name = names[key_of(item.category_id)]
                 if name not in numbers:
@@ -66,7 +68,8 @@ class CocoTruth(GroundTruth):
                         f"{self._path}: annotation {item.id!r} is of class {name!r}, which {classes_of} does not list; "
                         "rename the class, remove its annotations, or list it there"
                     )
-                self._objects[image].append((numbers[name], item))
+                rows.append((numbers[name], item.iscrowd, item.area, item.segmentation))
+            self._objects[image] = json.dumps(rows)
 
     def image_path(self, image_id: str) -> Path:
         """Return the path of the picture in the folder of the images."""
@@ -114,17 +117,17 @@ class CocoTruth(GroundTruth):
         """Return the objects and crowd regions that can be drawn, in the order of the file."""
         size, turn = self._frame(image_id)
         objects = []
-        for class_id, item in self._objects[image_id]:
+        for class_id, is_crowd, area, segmentation in json.loads(self._objects[image_id]):
             try:
-                rle = rasterise(item.segmentation, size)
+                rle = rasterise(segmentation, size)
             except ValueError:
                 continue
             if turn != 1:
                 rle = encode_rle(as_shown(decode_rle(rle), turn))
             pixels = float(coco_mask.area(rle))
             if pixels:
-                area = pixels if item.area is None else item.area
-                objects.append(TrueObject(rle, class_id, area, item.iscrowd and self._crowd == "ignore"))
+                region = is_crowd and self._crowd == "ignore"
+                objects.append(TrueObject(rle, class_id, pixels if area is None else area, region))
         return tuple(objects)
 
 

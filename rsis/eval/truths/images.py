@@ -139,7 +139,8 @@ def _orientation(image: Image.Image) -> int:
 @contextmanager
 def _opened(path: Path, remedy: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        # as a file: given a path, Pillow maps turned TIFF files of 8 bits into memory with the wrong width
+        with path.open("rb") as file, Image.open(file) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: {too_many_pixels(error)}") from error

@@ -164,7 +164,7 @@ def _frame(path: Path, page: int, remedy: str) -> Image.Image:
     if not page:
         return read_image(path, remedy)
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:  # see `rsis.eval.truths.images`
             image.seek(page)
             image.load()
             return image

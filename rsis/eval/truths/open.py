@@ -44,8 +44,7 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
             f"params.yaml: the data set has no split {split!r}, but {', '.join(dataset.splits)}; "
             "add it to its splits, or choose another in the run's predict.split and predict again"
         )
-    if dataset.max_pixels is not None:
-        allow_pixels(dataset.max_pixels)
+    allow_pixels(dataset.max_pixels)
     match dataset:
         case CvpppDataset():
             return CvpppTruth(root, dataset.splits[split])

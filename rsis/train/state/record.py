@@ -68,7 +68,7 @@ def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer,
     if not all(bool(torch.isfinite(value).all()) for value in module.network.state_dict().values()):
         raise NonFiniteLossError(f"{training.name}: the weights are not finite; lower train.lr or set train.clip_norm")
     history.write_files()  # a killed process may have left truncated files
-    write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds))
+    write_json(state / "history" / "run.json", _facts(module, trainer, history.seconds) | {"reading": data.reading})
     info = CheckpointInfo(
         run=training.name,
         dataset=run.dataset,

@@ -124,3 +124,12 @@ def test_forked_processes_read_from_a_file_that_is_open(path: Path) -> None:
 
 def _send_sums(split: PreparedSplit, queue: "multiprocessing.queues.SimpleQueue[list[int]]") -> None:
     queue.put([int(split.read(i).instance_map.numpy().sum()) for i in range(len(split))])
+
+
+def test_a_preparation_that_is_repeated_disturbs_no_reader(path: Path) -> None:
+    """`rsis run` of another run writes the same bytes anew while a training waits for its validation."""
+    write_split(FakeReader(3), path, _SIZE, _ORIGIN)
+    waiting = PreparedSplit(path)
+    expected = PreparedSplit(path).read(1)
+    write_split(FakeReader(3), path, _SIZE, _ORIGIN)
+    assert _same(waiting.read(1), expected)
