@@ -32,7 +32,14 @@ ruleorder: generate > download
 rule prepare:
     input:
         "data/raw/{dataset}",
-        sources("data/prepared", "data/readers", "eval/truths", "masks.py", "splits", "tracking/agreement.py"),
+        sources(
+            "data/prepared",
+            "data/readers",
+            "eval/truths",
+            "masks.py",
+            "splits",
+            "tracking/agreement.py",
+        ),
     output:
         directory("data/processed/{dataset}"),
     log:
