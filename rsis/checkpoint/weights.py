@@ -27,8 +27,7 @@ def read_network(path: Path, section: ModelSection, num_classes: int) -> Network
             finite.
         SafetensorError, OSError: The file is damaged or cannot be read.
     """
-    with torch.device("meta"):
-        expected = make_network(section, num_classes, pretrained=False).state_dict()
+    expected = _tensors_of(section, num_classes)
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
         if odd := names ^ expected.keys():
@@ -46,3 +45,12 @@ def read_network(path: Path, section: ModelSection, num_classes: int) -> Network
     network = make_network(section, num_classes, pretrained=False)
     network.load_state_dict(weights)
     return network
+
+
+def _tensors_of(section: ModelSection, num_classes: int) -> dict[str, torch.Tensor]:
+    """Return the state of such a network, without values where its backbone can be made so."""
+    try:
+        with torch.device("meta"):
+            return make_network(section, num_classes, pretrained=False).state_dict()
+    except NotImplementedError:  # a backbone that computes its widths with tensors, as torchvision's RegNet
+        return make_network(section, num_classes, pretrained=False).state_dict()

@@ -11,6 +11,7 @@ A file that an option names may be written when it is absent, is empty, or has t
 
 import json
 import math
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from rsis.errors import UserError
 
 Kind = Literal["predictions", "metrics", "checkpoint", "export", "note"]
 _LONGEST = 4_000_000  # bytes of a header, or of a metrics file
-_SCORERS = ("cityscapes/", "coco/", "cvppp/", "voc/")
+_FIGURE = re.compile(r"[a-z][a-z0-9_]*/[^/]+")  # SCORER/NAME
 _PREDICTIONS = {"checkpoint", "class_names", "dataset", "images", "parameters", "run", "schema_version", "split"}
 _WHAT = {
     "predictions": "a prediction file",
@@ -73,7 +74,7 @@ def _is_metrics(path: Path) -> bool:
         isinstance(figures, dict)
         and figures != {}
         and all(
-            name.startswith(_SCORERS) and type(value) in (int, float) and math.isfinite(value)
+            bool(_FIGURE.fullmatch(name)) and type(value) in (int, float) and math.isfinite(value)
             for name, value in figures.items()
         )
     )

@@ -149,9 +149,9 @@ def test_format(tmp_path: Path) -> None:
     write_circles(copy.project / "my-circles")
     (copy.project / "params.yaml").write_text(params())
     table = copy.rsis("check", "circles")
-    assert re.search(r"images +6 +2 +2\n", table), table
+    assert re.search(r"pictures +6 +2 +2\n", table), table
     copy.rsis("download", "circles")
-    assert "circles test: 2 images" in copy.rsis("prepare", "circles")
+    assert re.search(r"pictures +6 +2 +2\n", copy.rsis("prepare", "circles"))
     metrics = copy.score_perfect_predictions()
     assert (metrics["cvppp/sbd"], metrics["cvppp/abs_dic"]) == (1.0, 0.0)
     assert metrics["coco/AP"] == pytest.approx(1.0)

@@ -71,9 +71,9 @@ def test_the_archive_becomes_a_score(site: Site, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{command}: {done.stderr}"
         said[command] = " ".join((done.stdout + done.stderr).split())
     assert "recorded sha256:" in said["download"]
-    assert "images 16 2 2" in said["check"]
+    assert "pictures 16 2 2" in said["check"]
     assert "class nucleus" in said["check"]
-    assert "nuclei_full train: 16 images" in said["prepare"]
+    assert "pictures 16 2 2" in said["prepare"]
     assert "0.001 minutes" in said["train"]
     metrics = json.loads((tmp_path / "metrics/nuclei_full.json").read_text())
     assert {"cvppp/sbd", "cvppp/abs_dic", "coco/AP50"} <= set(metrics)
