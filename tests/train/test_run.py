@@ -321,7 +321,7 @@ class TwoPlants:
     class_names: tuple[str, ...] = ("leaf",)
 
     def read(self, image_id: str) -> RawSample:
-        return make_plant(7, int(image_id) % 2, (64, 64), (4, 4))
+        return replace(make_plant(7, int(image_id) % 2, (64, 64), (4, 4)), image_id=image_id)
 
 
 @pytest.mark.learning
