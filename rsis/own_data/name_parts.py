@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from rsis.own_data.divide import words_of
+from rsis.splits.own import core_of
 
 # words in the names of folders and files of maps; earlier words are more certain
 MAP_WORDS = (
@@ -58,14 +59,6 @@ def endings_beside(names: set[str], parts: Parts) -> tuple[str, ...]:
     rest = {name for name in names - owners if not name.endswith(suffix)}
     endings = Counter(ending for name in rest for owner, ending in _cuts(name) if owner in owners)
     return tuple(sorted(ending for ending, number in endings.items() if 2 * number > len(owners)))
-
-
-def core_of(name: str, begin: str, end: str) -> str | None:
-    """Return a name without what it begins and ends with; None if it does not. Folders before the name stay."""
-    folder, slash, last = name.rpartition("/")
-    if len(last) <= len(begin) + len(end) or not (last.startswith(begin) and last.endswith(end)):
-        return None
-    return folder + slash + last.removeprefix(begin).removesuffix(end)
 
 
 def _common_suffix(pictures: set[str], maps: set[str]) -> str | None:

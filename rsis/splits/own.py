@@ -101,10 +101,10 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
     """
     place, other = root / split.images, root / split.maps
     pictures, labels = _files(place, split), _files(other, split)
-    maps = {name: _core(name, split.prefix, split.suffix) for name in labels}
+    maps = {name: core_of(name, split.prefix, split.suffix) for name in labels}
     if place == other:
         pictures = {name: path for name, path in pictures.items() if maps[name] is None}
-    ids = {name: _core(name, split.image_prefix, split.image_suffix) or name for name in pictures}
+    ids = {name: core_of(name, split.image_prefix, split.image_suffix) or name for name in pictures}
     named = _by_id(((ids[name], path) for name, path in pictures.items()), place)
     paired = _by_id(((core, labels[name]) for name, core in maps.items() if core is not None), other)
     if not named:
@@ -213,8 +213,8 @@ def _files(folder: Path, split: MapsSplit) -> dict[str, Path]:
     return named
 
 
-def _core(name: str, prefix: str, suffix: str) -> str | None:
-    """Return a name without what it begins and ends with; None if it does not."""
+def core_of(name: str, prefix: str, suffix: str) -> str | None:
+    """Return a name without what it begins and ends with; None if it does not. Folders before the name stay."""
     folder, slash, last = name.rpartition("/")
     if len(last) <= len(prefix) + len(suffix) or not (last.startswith(prefix) and last.endswith(suffix)):
         return None

@@ -2,8 +2,6 @@
 
 import functools
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,6 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
+from support.little_memory import run_with_memory
 from support.small_model import CONVLSTM, POINTER, write_small_model
 
 from rsis.checkpoint.file import load_checkpoint, read_info
@@ -121,16 +120,10 @@ WIDE = {
 def test_a_network_larger_than_the_file_takes_no_memory(tmp_path: Path, key: str) -> None:
     section, value = WIDE[key]
     path = changed(tmp_path / "x.safetensors", section, description=with_key("model", key, value))
-    limit = 2**30
     code = "from pathlib import Path; from rsis.checkpoint.file import load_checkpoint; load_checkpoint(Path({!r}))"
-    ended = subprocess.run(
-        [sys.executable, "-c", code.format(str(path))],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
-    )
-    assert "UserError" in ended.stderr
-    assert "its weights do not fit its description" in ended.stderr
+    error = run_with_memory(code.format(str(path)), 2**30)
+    assert "UserError" in error
+    assert "its weights do not fit its description" in error
 
 
 @pytest.mark.parametrize(

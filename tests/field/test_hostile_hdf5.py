@@ -1,8 +1,5 @@
 """HDF5 files of wrong content end in one line, before memory is taken, and without a look at other files."""
 
-import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from support.fake_reader import FakeReader
+from support.little_memory import run_with_memory
 
 from rsis.data.download.lsc_hdf5 import extract_lsc
 from rsis.data.prepared.file import PreparedSplit
@@ -180,16 +178,10 @@ def test_little_memory_for_huge_claims(tmp_path: Path) -> None:
             shape = (COUNT, 8192, 8192, 3) if name == "images" else (COUNT, 8192, 8192)
             del file[name]
             file.create_dataset(name, shape, kind, chunks=(1, *shape[1:]), compression="gzip")[0, 0, 0] = 1
-    limit = 3 * 2**29
     code = "from pathlib import Path; from rsis.data.prepared.file import PreparedSplit; PreparedSplit(Path({!r}))"
-    ended = subprocess.run(
-        [sys.executable, "-c", code.format(str(path))],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
-    )
-    assert "rsis.errors.UserError" in ended.stderr
-    assert "images holds" in ended.stderr
+    error = run_with_memory(code.format(str(path)), 3 * 2**29)
+    assert "rsis.errors.UserError" in error
+    assert "images holds" in error
 
 
 def plants(path: Path) -> Path:
