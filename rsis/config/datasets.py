@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from rsis.config.sources import Source
 from rsis.config.types import Count, Epoch, Section, Size, Split
+from rsis.splits.exports import ExportSplit
 from rsis.splits.own import MapsSplit, MasksSplit
 from rsis.splits.share import SharedSplit
 
@@ -69,7 +70,7 @@ class _Dataset(Section):
     stands for 178956970."""
 
 
-class _OwnDataset(_Dataset):
+class OwnDataset(_Dataset):
     """Of the formats of users' own data: how their pictures are read."""
 
     intensity: tuple[float, float] | None = None
@@ -106,7 +107,7 @@ class CvpppDataset(_Dataset):
     with the counts in A1.csv, where that is there; null checks nothing."""
 
 
-class CocoDataset(_OwnDataset):
+class CocoDataset(OwnDataset):
     """A data set as COCO instance JSON."""
 
     format: Literal["coco"]
@@ -140,13 +141,16 @@ class CityscapesDataset(_Dataset):
     """Which images train, validate and test."""
 
 
-class MapsDataset(_OwnDataset):
+class MapsDataset(OwnDataset):
     """Somebody's own data: a picture and an instance map of equal names; one class."""
 
     format: Literal["maps"]
     """Yours: a picture and an instance map of equal names, a number for each object and 0 elsewhere; one class."""
     class_name: str = "object"
-    """Of every object."""
+    """Of every object; not used where `classes` are given."""
+    classes: Annotated[dict[str, int], Field(min_length=1)] | None = None
+    """Of maps with a map of classes beside each (key class_maps of a split): the number of each class in it, by its
+    name, such as {cat: 1, dog: 2}; of maps in colours the number is 65536 red + 256 green + blue."""
     ignore_value: int | None = None
     """Number of the pixels that are not annotated, such as 255 or 65535: neither object nor background, so that they
     teach nothing. null: all are annotated. Other numbers below 1 are background. Of maps in colours the number is 65536
@@ -155,7 +159,7 @@ class MapsDataset(_OwnDataset):
     """Which images train, validate and test."""
 
 
-class MasksDataset(_OwnDataset):
+class MasksDataset(OwnDataset):
     """Somebody's own data: a folder for each picture, with a mask for each object; one class."""
 
     format: Literal["masks"]
@@ -166,5 +170,29 @@ class MasksDataset(_OwnDataset):
     """Which images train, validate and test."""
 
 
-AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset | MapsDataset | MasksDataset
+class ExportDataset(OwnDataset):
+    """Somebody's own data as an annotation tool saves or exports it, but for COCO JSON."""
+
+    format: Literal["yolo", "labelme", "cvat", "labelstudio", "via", "geojson", "imagej"]
+    """Yours, as a tool saves or exports it: yolo is YOLO's segmentation text, labelme LabelMe's JSON, cvat "CVAT for
+    images" as XML, labelstudio Label Studio's JSON, via the VGG Image Annotator's JSON, geojson QuPath's GeoJSON,
+    imagej ROI files of ImageJ and Fiji."""
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("object",)
+    """Names of the classes, for yolo in the order of its numbers from 0. Objects of other classes are an error; objects
+    without a class are of the only one."""
+    class_key: str | None = None
+    """Of via: which attribute of a region names its class; null: no region does."""
+    splits: dict[Split, ExportSplit]
+    """Which images train, validate and test."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes: a name occurs twice; give each class its own")
+        if self.class_key is not None and self.format != "via":
+            raise ValueError("class_key: is a key of the format via alone; remove it")
+        return self
+
+
+AnyDataset = CvpppDataset | CocoDataset | VocDataset | CityscapesDataset | MapsDataset | MasksDataset | ExportDataset
 Dataset = Annotated[AnyDataset, Field(discriminator="format")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, OwnDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.labels import Labels, read_map
 from rsis.data.readers.measure import measure_intensity
@@ -45,7 +45,7 @@ def find_reading(dataset: AnyDataset, root: Path, given: Mapping[str, Any] | Non
     Raises:
         UserError: A split cannot be opened.
     """
-    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
+    if not isinstance(dataset, OwnDataset):
         return Reading()
     keys: dict[str, Any] = dict(given or {})
     reasons: dict[str, str] = {}

@@ -36,6 +36,9 @@ class MapsSplit(SharedSplit):
     """Folder of the pictures, relative to the source."""
     maps: str
     """Folder of the instance maps, relative to the source; perhaps the same."""
+    class_maps: str | None = None
+    """Folder of the maps of classes, which are named like the instance maps; relative to the source. null: there is one
+    class."""
     suffix: str = ""
     """What the name of a map ends with, before the file's type, such as _label."""
     prefix: str = ""

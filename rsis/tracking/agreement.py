@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rsis.config.datasets import AnyDataset, CocoDataset, CvpppDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, CvpppDataset, OwnDataset
 from rsis.config.sources import FolderSource
 from rsis.config.types import Split
 from rsis.data.readers.base import BadSampleError, SampleReader
@@ -98,7 +98,7 @@ def comparison_of(dataset: AnyDataset) -> Callable[[SampleReader, Path, str, Man
     A user's own annotations are compared. Those of a benchmark that was downloaded with its checksums, or drawn, are
     not: `rsis check` and the tests do that, and it would take half the time of the preparation again.
     """
-    own = isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) or isinstance(dataset.source, FolderSource)
+    own = isinstance(dataset, OwnDataset) or isinstance(dataset.source, FolderSource)
 
     def wrap(reader: SampleReader, root: Path, split: str, manifest: Manifest) -> SampleReader:
         return compared(reader, dataset, root, split, manifest) if own else reader

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, OwnDataset
 from rsis.config.sources import CityscapesSource, FolderSource
 from rsis.data.download.run import check_complete
 from rsis.data.readers.base import BadSampleError, OnMissing, SampleReader, notes_of
@@ -118,7 +118,7 @@ def check(name: str, dataset: AnyDataset, raw_folder: Path, workers: int | None 
     notes: dict[str, None] = {}
     pictures: dict[str, list[Place]] = {}
     known: set[str] = set()  # splits that share a folder lack the same files
-    own = isinstance(dataset, CocoDataset | MapsDataset | MasksDataset)
+    own = isinstance(dataset, OwnDataset)
     lenient = dataset.model_copy(update={"skip_bad": True}) if own else dataset
     for split in dataset.splits:
         lost: list[tuple[Path, str]] = []

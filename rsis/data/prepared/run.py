@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, OwnDataset
 from rsis.data.prepared.writer import SplitOrigin, SplitSummary, write_split
 from rsis.data.readers.base import OnMissing, SampleReader
 from rsis.data.readers.measure import measure_intensity
@@ -84,7 +84,7 @@ def _note_in(missing: list[str]) -> OnMissing:
 
 def _with_intensity(name: str, dataset: AnyDataset, root: Path) -> AnyDataset:
     """Return the data set with its key `intensity`, measured if that is null and there are deep pictures."""
-    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) or dataset.intensity is not None:
+    if not isinstance(dataset, OwnDataset) or dataset.intensity is not None:
         return dataset
     measured = measure_intensity(dataset, root)
     if measured is None:

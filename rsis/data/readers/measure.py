@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, OwnDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.depth import percentiles_of, sampled
@@ -34,7 +34,7 @@ def measure_intensity(dataset: AnyDataset, root: Path) -> tuple[float, float] | 
     Raises:
         UserError: The split cannot be opened.
     """
-    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
+    if not isinstance(dataset, OwnDataset):
         return None
     split = "train" if "train" in dataset.splits else next(iter(dataset.splits))
     reader = open_split(dataset, root, split, lambda _, __: None)

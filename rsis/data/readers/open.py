@@ -10,6 +10,7 @@ from rsis.config.datasets import (
     CvpppDataset,
     MapsDataset,
     MasksDataset,
+    OwnDataset,
     VocDataset,
 )
 from rsis.config.types import Split
@@ -38,12 +39,12 @@ def on_lost(dataset: AnyDataset, callback: OnMissing, *, skip_bad: bool) -> OnMi
     Returns:
         `callback` when images may be left out, otherwise `refuse`.
     """
-    return callback if skip_bad and isinstance(dataset, CocoDataset | MapsDataset | MasksDataset) else refuse
+    return callback if skip_bad and isinstance(dataset, OwnDataset) else refuse
 
 
 def rules_of(dataset: AnyDataset) -> PictureRules:
     """Return how the pictures of a data set are read: by its keys, or plainly for the formats of benchmarks."""
-    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
+    if not isinstance(dataset, OwnDataset):
         return PLAIN
     return PictureRules(dataset.intensity, dataset.channels, dataset.page, dataset.annotated)
 

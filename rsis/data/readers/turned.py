@@ -1,6 +1,6 @@
 """What a user is told of pictures that are turned by their EXIF orientation."""
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import AnyDataset, OwnDataset
 
 
 def frame_note(dataset: AnyDataset, assumed: int, name: str = "NAME") -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def frame_note(dataset: AnyDataset, assumed: int, name: str = "NAME") -> tuple[s
         f"{pictures} turned by EXIF orientation, and the size does not tell whether the annotations were drawn on the "
         "turned or on the stored picture; they are taken as drawn on the "
     )
-    if not isinstance(dataset, CocoDataset | MapsDataset | MasksDataset):
+    if not isinstance(dataset, OwnDataset):
         return (f"{line}turned one",)
     here, other = ("turned", "stored") if dataset.annotated == "upright" else ("stored", "upright")
     return (f"{line}{here} one; datasets.{name}.annotated: {other} says otherwise",)
