@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from support.params_text import change
 from support.reference_data import REPOSITORY
 
@@ -93,6 +94,29 @@ def test_aliases_and_merge_keys_are_read_as_before(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("a: &a {x: 1e-3, y: [1, 2]}\nb: {<<: *a, y: 3}\nc: *a\n")
     assert read_yaml(file) == {"a": {"x": 1e-3, "y": [1, 2]}, "b": {"x": 1e-3, "y": 3}, "c": {"x": 1e-3, "y": [1, 2]}}
+
+
+WORDS = """010 08 1_000 0o17 0x1F 0b11 -7 +7 0_8 1e-3 1E5 1. .5 -.5e+3 -.5e3 1__0.5 .inf .nan 1:30 on yes True tRue ~
+null Null '' "1" _ _1 0x 0b a:b -0x1F"""  # each means something else to YAML 1.1, or nearly so
+
+
+@pytest.mark.parametrize("text", [*WORDS.split(), "", "[1, a b, 'it''s']", "{b: 1, c}", "|\n  two\n  lines", "!!str 1"])
+def test_words_mean_what_they_mean_to_dvc(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(f"a: {text}\n")
+    assert repr(read_yaml(file)) == repr(YAML(typ="safe", pure=True).load(file))
+
+
+def test_the_repositorys_own_file_means_what_it_means_to_dvc() -> None:
+    file = REPOSITORY / "params.yaml"
+    assert read_yaml(file) == YAML(typ="safe", pure=True).load(file)
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\nb: 2\na: 3\n")
+    with pytest.raises(UserError, match="key 'a' is there twice, line 3"):
+        read_yaml(file)
 
 
 @pytest.mark.parametrize(

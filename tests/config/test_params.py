@@ -24,7 +24,8 @@ def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
     full = {"nuclei_full", "pascal_pointer", "cvppp_pointer", "cityscapes_pointer"}  # too long to train here
-    assert set(params.runs) - set(params.default.runs) == full | set(params.comparisons["seeds"])
+    seeds = {*params.comparisons["seeds"], *params.comparisons["networks_seeds"]}
+    assert set(params.runs) - set(params.default.runs) == full | seeds
     assert "nuclei_full" not in params.default.datasets
 
 

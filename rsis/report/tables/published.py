@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from rsis.config.bounded_yaml import read_yaml
 from rsis.config.types import Count, Section, Split
 from rsis.errors import UserError
 
@@ -143,12 +142,7 @@ def load_published(path: Path = PACKAGED) -> Published:
     Raises:
         UserError: The file is missing, is not YAML, or does not match the schema; the message lists all faults.
     """
-    try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read ({error.strerror}); restore it from the repository") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())}); correct it") from error
+    raw = read_yaml(path)
     try:
         return Published.model_validate(raw)
     except ValidationError as error:
