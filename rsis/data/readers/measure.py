@@ -14,6 +14,7 @@ from rsis.data.readers.images import DAMAGE
 from rsis.data.readers.open import open_split, rules_of
 from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.values import read_values
+from rsis.files.embedded import open_picture
 
 _MOST_PICTURES = 200
 _DEEP_MODES = ("I", "F")
@@ -67,11 +68,11 @@ def _samples(
 def _may_be_deep(path: Path) -> bool:
     """Return whether a picture may have more than 8 bits, from its first bytes; Pillow says of most files no."""
     try:
-        with path.open("rb") as file:
+        with open_picture(path) as file:
             head = file.read(26)
-        if head[:4] == b"\x89PNG":
-            return head[24:25] == b"\x10"
-        with Image.open(path) as image:
+            if head[:4] == b"\x89PNG":
+                return head[24:25] == b"\x10"
+        with open_picture(path) as file, Image.open(file) as image:
             return image.format == "TIFF" or image.mode in _DEEP_MODES or image.mode.startswith("I;16")
     except DAMAGE:
         return True  # of a TIFF file perhaps, which Pillow does not know
