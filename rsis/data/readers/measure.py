@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, OwnDataset
+from rsis.config.datasets import AnyDataset, OwnDataset
 from rsis.data.readers.base import BadSampleError
-from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.depth import percentiles_of, sampled
 from rsis.data.readers.images import DAMAGE
 from rsis.data.readers.open import open_split, rules_of
+from rsis.data.readers.outline_reader import OutlineReader
 from rsis.data.readers.own import MapsReader, MasksReader
+from rsis.data.readers.rules import PictureRules
 from rsis.data.readers.values import read_values
 from rsis.files.embedded import open_picture
 
@@ -39,8 +40,8 @@ def measure_intensity(dataset: AnyDataset, root: Path) -> tuple[float, float] | 
         return None
     split = "train" if "train" in dataset.splits else next(iter(dataset.splits))
     reader = open_split(dataset, root, split, lambda _, __: None)
-    assert isinstance(reader, CocoReader | MapsReader | MasksReader)
-    found = percentiles_of(_samples(dataset, reader))
+    assert isinstance(reader, OutlineReader | MapsReader | MasksReader)
+    found = percentiles_of(_samples(rules_of(dataset), reader))
     if found is None:
         return None
     low, high = (float(f"{value:.6g}") for value in found)
@@ -49,10 +50,7 @@ def measure_intensity(dataset: AnyDataset, root: Path) -> tuple[float, float] | 
     return (low, high) if low < high else (low, low + 1.0)
 
 
-def _samples(
-    dataset: CocoDataset | MapsDataset | MasksDataset, reader: CocoReader | MapsReader | MasksReader
-) -> Iterator[np.ndarray]:
-    rules = rules_of(dataset)
+def _samples(rules: PictureRules, reader: OutlineReader | MapsReader | MasksReader) -> Iterator[np.ndarray]:
     ids = reader.image_ids
     for number in range(min(len(ids), _MOST_PICTURES)):
         path, page = reader.picture_of(ids[number * len(ids) // min(len(ids), _MOST_PICTURES)])
