@@ -86,9 +86,11 @@ class _Search:
 
     def picture_of(self, file: str, content: dict[str, Any], gathered: Gathered) -> _Place | None:
         """Return the picture of a file; None if it is missing, and `on_missing` returned."""
-        written, where = None, f"{self._source.annotations / file}: imagePath"
-        if content.get("imagePath"):
-            written = read_file_name(content, str(self._source.annotations / file), "imagePath")
+        where = f"{self._source.annotations / file}: imagePath"
+        try:
+            written = read_file_name(content, where, "imagePath")
+        except UserError:  # missing, or no text
+            written = None
         found: list[str] = []
         if written is not None:
             for spelled in spellings(written):

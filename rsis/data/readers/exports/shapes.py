@@ -41,6 +41,8 @@ def polygon(ring: Ring, holes: Iterable[Ring] = (), *, fractions: bool = False) 
 
 def rectangle(x1: float, y1: float, x2: float, y2: float) -> Outline:
     """Return the outline of a rectangle from two opposite corners."""
+    if not all(map(math.isfinite, (x1, y1, x2, y2))):
+        return not_drawn("a rectangle with a value that is no number")
     left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
     return polygon([left, top, right, top, right, bottom, left, bottom])
 
@@ -64,14 +66,6 @@ def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float
         down = radius_y * math.sin(2 * math.pi * k / _CORNERS)
         ring += [x + right * cos - down * sin, y + right * sin + down * cos]
     return polygon(ring)
-
-
-def scaled(outline: Outline, x: float, y: float) -> Outline:
-    """Return an outline of polygons with their coordinates multiplied."""
-    polygons = [
-        [[number * (x, y)[k % 2] for k, number in enumerate(ring)] for ring in rings] for rings in outline.polygons
-    ]
-    return Outline(polygons, reason=outline.reason, fault=outline.fault)
 
 
 def join_groups(items: Sequence[tuple[Any, AnnotatedObject]]) -> list[AnnotatedObject]:

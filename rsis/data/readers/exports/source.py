@@ -129,7 +129,8 @@ class Gathered:
 
     def lose(self, name: str, where: str, found: Sequence[str]) -> None:
         """Call `on_missing` for a picture that is missing, or that could be each of the files that were found."""
-        path = self.source.images / (name if is_inside(name) else PurePosixPath(name.replace("\\", "/")).name)
+        is_path = is_inside(name) and ":" not in name  # and neither an address nor a path of another system
+        path = self.source.images / (name if is_path else PurePosixPath(name.replace("\\", "/")).name)
         if found:
             message = (
                 f"{where}: the picture {name!r} could be {' or '.join(found[:3])} in {self.source.images}; write which"
