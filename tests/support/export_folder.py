@@ -66,7 +66,7 @@ def round_mask(
         across, down = radius_x * math.cos(2 * math.pi * k / 72), radius_y * math.sin(2 * math.pi * k / 72)
         ring.append(x + across * math.cos(turn) - down * math.sin(turn))
         ring.append(y + across * math.sin(turn) + down * math.cos(turn))
-    return coco_mask.decode(coco_mask.frPyObjects([ring], *size))[..., 0].astype(bool)
+    return np.asarray(coco_mask.decode(coco_mask.frPyObjects([ring], *size))[..., 0] > 0)
 
 
 def check_objects(sample: RawSample, *expected: tuple[np.ndarray, int]) -> None:

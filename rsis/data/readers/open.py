@@ -98,7 +98,15 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
             return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():
             maps = dataset.splits[name]
-            return MapsReader(root, maps, dataset.class_name, on_missing, rules_of(dataset), dataset.ignore_value)
+            return MapsReader(
+                root,
+                maps,
+                dataset.class_name,
+                on_missing,
+                rules_of(dataset),
+                dataset.ignore_value,
+                None if dataset.classes is None else dict(dataset.classes),
+            )
         case MasksDataset():
             return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing, rules_of(dataset))
         case ExportDataset():

@@ -69,7 +69,7 @@ def test_brush(tmp_path: Path, literal: bool) -> None:
 
 
 def test_all_shapes(tmp_path: Path) -> None:
-    ellipse = {"x": 50.0, "y": 50.0, "radiusX": 12.5, "radiusY": 25.0, "rotation": 40}
+    ellipse: dict[str, Any] = {"x": 50.0, "y": 50.0, "radiusX": 12.5, "radiusY": 25.0, "rotation": 40}
     reader = _open(
         tmp_path,
         _task(

@@ -115,7 +115,7 @@ def test_other_files_are_one_line(tmp_path: Path, content: Any) -> None:
 
 def test_missing_picture_is_lost(tmp_path: Path) -> None:
     write_picture(tmp_path / "images/a.png")
-    entries = {name: {"filename": name, "regions": []} for name in ("a.png", "b.png")}
+    entries: dict[str, Any] = {name: {"filename": name, "regions": []} for name in ("a.png", "b.png")}
     (tmp_path / "via.json").write_text(json.dumps(entries))
     lost = Lost()
     assert open_export(tmp_path, "via", "via.json", on_missing=lost).image_ids == ("a.png",)
