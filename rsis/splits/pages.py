@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from rsis.files.embedded import is_embedded, open_picture
+
 if TYPE_CHECKING:
     import tifffile
 
@@ -109,7 +111,7 @@ def stack_axes(planes: Planes, channels: tuple[int, ...] | None, by_page: bool) 
 
 def is_tiff(path: Path) -> bool:
     """Return whether a file begins as TIFF files do; raise OSError if it cannot be read."""
-    with path.open("rb") as file:
+    with open_picture(path) as file:
         return file.read(4) in _TIFF
 
 
@@ -118,7 +120,7 @@ def open_tiff(path: Path) -> "tifffile.TiffFile":
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it reports what it raises a second time
-    return tifffile.TiffFile(path)
+    return tifffile.TiffFile(open_picture(path) if is_embedded(path) else path)
 
 
 def refuse_bomb(pixels: int) -> None:

@@ -14,7 +14,8 @@ probability times objectness. An example of VOC:
     ]
 
 For COCO, `image_id` and `category_id` are the ids of the annotation file. For VOC they are the name of the image and
-the position of the class in VOC's order, 1 (aeroplane) to 20 (tvmonitor).
+the position of the class in VOC's order, 1 (aeroplane) to 20 (tvmonitor). Of users' own data in other formats they are
+the image's name and the position of the class in the data set.
 """
 
 import json
@@ -28,6 +29,7 @@ from rsis.config.datasets import (
     CocoDataset,
     CocoSplit,
     CvpppDataset,
+    ExportDataset,
     MapsDataset,
     MasksDataset,
     VocDataset,
@@ -95,7 +97,7 @@ def submit(
             # a class of train that this split's file does not list has no id there
             category_ids = [categories.get(class_name) for class_name in predictions.class_names]
             _write_results(predictions, folder, run.score, image_ids, category_ids)
-        case VocDataset() | MapsDataset() | MasksDataset():
+        case VocDataset() | MapsDataset() | MasksDataset() | ExportDataset():
             image_names = {image.image_id: image.image_id for image in predictions.images}
             category_ids = [truth.class_names.index(class_name) + 1 for class_name in predictions.class_names]
             _write_results(predictions, folder, run.score, image_names, category_ids)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rsis.data.readers.base import SampleReader
-from rsis.data.readers.coco import CocoReader
+from rsis.data.readers.outline_reader import OutlineReader
 from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.files.digests import sha256_of
 
@@ -59,7 +59,7 @@ def _glimpse(path: Path) -> tuple[int, bytes]:
 
 def places_of(reader: SampleReader) -> list[Place]:
     """Return the pictures of a reader of a user's data set; none of a benchmark, whose splits are not ours to judge."""
-    if not isinstance(reader, CocoReader | MapsReader | MasksReader):
+    if not isinstance(reader, OutlineReader | MapsReader | MasksReader):
         return []
     return [reader.picture_of(image_id) for image_id in reader.image_ids]
 

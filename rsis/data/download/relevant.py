@@ -7,11 +7,17 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, VocDataset
-from rsis.data.readers.coco import CocoReader
+from rsis.config.datasets import AnyDataset, CocoDataset, ExportDataset, MapsDataset, MasksDataset, VocDataset
 from rsis.data.readers.open import open_split
+from rsis.data.readers.outline_reader import OutlineReader
 
 _MORE = (".npy", ".lsm", ".stk")  # arrays and TIFF files under suffixes that Pillow does not know
+_OF_TOOLS = {  # of annotation tools that write a file for each picture; the others write one file
+    "yolo": (".txt",),
+    "labelme": (".json",),
+    "geojson": (".geojson", ".json"),
+    "imagej": (".roi", ".zip"),
+}
 _OF_BENCHMARKS = {
     "cvppp": (".png", ".csv", ".h5", ".hdf5"),
     "voc": (".jpg", ".png", ".txt", ".mat"),
@@ -31,7 +37,10 @@ def relevant_files(dataset: AnyDataset, root: Path) -> tuple[str, ...] | None:
     """
     pictures = {*Image.registered_extensions(), *_MORE}
     match dataset:
-        case CocoDataset():
+        case ExportDataset() if dataset.format in _OF_TOOLS:
+            named = _named(dataset, root, pictures) if dataset.format == "labelme" else set()
+            return tuple(sorted({*pictures, *_OF_TOOLS[dataset.format], *named}))
+        case CocoDataset() | ExportDataset():
             documents = {PurePosixPath(split.annotations).as_posix() for split in dataset.splits.values()}
             return tuple(sorted(pictures | documents | _named(dataset, root, pictures)))
         case MapsDataset() | MasksDataset():
@@ -39,12 +48,12 @@ def relevant_files(dataset: AnyDataset, root: Path) -> tuple[str, ...] | None:
     return _OF_BENCHMARKS.get(dataset.format)
 
 
-def _named(dataset: CocoDataset, root: Path, suffixes: set[str]) -> set[str]:
+def _named(dataset: CocoDataset | ExportDataset, root: Path, suffixes: set[str]) -> set[str]:
     """Return the paths of pictures that an annotation file names and that have none of the suffixes."""
     found = set()
     for split in dataset.splits:
         reader = open_split(dataset, root, split, lambda *_: None)
-        assert isinstance(reader, CocoReader)
+        assert isinstance(reader, OutlineReader)
         for path, _ in map(reader.picture_of, reader.image_ids):
             if path.suffix.lower() not in suffixes and path.is_relative_to(root):
                 found.add(path.relative_to(root).as_posix())
@@ -53,4 +62,5 @@ def _named(dataset: CocoDataset, root: Path, suffixes: set[str]) -> set[str]:
 
 def has_lists(dataset: AnyDataset) -> bool:
     """Return whether annotation files or lists name the images, so that a further picture belongs to no split."""
-    return isinstance(dataset, CocoDataset | VocDataset)
+    one_file = isinstance(dataset, ExportDataset) and dataset.format not in _OF_TOOLS
+    return one_file or isinstance(dataset, CocoDataset | VocDataset)

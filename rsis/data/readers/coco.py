@@ -7,35 +7,28 @@
 `rsis.data.readers.coco_document` says which values are accepted, `rsis.data.readers.coco_shapes` which segmentations,
 and `rsis.splits.pictures` how a file name finds its picture. Other keys are not read.
 
-Where objects overlap, the pixels belong to the smaller object, which could otherwise disappear under the larger one.
-An annotation that cannot be drawn, or that keeps no pixel, is dropped, and the others of its image stay. Regions with
-`iscrowd` are not objects, unless the data set says so; their pixels outside of objects are ignored. Class ids are
-1..K-1 in the order of the categories' ids, in val and test those of the classes of train with the same names.
+`rsis.data.readers.outline_reader` paints the objects. Regions with `iscrowd` are not objects, unless the data set says
+so; their pixels outside of objects are ignored. Class ids are 1..K-1 in the order of the categories' ids, in val and
+test those of the classes of train with the same names.
 """
 
-import json
 from collections import Counter
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 from unicodedata import normalize
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
-from rsis.data.readers.base import BadSampleError, OnMissing, refuse
+from rsis.data.readers.base import OnMissing, refuse
 from rsis.data.readers.coco_document import Annotation, CocoDocument, read_document
-from rsis.data.readers.coco_shapes import CannotDrawError, Outline, draw
-from rsis.data.readers.pictures import PLAIN, PictureRules, read_picture, turned
+from rsis.data.readers.outline_reader import AnnotatedObject, AnnotatedPicture, AnnotationDocument, OutlineReader
+from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.errors import UserError
-from rsis.masks import relabel
 from rsis.splits.pictures import PictureFiles, is_inside
 from rsis.splits.share import WHOLE, SharedSplit, select_share
-from rsis.structures import DropReason, RawSample
 
 _SHOWN = 5  # most classes that a message names
 
 
-class CocoReader:
+class CocoReader(OutlineReader):
     """Reader of one annotation file; an image id is the `file_name` in that file.
 
     Attributes:
@@ -68,109 +61,30 @@ class CocoReader:
         classes_of: Path | None = None,
         crowd: Literal["ignore", "object"] = "ignore",
     ) -> None:
-        self.annotations, self.images, self._rules = annotations, images, rules
         document = read_document(annotations)
         reference = document if classes_of is None else read_document(classes_of)
-        self.class_names: tuple[str, ...] = tuple(reference.categories.values())
         class_of = _class_ids(document, reference)
-        self._sizes = document.sizes
-        self._paths, missing, moved = _find_pictures(document, images)
+        moved, missing, notes = _find_pictures(document, images)
         for name, message in missing.items():
             on_missing(images / (name if is_inside(name) else PurePosixPath(name).name), message)
-        self.notes: tuple[str, ...] = (*document.notes, *moved)
-        # text takes a fraction of the memory, here and in each process that the reader is sent to
-        self._annotations = {
-            name: json.dumps([_packed(item, class_of, crowd) for item in items])
-            for name, items in document.annotations.items()
+        pictures = {
+            name: AnnotatedPicture(
+                [_object(item, class_of, crowd) for item in document.annotations[name]],
+                size,
+                picture=moved.get(name),
+            )
+            for name, size in document.sizes.items()
         }
-        chosen = select_share(document.sizes, share, annotations)
-        self.image_ids: tuple[str, ...] = tuple(name for name in chosen if name not in missing)
-
-    def picture_of(self, image_id: str) -> tuple[Path, int | None]:
-        """Return the picture's file, and the position of its page in a stack, which the data set's rules choose."""
-        return self._paths.get(image_id, self.images / image_id), None
-
-    def read(self, image_id: str) -> RawSample:
-        """Read one image and its objects, numbered in the order of the annotation file.
-
-        Raises:
-            BadSampleError: The image is damaged, or its size differs from the size in the JSON file.
-        """
-        path, _ = self.picture_of(image_id)
-        picture = read_picture(path, self._rules)
-        # of an unknown size, the frame alone says which of the picture's two sizes it is
-        unknown = picture.stored_size if self._rules.annotated == "stored" else picture.size
-        size = self._sizes[image_id] or unknown
-        frame = picture.frame_of(size, self._rules.annotated)
-        if frame is None:
-            found, said = (f"{height} x {width}" for height, width in (picture.size, size))
-            raise BadSampleError(f"{path}: {found} pixels, {self.annotations.name} says {said}; correct one of them")
-        ignore_mask = np.zeros(size, bool)
-        masks: list[Any] = []
-        classes: list[int] = []
-        places: list[tuple[int, str]] = []
-        dropped: dict[int, tuple[DropReason, str]] = {}  # by position
-        for number, (where, class_id, is_crowd, outline) in enumerate(self._unpack(image_id)):
-            mask, reason, fault = _mask_of(outline, size)
-            if mask is not None and is_crowd:
-                ignore_mask |= coco_mask.decode(mask).astype(bool)
-                reason, fault = "crowd", "iscrowd, and so a region that is ignored"
-            if reason is not None:
-                dropped[number] = (reason, f"{self.annotations}: {where} of {image_id}: {fault}")
-                continue
-            masks.append(mask)
-            classes.append(class_id)
-            places.append((number, where))
-        painted = _paint(masks, size)
-        if frame == "stored":
-            painted, ignore_mask = turned(painted, picture.orientation), turned(ignore_mask, picture.orientation)
-        kept = np.unique(painted[painted > 0])
-        for i in set(range(len(masks))) - {int(k) - 1 for k in kept}:
-            detail = f"{self.annotations}: {places[i][1]} of {image_id}: smaller objects cover all its pixels"
-            dropped[places[i][0]] = ("hidden by others", detail)
-        return RawSample(
-            image=picture.image,
-            instance_map=relabel(painted),
-            class_ids=np.array(classes, np.int64)[kept - 1],
-            ignore_mask=ignore_mask & (painted == 0),
-            image_id=image_id,
-            dropped=tuple(dropped[number][0] for number in sorted(dropped)),
-            drop_details=tuple(dropped[number][1] for number in sorted(dropped)),
-            frame_is_assumed=picture.is_assumed(size) or (not self._sizes[image_id] and picture.orientation != 1),
+        names = tuple(reference.categories.values())
+        chosen = [name for name in select_share(document.sizes, share, annotations) if name not in missing]
+        super().__init__(
+            AnnotationDocument(annotations, images, names, pictures, [*document.notes, *notes]), chosen, rules
         )
 
-    def _unpack(self, image_id: str) -> list[tuple[str, int, bool, Outline]]:
-        packed = json.loads(self._annotations[image_id])
-        return [(where, class_id, is_crowd, Outline(*outline)) for where, class_id, is_crowd, outline in packed]
 
-
-def _packed(item: Annotation, class_of: dict[str, int], crowd: str) -> list[Any]:
-    """Return an annotation as JSON values, see `CocoReader._unpack`."""
-    shape = item.outline
-    outline = [shape.polygons, shape.size, shape.runs, shape.reason, shape.fault]
-    return [item.where, class_of[item.category], item.is_crowd and crowd == "ignore", outline]
-
-
-def _mask_of(outline: Outline, size: tuple[int, int]) -> tuple[Any, DropReason | None, str]:
-    """Return the mask of an outline, or the reason why there is none and what was found."""
-    if outline.reason is not None:
-        return None, outline.reason, outline.fault
-    try:
-        mask = draw(outline, size)
-    except CannotDrawError as error:
-        return None, "cannot be drawn", str(error)
-    if not int(coco_mask.area(mask)):
-        return None, "empty mask", "no pixel of the image is in the outline"
-    return mask, None, ""
-
-
-def _paint(masks: list[Any], size: tuple[int, int]) -> np.ndarray:
-    """Return int32 [H, W], in which each pixel has the number of the smallest mask over it, the first being 1."""
-    painted = np.zeros(size, np.int32)
-    areas = [int(coco_mask.area(mask)) for mask in masks]
-    for i in sorted(range(len(masks)), key=lambda i: (-areas[i], -i)):  # the smallest is painted last, on top
-        painted[coco_mask.decode(masks[i]) > 0] = i + 1
-    return painted
+def _object(item: Annotation, class_of: dict[str, int], crowd: str) -> AnnotatedObject:
+    is_region = item.is_crowd and crowd == "ignore"
+    return AnnotatedObject(item.where, class_of[item.category], item.outline, is_region)
 
 
 def _class_ids(document: CocoDocument, reference: CocoDocument) -> dict[str, int]:

@@ -13,15 +13,16 @@ supercategory of all others: Roboflow adds such a root. Images of equal names ar
 and their annotations too, or only one of them has any. Everything else is a UserError that names the place.
 """
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from rsis.data.readers.coco_shapes import Outline, outline_of
-from rsis.data.readers.coco_values import get, read_class_name, read_crowd, read_file_name, read_id, read_length, show
+from rsis.data.readers.coco_shapes import outline_of
+from rsis.data.readers.json_values import get, read_class_name, read_crowd, read_file_name, read_id, read_length, show
+from rsis.data.readers.outlines import Outline, refuse_boxes
+from rsis.data.readers.texts import read_json
 from rsis.errors import UserError
 
 _MOST_PIXELS = 2**31  # of an image; pycocotools counts with 32 bits
@@ -87,7 +88,7 @@ def read_document(path: Path) -> CocoDocument:
             )
         by_image[image].append(annotation)
     everything = [annotation for own in by_image.values() for annotation in own]
-    _refuse_boxes(path, everything)
+    refuse_boxes(path, (annotation.outline for annotation in everything))
     notes: list[str] = []
     names = _name_categories(path, categories, {annotation.category for annotation in everything}, notes)
     annotations = _merge(path, images, by_image, notes)
@@ -96,18 +97,7 @@ def read_document(path: Path) -> CocoDocument:
 
 def _parse(path: Path) -> dict[str, list[Any]]:
     """Read the JSON file and check that it has the three lists."""
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; it was to hold COCO instance annotations; correct the path") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot read ({error.strerror}); make it readable") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not {error.encoding}; save the file as UTF-8") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore the file, or export it again") from error
-    except RecursionError as error:
-        raise UserError(f"{path}: nested too deeply for COCO instance annotations; restore the file") from error
+    content = read_json(path, "COCO instance annotations")
     for key in ("images", "categories", "annotations"):
         if not isinstance(get(content, key, str(path)), list):
             raise UserError(f"{path}: {key} is {type(content[key]).__name__}, expected a list; correct it")
@@ -189,16 +179,6 @@ def _annotation(path: Path, number: int, entry: Any) -> tuple[str, Annotation]:
     image, category = (read_id(entry, key, f"{path}: {where}") for key in ("image_id", "category_id"))
     is_crowd = read_crowd(entry, f"{path}: {where}")
     return image, Annotation(where, category, is_crowd, outline_of(entry.get("segmentation"), entry.get("bbox")))
-
-
-def _refuse_boxes(path: Path, annotations: list[Annotation]) -> None:
-    """Raise UserError if no annotation has more than a box."""
-    boxes = sum(annotation.outline.reason == "box without outline" for annotation in annotations)
-    if annotations and boxes == len(annotations):
-        raise UserError(
-            f"{path}: {boxes} of {boxes} annotations are boxes without outlines; rsis needs the outline or the mask of "
-            "each object: export polygons or masks, or draw them first"
-        )
 
 
 def _merge(

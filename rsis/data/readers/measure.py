@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, OwnDataset
+from rsis.config.datasets import AnyDataset, OwnDataset
 from rsis.data.readers.base import BadSampleError
-from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.depth import percentiles_of, sampled
 from rsis.data.readers.images import DAMAGE
 from rsis.data.readers.open import open_split, rules_of
+from rsis.data.readers.outline_reader import OutlineReader
 from rsis.data.readers.own import MapsReader, MasksReader
+from rsis.data.readers.rules import PictureRules
 from rsis.data.readers.values import read_values
+from rsis.files.embedded import open_picture
 
 _MOST_PICTURES = 200
 _DEEP_MODES = ("I", "F")
@@ -38,8 +40,8 @@ def measure_intensity(dataset: AnyDataset, root: Path) -> tuple[float, float] | 
         return None
     split = "train" if "train" in dataset.splits else next(iter(dataset.splits))
     reader = open_split(dataset, root, split, lambda _, __: None)
-    assert isinstance(reader, CocoReader | MapsReader | MasksReader)
-    found = percentiles_of(_samples(dataset, reader))
+    assert isinstance(reader, OutlineReader | MapsReader | MasksReader)
+    found = percentiles_of(_samples(rules_of(dataset), reader))
     if found is None:
         return None
     low, high = (float(f"{value:.6g}") for value in found)
@@ -48,10 +50,7 @@ def measure_intensity(dataset: AnyDataset, root: Path) -> tuple[float, float] | 
     return (low, high) if low < high else (low, low + 1.0)
 
 
-def _samples(
-    dataset: CocoDataset | MapsDataset | MasksDataset, reader: CocoReader | MapsReader | MasksReader
-) -> Iterator[np.ndarray]:
-    rules = rules_of(dataset)
+def _samples(rules: PictureRules, reader: OutlineReader | MapsReader | MasksReader) -> Iterator[np.ndarray]:
     ids = reader.image_ids
     for number in range(min(len(ids), _MOST_PICTURES)):
         path, page = reader.picture_of(ids[number * len(ids) // min(len(ids), _MOST_PICTURES)])
@@ -67,11 +66,11 @@ def _samples(
 def _may_be_deep(path: Path) -> bool:
     """Return whether a picture may have more than 8 bits, from its first bytes; Pillow says of most files no."""
     try:
-        with path.open("rb") as file:
+        with open_picture(path) as file:
             head = file.read(26)
-        if head[:4] == b"\x89PNG":
-            return head[24:25] == b"\x10"
-        with Image.open(path) as image:
+            if head[:4] == b"\x89PNG":
+                return head[24:25] == b"\x10"
+        with open_picture(path) as file, Image.open(file) as image:
             return image.format == "TIFF" or image.mode in _DEEP_MODES or image.mode.startswith("I;16")
     except DAMAGE:
         return True  # of a TIFF file perhaps, which Pillow does not know

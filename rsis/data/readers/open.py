@@ -8,6 +8,7 @@ from rsis.config.datasets import (
     CityscapesDataset,
     CocoDataset,
     CvpppDataset,
+    ExportDataset,
     MapsDataset,
     MasksDataset,
     OwnDataset,
@@ -17,6 +18,7 @@ from rsis.config.types import Split
 from rsis.data.readers.base import OnMissing, SampleReader, refuse
 from rsis.data.readers.coco import CocoReader
 from rsis.data.readers.cvppp import CvpppReader
+from rsis.data.readers.exports.open import open_export
 from rsis.data.readers.own import MapsReader, MasksReader
 from rsis.data.readers.pictures import PLAIN, PictureRules
 from rsis.data.readers.voc import VocReader
@@ -96,9 +98,19 @@ def open_split(dataset: AnyDataset, root: Path, split: str, on_missing: OnMissin
             return VocReader(root, dataset, dataset.splits[name], on_missing)
         case MapsDataset():
             maps = dataset.splits[name]
-            return MapsReader(root, maps, dataset.class_name, on_missing, rules_of(dataset), dataset.ignore_value)
+            return MapsReader(
+                root,
+                maps,
+                dataset.class_name,
+                on_missing,
+                rules_of(dataset),
+                dataset.ignore_value,
+                None if dataset.classes is None else dict(dataset.classes),
+            )
         case MasksDataset():
             return MasksReader(root, dataset.splits[name], dataset.class_name, on_missing, rules_of(dataset))
+        case ExportDataset():
+            return open_export(dataset, root, dataset.splits[name], on_missing, rules_of(dataset))
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.data.readers.cityscapes import CityscapesReader

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from rsis.data.readers.images import DAMAGE, unreadable
+from rsis.files.embedded import open_picture
 
 _ORIENTATION = 0x0112  # tag of EXIF and of TIFF
 _METHODS = {
@@ -50,7 +51,7 @@ def read_shown(path: Path, frame: int = 0) -> tuple[Image.Image, int]:
     """
     try:
         # as a file: given a path, Pillow maps turned TIFF files of 8 bits into memory with the wrong width
-        with path.open("rb") as file, Image.open(file) as image:
+        with open_picture(path) as file, Image.open(file) as image:
             if frame:
                 image.seek(frame)
             orientation = orientation_of(image)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import DAMAGE, unreadable
+from rsis.files.embedded import is_embedded, open_picture
 from rsis.splits.pages import Planes, is_described, open_tiff, pages_of, refuse_bomb
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _page(tiff: "tifffile.TiffFile", path: Path, number: int) -> np.ndarray:
 def _by_pillow(path: Path, number: int, dtype: np.dtype | None = None) -> np.ndarray:
     """Return a page that Pillow decodes, in the frame in which it is stored."""
     try:
-        with Image.open(path) as file:
+        with Image.open(open_picture(path) if is_embedded(path) else path) as file:
             image: Image.Image = file
             image.seek(number)
             back = _BACK.get(image.getexif().get(0x0112, 1))

@@ -11,6 +11,7 @@ from rsis.data.readers.images import unreadable
 from rsis.data.readers.orientation import read_shown, turned
 from rsis.data.readers.rules import PLAIN, PictureRules
 from rsis.data.readers.tiff import read_tiff
+from rsis.files.embedded import open_picture
 from rsis.splits.pages import Planes, is_tiff, planes_of, stack_axes
 
 
@@ -121,14 +122,15 @@ def _deep_colours(path: Path) -> np.ndarray | None:
 
     Pillow keeps the upper 8 of their bits. torchvision is imported here, since that takes long and such files are rare.
     """
-    with path.open("rb") as file:
+    with open_picture(path) as file:
         head = file.read(26)
     if head[:8] != b"\x89PNG\r\n\x1a\n" or head[24] != 16 or head[25] not in (2, 4, 6):
         return None
     import torch
     from torchvision.io import ImageReadMode, decode_png
 
-    content = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+    with open_picture(path) as file:
+        content = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
     try:
         pixels: np.ndarray = decode_png(content, mode=ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
     except RuntimeError as error:

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from rsis.errors import UserError
+from rsis.files.embedded import open_picture
 from rsis.machine.pixels import too_many_pixels
 from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of
 
@@ -77,10 +78,9 @@ def frame_of(path: Path, remedy: str, page: int = 0) -> PictureFrame:
     """
     try:
         state = path.stat()
-        written = (state.st_mtime_ns, state.st_size)
+        return _frame(path, remedy, page, (state.st_mtime_ns, state.st_size))
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
-    return _frame(path, remedy, page, written)
 
 
 @functools.lru_cache(maxsize=16)  # of a PNG all pixels are decoded, since its orientation may stand behind them
@@ -140,7 +140,7 @@ def _orientation(image: Image.Image) -> int:
 def _opened(path: Path, remedy: str) -> Iterator[Image.Image]:
     try:
         # as a file: given a path, Pillow maps turned TIFF files of 8 bits into memory with the wrong width
-        with path.open("rb") as file, Image.open(file) as image:
+        with open_picture(path) as file, Image.open(file) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: {too_many_pixels(error)}") from error

@@ -1,4 +1,4 @@
-"""Single values of a COCO instance JSON, read leniently where they have one sensible meaning."""
+"""Single values of annotation files in JSON, read leniently where they have one sensible meaning."""
 
 import math
 import re
@@ -61,11 +61,11 @@ def read_class_name(value: Any, where: str) -> str:
     raise UserError(f"{where}: name is {show(value)}; expected the name of a class; correct it")
 
 
-def read_file_name(entry: Any, where: str) -> str:
+def read_file_name(entry: Any, where: str, key: str = "file_name") -> str:
     """Return the name of a picture's file, as written."""
-    name = get(entry, "file_name", where)
+    name = get(entry, key, where)
     if not _is_name(name) or "\0" in name:
-        raise UserError(f"{where}: file_name is {show(name)}; expected the name of a picture's file; correct it")
+        raise UserError(f"{where}: {key} is {show(name)}; expected the name of a picture's file; correct it")
     return str(name)
 
 

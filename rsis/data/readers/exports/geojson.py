@@ -1,0 +1,90 @@
+"""GeoJSON in pixels, as QuPath exports it: a file for each picture, named after it.
+
+    cell1.tif  cell1.geojson or cell1.tif.geojson
+
+    {"type": "FeatureCollection", "features": [{"type": "Feature",
+      "geometry": {"type": "Polygon", "coordinates": [[[3, 4], [9, 4], [6, 8], [3, 4]]]},
+      "properties": {"objectType": "annotation", "classification": {"name": "Tumor", "color": [200, 0, 0]}}}]}
+
+A file has a FeatureCollection, a list of features, one feature, or one geometry. The first ring of a polygon is its
+outline, the others are holes. A MultiPolygon is one object of some parts. Of a cell, its nucleus is not read.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from rsis.data.readers.base import BadSampleError
+from rsis.data.readers.exports.by_stem import read_by_stem
+from rsis.data.readers.exports.shapes import polygon, ring_of
+from rsis.data.readers.exports.source import Source
+from rsis.data.readers.json_values import show
+from rsis.data.readers.outline_reader import AnnotatedObject, AnnotationDocument
+from rsis.data.readers.outlines import Outline, Ring, not_drawn
+from rsis.data.readers.texts import read_json
+
+_GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString", "MultiLineString", "GeometryCollection")
+
+
+def read_geojson(source: Source) -> AnnotationDocument:
+    """Read all files; raise UserError for faults of the data set."""
+    return read_by_stem(source, (".geojson", ".json"), _stems_of, _read_file)
+
+
+def _stems_of(file: PurePosixPath) -> Iterator[str]:
+    yield file.with_suffix("").as_posix()
+
+
+def _read_file(source: Source, file: str) -> list[AnnotatedObject]:
+    path = source.annotations / file
+    objects = []
+    for number, feature in enumerate(_features(read_json(path, "GeoJSON", BadSampleError), f"{path}")):
+        where = f"features[{number}]"
+        class_id = source.classes.id_of(_label_of(feature), f"{path}: {where}")
+        objects.append(AnnotatedObject(where, class_id, _outline(feature.get("geometry"))))
+    return objects
+
+
+def _features(content: Any, where: str) -> list[dict[str, Any]]:
+    """Return the features of a file; a geometry alone is one without properties."""
+    kind = content.get("type") if isinstance(content, dict) else None
+    entries = content.get("features") if kind == "FeatureCollection" else [content] if kind else content
+    if not isinstance(entries, list):
+        raise BadSampleError(f"{where}: found {show(content)} without features; expected GeoJSON; export it again")
+    features = []
+    for number, entry in enumerate(entries):
+        kind = entry.get("type") if isinstance(entry, dict) else None
+        if kind != "Feature" and kind not in _GEOMETRIES:
+            raise BadSampleError(f"{where}: entry {number} is {show(entry)} of no type of GeoJSON; export it again")
+        features.append(entry if kind == "Feature" else {"geometry": entry})
+    return features
+
+
+def _label_of(feature: dict[str, Any]) -> Any:
+    properties = feature.get("properties")
+    label = properties.get("classification") if isinstance(properties, dict) else None
+    if not isinstance(label, dict):
+        return label
+    names = label.get("names")  # of a class with subclasses, whose name QuPath joins
+    if label.get("name") is None and isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return ": ".join(names)
+    return label.get("name")
+
+
+def _outline(geometry: Any) -> Outline:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind not in ("Polygon", "MultiPolygon"):
+        return not_drawn("a geometry that encloses nothing")
+    coordinates = geometry.get("coordinates")
+    parts = [coordinates] if kind == "Polygon" else coordinates
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, list) and part for part in parts):
+        return not_drawn("a polygon without coordinates")
+    outlines = [polygon(outer, holes) for outer, *holes in ([_ring(ring) for ring in part] for part in parts)]
+    bad = next((outline for outline in outlines if outline.reason is not None), None)
+    return bad or Outline(polygons=[rings for outline in outlines for rings in outline.polygons])
+
+
+def _ring(points: Any) -> Ring:
+    """Return a ring without the point that closes it."""
+    ring = ring_of(points)
+    return ring[:-2] if len(ring) > 2 and ring[:2] == ring[-2:] else ring
