@@ -13,6 +13,7 @@ from rsis.files.atomic import atomic_path
 from rsis.own_data.examine import Examined
 from rsis.own_data.suggest import run_numbers
 
+_WIDTH = 120  # characters of a line
 _EMPTY = """# What there is to train on, and what to train. Sizes are [height, width] in pixels, epochs count from 0.
 # `rsis keys` explains every key, `rsis keys train.lr` one.
 
@@ -41,8 +42,8 @@ def blocks(name: str, folder: Path, class_name: str, found: Examined) -> tuple[s
 def _dataset_block(name: str, folder: Path, class_name: str, found: Examined) -> str:
     recognized, findings, chosen, reading = found.recognized, found.findings, found.chosen, found.reading
     lines = [f"  {_text(name)}:", f"    format: {recognized.format}"]
-    if recognized.format != "coco":
-        lines.append(f"    class_name: {_text(class_name)}")
+    for key, value in recognized.class_keys(class_name).items():
+        lines += _wrapped(f"    {key}: ", value)
     lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
     lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {chosen.reasons['size']}")
     if recognized.crowd:
@@ -168,6 +169,27 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
     if lines[end - 1][-1:] != "\n":
         between = newline + between
     return "".join(lines[:end]) + between + block.replace("\n", newline) + "".join(lines[end:])
+
+
+def _wrapped(key: str, value: object) -> list[str]:
+    """Return the lines of a key, one if its list or mapping fits into a line of `_WIDTH` characters."""
+    if isinstance(value, dict):
+        items, (opening, closing) = [f"{_text(name)}: {_value(item)}" for name, item in value.items()], "{}"
+    elif isinstance(value, tuple):
+        items, (opening, closing) = [_value(item) for item in value], "[]"
+    else:
+        return [f"{key}{_value(value)}"]
+    whole = f"{key}{opening}{', '.join(items)}{closing}"
+    if len(whole) <= _WIDTH:
+        return [whole]
+    lines = [f"{key}{opening}"]
+    line = " " * 6
+    for item in items:
+        if len(line) + len(item) + 2 > _WIDTH and line.strip():
+            lines.append(line.rstrip())
+            line = " " * 6
+        line += f"{item}, "
+    return [*lines, line.rstrip(" ,"), f"    {closing}"]
 
 
 def _value(value: object) -> str:
