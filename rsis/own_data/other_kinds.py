@@ -9,7 +9,7 @@ from rsis.own_data.facts import AnnotationFile, Facts, text_of
 
 NO_LABELS = ("classes.txt", "labels.txt", "notes.txt", "train.txt", "val.txt", "test.txt")
 """Names of text files that are never YOLO's labels of a picture."""
-_HEAD = 4096  # bytes of a table that are looked at
+_HEAD = 4096  # bytes of a text that tell what it is
 _BY_SUFFIX = {
     ".mat": "matlab",
     ".qpproj": "qupath_project",
@@ -30,7 +30,8 @@ def kind_of_other(folder: Path, relative: str) -> AnnotationFile | None:
     suffix = PurePosixPath(name).suffix
     try:
         if suffix == ".txt":
-            return None if name in NO_LABELS else _yolo(relative, text_of(path))
+            is_yolo = name not in NO_LABELS and _begins_like_yolo(text_of(path, _HEAD))
+            return _yolo(relative, text_of(path)) if is_yolo else None
         if suffix == ".csv":
             kind = _kind_of_table(name, text_of(path, _HEAD))
         elif suffix == ".roi":
@@ -48,23 +49,23 @@ def kind_of_other(folder: Path, relative: str) -> AnnotationFile | None:
     return AnnotationFile(relative, kind) if kind else None
 
 
-def numbers_of(line: str) -> list[float] | None:
-    """Return the numbers of a line; None if it has anything else."""
+def _begins_like_yolo(text: str) -> bool:
+    """Return whether a text begins with a class and at least four fractions of a picture's sides."""
+    words = text.split(maxsplit=5)[:5]
     try:
-        return [float(word) for word in line.split()]
+        class_id, *fractions = (float(word) for word in words)
     except ValueError:
-        return None
+        return False
+    return class_id.is_integer() and len(fractions) == 4 and all(-1 <= number <= 2 for number in fractions)
 
 
-def _yolo(relative: str, text: str) -> AnnotationFile | None:
+def _yolo(relative: str, text: str) -> AnnotationFile:
     """Return the objects of a label file of YOLO: lines of a class and the fractions of a box or of an outline."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    first = numbers_of(lines[0]) if lines else None
-    if first is None or len(first) < 5 or not first[0].is_integer() or not all(-1 <= x <= 2 for x in first[1:]):
-        return None
-    classes = Counter(line.split()[0] for line in lines)
-    boxes = sum(len(line.split()) == 5 for line in lines)
-    return AnnotationFile(relative, "yolo", Facts(classes=classes, objects=len(lines), boxes=boxes))
+    lines = [words for line in text.splitlines() if (words := line.split())]
+    boxes = sum(len(words) == 5 for words in lines)
+    return AnnotationFile(
+        relative, "yolo", Facts(classes=Counter(words[0] for words in lines), objects=len(lines), boxes=boxes)
+    )
 
 
 def _kind_of_table(name: str, text: str) -> str:

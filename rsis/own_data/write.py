@@ -11,6 +11,7 @@ from rsis.config.params import load_params
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.own_data.examine import Examined
+from rsis.own_data.recognized import Recognized
 from rsis.own_data.suggest import run_numbers
 
 _WIDTH = 120  # characters of a line
@@ -42,8 +43,7 @@ def blocks(name: str, folder: Path, class_name: str, found: Examined) -> tuple[s
 def _dataset_block(name: str, folder: Path, class_name: str, found: Examined) -> str:
     recognized, findings, chosen, reading = found.recognized, found.findings, found.chosen, found.reading
     lines = [f"  {_text(name)}:", f"    format: {recognized.format}"]
-    for key, value in recognized.class_keys(class_name).items():
-        lines += _wrapped(f"    {key}: ", value)
+    lines += class_lines(recognized, class_name)
     lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
     lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {chosen.reasons['size']}")
     if recognized.crowd:
@@ -58,6 +58,16 @@ def _dataset_block(name: str, folder: Path, class_name: str, found: Examined) ->
         items = ", ".join(f"{key}: {_value(value)}" for key, value in section.items())
         lines.append(f"      {split}: {{{items}}}")
     return "\n".join(lines) + "\n"
+
+
+def class_lines(recognized: Recognized, class_name: str) -> list[str]:
+    """Return the lines of the data set that name its classes; a list that is too long for one line has several.
+
+    Args:
+        recognized: The layout of the folder.
+        class_name: Class of the objects, for annotations without classes.
+    """
+    return [line for key, value in recognized.class_keys(class_name).items() for line in _wrapped(key, value)]
 
 
 def _run_block(name: str, found: Examined) -> str:
@@ -172,7 +182,7 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
 
 
 def _wrapped(key: str, value: object) -> list[str]:
-    """Return the lines of a key, one if its list or mapping fits into a line of `_WIDTH` characters."""
+    key = f"    {key}: "
     if isinstance(value, dict):
         items, (opening, closing) = [f"{_text(name)}: {_value(item)}" for name, item in value.items()], "{}"
     elif isinstance(value, tuple):

@@ -3,16 +3,20 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support import tool_layouts as layouts
 from support import tool_maps as maps
 from support.tool_layouts import Drawn
 
 from rsis.errors import UserError
 from rsis.own_data.recognize import recognize
+from rsis.own_data.recognized import Recognized
+from rsis.own_data.write import class_lines
 
 TRAIN_VAL_TEST = ("train", "val", "test")
 CLASSES = {"classes": ("cell", "dividing cell")}
@@ -161,6 +165,20 @@ def test_yolo_in_one_folder_without_names(tmp_path: Path) -> None:
     )
 
 
+def test_many_classes_are_one_list_of_short_lines() -> None:
+    classes = tuple(f"kind of cell, number {number}" for number in range(60))
+    recognized = Recognized("", "yolo", {}, keys={"classes": classes})
+    numbered = replace(recognized, format="maps", keys={"classes": {name: k for k, name in enumerate(classes)}})
+    for found, values in ((recognized, list(classes)), (numbered, {name: k for k, name in enumerate(classes)})):
+        lines = class_lines(found, "object")
+        assert len(lines) > 10
+        assert max(map(len, lines)) <= 120
+        assert yaml.safe_load("\n".join(lines)) == {"classes": values}
+    assert class_lines(replace(recognized, keys={}), "egg") == ["    classes: [egg]"]
+    assert class_lines(replace(recognized, format="maps", keys={}), "egg") == ["    class_name: egg"]
+    assert class_lines(replace(recognized, keys={"classes": ("no", "a: b")}), "") == ['    classes: ["no", "a: b"]']
+
+
 def test_yolo_boxes_are_said_to_be_boxes(tmp_path: Path) -> None:
     layouts.yolo_list(tmp_path)
     first, *others = sorted((tmp_path / "labels").iterdir())
@@ -249,7 +267,10 @@ def test_tasks_of_label_studio(tmp_path: Path) -> None:
     tasks = json.loads(path.read_text())
     cancelled = {"was_cancelled": True, "result": [{"type": "brushlabels", "value": {"brushlabels": ["wrong"]}}]}
     tasks[0]["annotations"].insert(0, cancelled)
-    truth = {"ground_truth": True, "result": [{"id": "a", "type": "brush", "value": {"format": "rle", "rle": []}}]}
+    truth: dict[str, Any] = {
+        "ground_truth": True,
+        "result": [{"id": "a", "type": "brush", "value": {"format": "rle", "rle": []}}],
+    }
     truth["result"].append({"id": "a", "type": "labels", "value": {"labels": ["mitosis"]}})
     truth["result"].append({"type": "choices", "value": {"choices": ["blurred"]}})
     tasks[1]["annotations"].append(truth)

@@ -21,10 +21,13 @@ LAYOUTS = (
     *(layouts.cvat, layouts.labelstudio, layouts.via, layouts.via_1, layouts.geojson, layouts.imagej),
     *(maps.voc_of_cvat, maps.voc_of_labelme, maps.films, maps.stardist),
 )
-each_layout = pytest.mark.parametrize("write", LAYOUTS, ids=lambda write: write.__name__)
+ONE_OF_EACH = (
+    *(layouts.yolo_roboflow, layouts.labelme, layouts.cvat, layouts.labelstudio, layouts.via, layouts.geojson),
+    *(layouts.imagej, maps.voc_of_cvat, maps.films),
+)
 
 
-@each_layout
+@pytest.mark.parametrize("write", LAYOUTS, ids=lambda write: write.__name__)
 def test_both_read_what_was_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], Drawn]
 ) -> None:
@@ -60,7 +63,7 @@ def test_both_read_what_was_drawn(
 
 
 @pytest.mark.pipeline
-@each_layout
+@pytest.mark.parametrize("write", ONE_OF_EACH, ids=lambda write: write.__name__)
 def test_from_the_export_to_a_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], Drawn]
 ) -> None:

@@ -74,7 +74,7 @@ def yolo_list(folder: Path) -> Drawn:
 
 
 def _labelme_json(number: int, picture: str, **more: Any) -> str:
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"label": item.class_name, "points": item.corners, "group_id": None, "shape_type": "polygon", "flags": {}}
         for item in outlines(number)
     ]
