@@ -45,8 +45,10 @@ def init(
 ) -> None:
     """Read your annotated pictures, and add a data set and a run for them to params.yaml.
 
-    Accepts a COCO instance JSON, pictures with instance maps, or a folder for each picture with a mask for each object.
-    Your files are read where they are and never changed.
+    Accepts a COCO instance JSON, pictures with instance maps, a folder for each picture with a mask for each object,
+    and what annotation tools save: YOLO's outlines, JSON of LabelMe, Label Studio and VIA, XML of CVAT, GeoJSON of
+    QuPath, ROI files of ImageJ, folders of Pascal VOC and of the Cell Tracking Challenge. Your files are read where
+    they are and never changed.
     """
     from rsis.own_data.examine import Wishes, examine
     from rsis.own_data.write import add_entries, blocks, check_name

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rsis.own_data.recognize import Recognized
+from rsis.own_data.recognized import Recognized
 
 _MOST = 0.1  # share of the annotations that may be groups; in COCO itself it is 0.012
 _TOOLS = "CVAT exports brush masks so, supervision objects of several parts"

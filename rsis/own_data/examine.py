@@ -10,7 +10,8 @@ from rsis.config.datasets import AnyDataset, Dataset
 from rsis.own_data.crowd import choose_crowd
 from rsis.own_data.findings import Findings, inspect
 from rsis.own_data.reading import Reading, find_reading
-from rsis.own_data.recognize import Recognized, recognize
+from rsis.own_data.recognize import recognize
+from rsis.own_data.recognized import Recognized
 from rsis.own_data.suggest import Suggestion, suggest
 
 
@@ -70,7 +71,7 @@ def examine(folder: Path, title: str, wishes: Wishes) -> Examined:
         "size": (64, 64),
         "splits": dict(recognized.splits),
     }
-    section |= {"crowd": crowd.value} if recognized.format == "coco" else {"class_name": wishes.class_name}
+    section |= {"crowd": crowd.value} if recognized.format == "coco" else recognized.class_keys(wishes.class_name)
     given: dict[str, Any] = {"page": wishes.page, "channels": wishes.channels}
     given = {key: value for key, value in given.items() if value is not None}
     adapter: TypeAdapter[AnyDataset] = TypeAdapter(Dataset)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsis.config.datasets import AnyDataset, CocoDataset, MapsDataset, MasksDataset, OwnDataset
+from rsis.config.datasets import AnyDataset, CocoDataset, ExportDataset, MapsDataset, MasksDataset, OwnDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.labels import Labels, read_map
 from rsis.data.readers.measure import measure_intensity
@@ -83,7 +83,7 @@ def _maps_of(dataset: MapsDataset, root: Path) -> list[OwnImage]:
     return found
 
 
-def _pictures_of(dataset: CocoDataset | MapsDataset | MasksDataset, root: Path) -> Iterator[OwnImage]:
+def _pictures_of(dataset: CocoDataset | MapsDataset | MasksDataset | ExportDataset, root: Path) -> Iterator[OwnImage]:
     if isinstance(dataset, MapsDataset):
         yield from _maps_of(dataset, root)
     elif isinstance(dataset, MasksDataset):

@@ -1,85 +1,48 @@
-"""Recognise which of three layouts a folder of annotated pictures has, and its splits."""
+"""Recognise which layout a folder of annotated pictures has, and its splits."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsis.errors import UserError
-from rsis.own_data.coco_files import CocoFolder, find_documents, section_of
+from rsis.own_data.cell_tracking import find_films
 from rsis.own_data.divide import Section, divide, split_of
+from rsis.own_data.forms import FORMS
+from rsis.own_data.labels_of_pictures import find_labels
+from rsis.own_data.one_file import find_coco, find_export
 from rsis.own_data.pairs import find_pairs
+from rsis.own_data.recognized import Recognized
+from rsis.own_data.refused import others, refuse
+from rsis.own_data.scan import Scan, scan
+from rsis.own_data.voc import find_voc
+from rsis.own_data.yolo import find_yolo
 from rsis.splits.own import MapsSplit, MasksSplit, is_picture, leave_out, map_images, mask_images
-
-FORMS = """expected one of: a COCO instance JSON with its pictures; pictures and instance maps of equal names, in two \
-folders such as images/ and labels/ or in one with a suffix such as cell_label.png; a folder for each picture with \
-images/ and masks/ in it"""
-
-
-@dataclass(frozen=True)
-class Recognized:
-    """The layout of a folder.
-
-    Attributes:
-        form: Description of the layout, in one line.
-        format: Format of the data set in params.yaml: "coco", "maps" or "masks".
-        splits: The sections of the splits by name; paths are relative to the folder.
-        left_out: One line for each file or folder that looks like further data but is not used.
-        annotations: Of the format coco: the number of annotations in all files that are used.
-        crowds: How many of them have iscrowd.
-        crowd: Value of the data set's key `crowd`; "" to leave it out.
-        crowd_reason: Why it is so.
-    """
-
-    form: str
-    format: str
-    splits: Mapping[str, Mapping[str, Any]]
-    left_out: tuple[str, ...] = ()
-    annotations: int = 0
-    crowds: int = 0
-    crowd: str = ""
-    crowd_reason: str = ""
 
 
 def recognize(folder: Path) -> Recognized:
     """Recognise the layout of a folder of annotated pictures.
+
+    Where a folder has annotations of more than one form, the first in `_FINDERS` counts, and the others are noted.
 
     Raises:
         UserError: There is no such folder, its layout is unknown or ambiguous, or it has too few pictures to divide.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {FORMS}")
-    jsons = find_documents(folder)
-    found = _coco(folder, jsons) or _masks(folder) or _maps(folder)
-    if found is not None:
-        broken = (fault.replace("; ", ", left out; ", 1) for fault in jsons.broken)
-        return replace(found, left_out=(*found.left_out, *broken))
-    for fault in (*jsons.broken, *jsons.partial):
-        raise UserError(fault)
-    inside = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
-    shown = ", ".join(inside[:5]) + (", ..." if len(inside) > 5 else "") if inside else "nothing"
-    raise UserError(f"{folder}: found {shown}; {FORMS}")
+    seen = scan(folder)
+    found = next((found for find in _FINDERS if (found := find(seen)) is not None), None)
+    if found is None:
+        refuse(seen)
+    # a broken file of a picture is named by the reader, as far as it belongs to one
+    broken = [] if found.format in ("labelme", "geojson") else [fault for _, fault in seen.broken]
+    faults = (fault.replace("; ", ", left out; ", 1) for fault in broken)
+    return replace(found, left_out=(*found.left_out, *others(seen, found.format, found.form), *faults))
 
 
-def _coco(folder: Path, jsons: CocoFolder) -> Recognized | None:
-    documents, others = jsons.documents, jsons.others
-    if not documents:
-        return None
-    if "train" in documents and "" in documents:  # the file of "" may contain all images again
-        others = (*others, documents.pop("").path.relative_to(folder).as_posix())
-    if "" in documents and len(documents) > 1:
-        shown = ", ".join(item.path.relative_to(folder).as_posix() for item in documents.values())
-        raise UserError(f"{folder}: none of {shown} is called train; call the files train.json, val.json, test.json")
-    sections = {split: section_of(document, folder) for split, document in documents.items()}
-    numbers = {sections[split]["annotations"]: len(document.names) for split, document in documents.items()}
-    splits = divide(folder, sections, lambda section: numbers[section["annotations"]])
-    files = ", ".join(dict.fromkeys(section["annotations"] for section in splits.values()))
-    left_out = tuple(f"{other}: left out, the annotations are those of {files}" for other in others)
-    annotations, crowds = (sum(getattr(item, key) for item in documents.values()) for key in ("annotations", "crowds"))
-    return Recognized(f"COCO instance JSON ({files})", "coco", splits, left_out, annotations, crowds)
-
-
-def _masks(folder: Path) -> Recognized | None:
+def _masks(seen: Scan) -> Recognized | None:
+    folder = seen.folder
     known: dict[str, Section] = {}
     without = []
     for path in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]:
@@ -105,7 +68,8 @@ def _masks(folder: Path) -> Recognized | None:
     return Recognized("a folder for each picture, with a mask for each object", "masks", splits, _without(without))
 
 
-def _maps(folder: Path) -> Recognized | None:
+def _maps(seen: Scan) -> Recognized | None:
+    folder = seen.folder
     known, without = find_pairs(folder)
     if not known:
         return None
@@ -132,3 +96,19 @@ def _named_like(section: Mapping[str, Any]) -> str:
 
 def _without(folders: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{folder}: left out, its pictures have no annotations" for folder in folders)
+
+
+_FINDERS: tuple[Callable[[Scan], Recognized | None], ...] = (
+    find_coco,
+    find_films,
+    find_voc,
+    _masks,
+    _maps,
+    find_yolo,
+    partial(find_labels, kind="labelme"),
+    partial(find_export, kind="cvat"),
+    partial(find_export, kind="labelstudio"),
+    partial(find_export, kind="via"),
+    partial(find_labels, kind="geojson"),
+    partial(find_labels, kind="imagej"),
+)

@@ -11,8 +11,10 @@ from rsis.config.params import load_params
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.own_data.examine import Examined
+from rsis.own_data.recognized import Recognized
 from rsis.own_data.suggest import run_numbers
 
+_WIDTH = 120  # characters of a line
 _EMPTY = """# What there is to train on, and what to train. Sizes are [height, width] in pixels, epochs count from 0.
 # `rsis keys` explains every key, `rsis keys train.lr` one.
 
@@ -41,8 +43,7 @@ def blocks(name: str, folder: Path, class_name: str, found: Examined) -> tuple[s
 def _dataset_block(name: str, folder: Path, class_name: str, found: Examined) -> str:
     recognized, findings, chosen, reading = found.recognized, found.findings, found.chosen, found.reading
     lines = [f"  {_text(name)}:", f"    format: {recognized.format}"]
-    if recognized.format != "coco":
-        lines.append(f"    class_name: {_text(class_name)}")
+    lines += class_lines(recognized, class_name)
     lines.append(f"    source: {{kind: folder, path: {_text(folder.as_posix())}}}")
     lines.append(f"    size: [{chosen.size[0]}, {chosen.size[1]}]  # {chosen.reasons['size']}")
     if recognized.crowd:
@@ -57,6 +58,16 @@ def _dataset_block(name: str, folder: Path, class_name: str, found: Examined) ->
         items = ", ".join(f"{key}: {_value(value)}" for key, value in section.items())
         lines.append(f"      {split}: {{{items}}}")
     return "\n".join(lines) + "\n"
+
+
+def class_lines(recognized: Recognized, class_name: str) -> list[str]:
+    """Return the lines of the data set that name its classes; a list that is too long for one line has several.
+
+    Args:
+        recognized: The layout of the folder.
+        class_name: Class of the objects, for annotations without classes.
+    """
+    return [line for key, value in recognized.class_keys(class_name).items() for line in _wrapped(key, value)]
 
 
 def _run_block(name: str, found: Examined) -> str:
@@ -168,6 +179,27 @@ def _insert(text: str, section: str, block: str, path: Path) -> str:
     if lines[end - 1][-1:] != "\n":
         between = newline + between
     return "".join(lines[:end]) + between + block.replace("\n", newline) + "".join(lines[end:])
+
+
+def _wrapped(key: str, value: object) -> list[str]:
+    key = f"    {key}: "
+    if isinstance(value, dict):
+        items, (opening, closing) = [f"{_text(name)}: {_value(item)}" for name, item in value.items()], "{}"
+    elif isinstance(value, tuple):
+        items, (opening, closing) = [_value(item) for item in value], "[]"
+    else:
+        return [f"{key}{_value(value)}"]
+    whole = f"{key}{opening}{', '.join(items)}{closing}"
+    if len(whole) <= _WIDTH:
+        return [whole]
+    lines = [f"{key}{opening}"]
+    line = " " * 6
+    for item in items:
+        if len(line) + len(item) + 2 > _WIDTH and line.strip():
+            lines.append(line.rstrip())
+            line = " " * 6
+        line += f"{item}, "
+    return [*lines, line.rstrip(" ,"), f"    {closing}"]
 
 
 def _value(value: object) -> str:

@@ -50,6 +50,9 @@ class MapsSplit(SharedSplit):
     """What the name of a picture begins with, such as img; the image's id is without it."""
     nested: bool = False
     """Whether folders in the folders are searched too; the image's id is then its path, such as day1/cell7."""
+    sparse: bool = False
+    """Whether pictures without an instance map are passed by, as where only some frames of a film are annotated. With
+    false a picture without a map is an error."""
     leave_out: tuple[str, ...] = ()
     """Endings of names, before the file's type, of files that are neither pictures nor maps, such as _flows."""
 
@@ -95,9 +98,9 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
     Args:
         root: Folder that the split's folders are relative to.
         split: The split.
-        on_lost: Called with the path and a message for each picture without a map and each map without a picture, and
-            for each map of classes without an image or image without one. The default raises; when it returns, the
-            file is left out.
+        on_lost: Called with the path and a message for each picture without a map, unless the split is sparse, each
+            map without a picture, and for each map of classes without an image or image without one. The default
+            raises; when it returns, the file is left out.
 
     Returns:
         The files by image id, sorted; the id is the picture's file name without its extension.
@@ -115,6 +118,8 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
     named = by_id(((ids[name], path) for name, path in pictures.items()), place)
     if not named:
         raise UserError(f"{place}: no picture in this folder; correct images of the split in params.yaml")
+    if split.sparse:
+        named = {key: named[key] for key in named if key in maps}
     whole = in_both(named, maps, "picture", "instance map", on_lost)
     classes = {} if third is None else _maps(third, split)
     if third is not None:

@@ -1,4 +1,4 @@
-"""`rsis init` recognises the three layouts by file and folder names, and lists oddities of the annotations."""
+"""`rsis init` recognises maps, masks and COCO JSON by file and folder names, and lists oddities of annotations."""
 
 import shutil
 from pathlib import Path

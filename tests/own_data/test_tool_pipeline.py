@@ -1,0 +1,82 @@
+"""Folders of annotation tools from `rsis init` to a score, and what is read of them against what was drawn."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import tool_layouts as layouts
+from support import tool_maps as maps
+from support.in_process import exit_code as rsis
+from support.params_text import change
+from support.tool_layouts import Drawn
+
+from rsis.config.params import load_params
+from rsis.data.readers.open import open_split
+from rsis.eval.truths.open import load_ground_truth
+
+LAYOUTS = (
+    *(layouts.yolo_ultralytics, layouts.yolo_roboflow, layouts.yolo_list, layouts.labelme, layouts.labelme_apart),
+    *(layouts.cvat, layouts.labelstudio, layouts.via, layouts.via_1, layouts.geojson, layouts.imagej),
+    *(maps.voc_of_cvat, maps.voc_of_labelme, maps.films, maps.stardist),
+)
+ONE_OF_EACH = (
+    *(layouts.yolo_roboflow, layouts.labelme, layouts.cvat, layouts.labelstudio, layouts.via, layouts.geojson),
+    *(layouts.imagej, maps.voc_of_cvat, maps.films),
+)
+
+
+@pytest.mark.parametrize("write", LAYOUTS, ids=lambda write: write.__name__)
+def test_both_read_what_was_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], Drawn]
+) -> None:
+    """Every picture is in one split, and both programs find its objects with their pixels and their classes."""
+    monkeypatch.chdir(tmp_path)
+    drawn = write(tmp_path / "mine")
+    assert rsis(monkeypatch, "init", "mine") == 0
+    dataset = load_params(tmp_path / "params.yaml").dataset("mine")
+    assert not dataset.skip_bad
+    seen = []
+    for split in dataset.splits:
+        reader = open_split(dataset, tmp_path / "mine", split, lambda path, message: pytest.fail(f"{path}: {message}"))
+        truth = load_ground_truth(dataset, tmp_path / "mine", split)
+        assert reader.image_ids == truth.image_ids
+        assert reader.class_names == truth.class_names
+        for image_id in reader.image_ids:
+            name = Path(image_id).name
+            objects = drawn[name] if name in drawn else drawn[Path(name).stem]
+            seen.append(next(key for key, value in drawn.items() if value is objects))
+            sample = reader.read(image_id)
+            numbers = truth.instance_map(image_id)
+            found = truth.annotations(image_id)
+            assert len(objects) == len(sample.class_ids) == len(found)
+            for class_name, mask in objects:
+                held = mask & ~sample.ignore_mask
+                (number,) = np.unique(sample.instance_map[held])
+                assert np.array_equal(sample.instance_map == number, held)
+                assert reader.class_names[sample.class_ids[number - 1] - 1] == class_name
+                (number,) = np.unique(numbers[held])
+                assert np.array_equal(numbers == number, held)
+                assert truth.class_names[found[number - 1].class_id - 1] == class_name
+    assert sorted(seen) == sorted(drawn)
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("write", ONE_OF_EACH, ids=lambda write: write.__name__)
+def test_from_the_export_to_a_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], Drawn]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "mine")
+    assert rsis(monkeypatch, "init", "mine") == 0
+    text = (tmp_path / "params.yaml").read_text()
+    short = {"train.epochs": 2, "train.validate_every": 1, "train.workers": 0, "predict.objectness_threshold": 0.0}
+    for key, value in {**short, "predict.num_steps": 3}.items():
+        text = change(text, f"runs.mine.{key}", value)
+    (tmp_path / "params.yaml").write_text(text)
+    for command in ("download", "check", "prepare", "train", "predict", "score"):
+        assert rsis(monkeypatch, command, "mine") == 0, command
+    figures = json.loads((tmp_path / "metrics/mine.json").read_text())
+    assert "coco/AP" in figures
+    assert all(0 <= value <= 1 for name, value in figures.items() if name.startswith("coco/"))
