@@ -4,7 +4,8 @@ maps: a picture and an instance map of the same name, in two folders, or in one 
 
     images/cell7.png  labels/cell7.tif         cell7.png  cell7_label.png         img7.png  mask7.png
 
-Where both are TIFF stacks of as many pages, each page is an image of its own (`each_page`).
+Where both are TIFF stacks of as many pages, each page is an image of its own (`each_page`). A map of classes may stand
+beside each instance map, in a third folder and named like it.
 
 masks: a folder for each picture, the layout of the Data Science Bowl 2018
 
@@ -14,16 +15,16 @@ The reader of the training data and the truth of the scorers both use this list 
 the images independently of each other.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from unicodedata import normalize
 
 from PIL import Image
 
 from rsis.errors import UserError
 from rsis.files.tree import check_name, files_below
 from rsis.splits.pages import planes_of, stack_axes
+from rsis.splits.same_name import by_id, in_both
 from rsis.splits.share import SharedSplit, select_share
 
 OnLost = Callable[[Path, str], None]
@@ -68,13 +69,15 @@ class OwnImage:
         picture: The picture.
         annotations: The instance map, or the masks of the objects sorted by name.
         page: Position, from 0, of the picture's page in a stack; None for a picture of one page.
-        map_page: The same of the instance map.
+        map_page: The same of the instance map, and of the map of classes.
+        class_map: The map of classes; None if the split has none.
     """
 
     picture: Path
     annotations: tuple[Path, ...]
     page: int | None = None
     map_page: int | None = None
+    class_map: Path | None = None
 
 
 def refuse(_: Path, message: str) -> None:
@@ -92,8 +95,9 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
     Args:
         root: Folder that the split's folders are relative to.
         split: The split.
-        on_lost: Called with the path and a message for each picture without a map and each map without a picture.
-            The default raises; when it returns, the file is left out.
+        on_lost: Called with the path and a message for each picture without a map and each map without a picture, and
+            for each map of classes without an image or image without one. The default raises; when it returns, the
+            file is left out.
 
     Returns:
         The files by image id, sorted; the id is the picture's file name without its extension.
@@ -103,19 +107,22 @@ def map_images(root: Path, split: MapsSplit, on_lost: OnLost = refuse) -> dict[s
             the split's share of the images is empty.
     """
     place, other = root / split.images, root / split.maps
-    pictures, labels = _files(place, split), _files(other, split)
-    maps = {name: core_of(name, split.prefix, split.suffix) for name in labels}
-    if place == other:
-        pictures = {name: path for name, path in pictures.items() if maps[name] is None}
+    third = None if split.class_maps is None else root / split.class_maps
+    pictures, maps = _files(place, split), _maps(other, split)
+    if place in (other, third):
+        pictures = {name: path for name, path in pictures.items() if core_of(name, split.prefix, split.suffix) is None}
     ids = {name: core_of(name, split.image_prefix, split.image_suffix) or name for name in pictures}
-    named = _by_id(((ids[name], path) for name, path in pictures.items()), place)
-    paired = _by_id(((core, labels[name]) for name, core in maps.items() if core is not None), other)
+    named = by_id(((ids[name], path) for name, path in pictures.items()), place)
     if not named:
         raise UserError(f"{place}: no picture in this folder; correct images of the split in params.yaml")
-    for key in sorted(named.keys() ^ paired.keys()):
-        unpaired, lacking = (named[key][1], "instance map") if key in named else (paired[key][1], "picture")
-        on_lost(unpaired, f"{unpaired}: has no {lacking} of that name; add it, or take the file out of the folder")
-    found = {named[key][0]: OwnImage(named[key][1], (paired[key][1],)) for key in named.keys() & paired.keys()}
+    whole = in_both(named, maps, "picture", "instance map", on_lost)
+    classes = {} if third is None else _maps(third, split)
+    if third is not None:
+        whole &= in_both(maps, classes, "instance map", "map of classes", on_lost)
+    found = {
+        named[key][0]: OwnImage(named[key][1], (maps[key][1],), class_map=classes[key][1] if key in classes else None)
+        for key in whole
+    }
     return {name: found[name] for name in select_share(found, split, place)}
 
 
@@ -141,11 +148,12 @@ def each_page(
         label = files.annotations[0]
         picture, pages = planes_of(files.picture), planes_of(label).pages
         axes = stack_axes(picture, channels, by_page=pages > 1)
-        if page is not None or pages == 1 or len(axes) != 1 or picture.length(axes) != pages:
+        same = files.class_map is None or planes_of(files.class_map).pages == pages
+        if page is not None or pages == 1 or len(axes) != 1 or picture.length(axes) != pages or not same:
             one = None if page is None or pages == 1 else page - 1
-            each = {name: OwnImage(files.picture, (label,), map_page=one)}
+            each = {name: replace(files, map_page=one)}
         else:
-            each = {f"{name}#{k + 1}": OwnImage(files.picture, (label,), k, k) for k in range(pages)}
+            each = {f"{name}#{k + 1}": replace(files, page=k, map_page=k) for k in range(pages)}
         for image_id in each:
             if image_id != name and image_id in images:
                 raise UserError(
@@ -216,19 +224,15 @@ def _files(folder: Path, split: MapsSplit) -> dict[str, Path]:
     return named
 
 
+def _maps(folder: Path, split: MapsSplit) -> dict[str, tuple[str, Path]]:
+    """Return the maps of a folder, see `by_id`."""
+    cores = ((core_of(name, split.prefix, split.suffix), path) for name, path in _files(folder, split).items())
+    return by_id(((core, path) for core, path in cores if core is not None), folder)
+
+
 def core_of(name: str, prefix: str, suffix: str) -> str | None:
     """Return a name without what it begins and ends with; None if it does not. Folders before the name stay."""
     folder, slash, last = name.rpartition("/")
     if len(last) <= len(prefix) + len(suffix) or not (last.startswith(prefix) and last.endswith(suffix)):
         return None
     return folder + slash + last.removeprefix(prefix).removesuffix(suffix)
-
-
-def _by_id(pairs: Iterable[tuple[str, Path]], folder: Path) -> dict[str, tuple[str, Path]]:
-    """Return ids and paths by the ids in one Unicode form, since systems write accents in different forms."""
-    found: dict[str, tuple[str, Path]] = {}
-    for name, path in pairs:
-        before = found.setdefault(normalize("NFC", name), (name, path))
-        if before[1] != path:
-            raise UserError(f"{folder}: has {before[1].name} and {path.name}, expected one of a name; remove one")
-    return found
