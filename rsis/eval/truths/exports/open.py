@@ -1,0 +1,27 @@
+"""Choice of the ground truth of an annotation tool's format."""
+
+from pathlib import Path
+from typing import assert_never
+
+from rsis.config.datasets import ExportDataset
+from rsis.config.types import Split
+from rsis.eval.truths.exports.base import ExportTruth
+from rsis.eval.truths.exports.yolo import YoloTruth
+
+
+def open_export(root: Path, dataset: ExportDataset, split: Split) -> ExportTruth:
+    """Open the ground truth of one split.
+
+    Args:
+        root: Folder of the raw data.
+        dataset: The data set's section of params.yaml.
+        split: Name of the split.
+
+    Raises:
+        UserError: See `ExportTruth`.
+    """
+    match dataset.format:
+        case "yolo":
+            return YoloTruth(root, dataset, split)
+        case _:
+            assert_never(dataset.format)
