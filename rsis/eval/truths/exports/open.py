@@ -6,6 +6,7 @@ from typing import assert_never
 from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.eval.truths.exports.base import ExportTruth
+from rsis.eval.truths.exports.labelme import LabelmeTruth
 from rsis.eval.truths.exports.yolo import YoloTruth
 
 
@@ -23,5 +24,7 @@ def open_export(root: Path, dataset: ExportDataset, split: Split) -> ExportTruth
     match dataset.format:
         case "yolo":
             return YoloTruth(root, dataset, split)
+        case "labelme":
+            return LabelmeTruth(root, dataset, split)
         case _:
             assert_never(dataset.format)
