@@ -6,6 +6,7 @@ from typing import assert_never
 from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.eval.truths.exports.base import ExportTruth
+from rsis.eval.truths.exports.cvat import CvatTruth
 from rsis.eval.truths.exports.labelme import LabelmeTruth
 from rsis.eval.truths.exports.yolo import YoloTruth
 
@@ -26,5 +27,7 @@ def open_export(root: Path, dataset: ExportDataset, split: Split) -> ExportTruth
             return YoloTruth(root, dataset, split)
         case "labelme":
             return LabelmeTruth(root, dataset, split)
+        case "cvat":
+            return CvatTruth(root, dataset, split)
         case _:
             assert_never(dataset.format)

@@ -7,7 +7,7 @@ sensible meaning, raises ValueError when it is drawn; it costs its object.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -99,7 +99,8 @@ class Patch(Shape):
         _check_reach((left, top, left + width, top + height), size)
         if min(height, width) < 1 or height * width > _MOST_PIXELS:
             raise ValueError("has a mask without pixels, or too large")
-        if not len(self.runs) or self.runs.min() < 0 or self.runs.sum() != height * width:
+        whole = height * width  # no run is longer, so that no sum can overflow
+        if not len(self.runs) or self.runs.min() < 0 or self.runs.max() > whole or self.runs.sum() != whole:
             raise ValueError("has runs of another number of pixels than its mask")
         patch = np.repeat(np.arange(len(self.runs)) % 2 == 1, self.runs).reshape(height, width)
         canvas = np.zeros(size, bool)
@@ -174,9 +175,12 @@ def number(value: Any) -> float:
         raise ValueError("is too large") from error
 
 
-def numbers(values: Iterable[Any]) -> list[float]:
-    """Return the number of each value, see `number`."""
-    return [number(value) for value in values]
+def whole_number(value: Any) -> int:
+    """Return a whole number of less than 2^31, which may be text; raise ValueError for other values."""
+    found = number(value)
+    if not abs(found) < 2**31 or found % 1:
+        raise ValueError("is no whole number")
+    return int(found)
 
 
 def _filled(points: np.ndarray, size: Size) -> dict[str, Any]:
