@@ -8,6 +8,7 @@ from rsis.config.types import Split
 from rsis.eval.truths.exports.base import ExportTruth
 from rsis.eval.truths.exports.cvat import CvatTruth
 from rsis.eval.truths.exports.labelme import LabelmeTruth
+from rsis.eval.truths.exports.labelstudio import LabelStudioTruth
 from rsis.eval.truths.exports.yolo import YoloTruth
 
 
@@ -29,5 +30,7 @@ def open_export(root: Path, dataset: ExportDataset, split: Split) -> ExportTruth
             return LabelmeTruth(root, dataset, split)
         case "cvat":
             return CvatTruth(root, dataset, split)
+        case "labelstudio":
+            return LabelStudioTruth(root, dataset, split)
         case _:
             assert_never(dataset.format)
