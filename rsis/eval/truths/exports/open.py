@@ -9,6 +9,7 @@ from rsis.eval.truths.exports.base import ExportTruth
 from rsis.eval.truths.exports.cvat import CvatTruth
 from rsis.eval.truths.exports.labelme import LabelmeTruth
 from rsis.eval.truths.exports.labelstudio import LabelStudioTruth
+from rsis.eval.truths.exports.via import ViaTruth
 from rsis.eval.truths.exports.yolo import YoloTruth
 
 
@@ -32,5 +33,7 @@ def open_export(root: Path, dataset: ExportDataset, split: Split) -> ExportTruth
             return CvatTruth(root, dataset, split)
         case "labelstudio":
             return LabelStudioTruth(root, dataset, split)
+        case "via":
+            return ViaTruth(root, dataset, split)
         case _:
             assert_never(dataset.format)
