@@ -7,6 +7,8 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.eval.truths.exports.base import ExportTruth
 from rsis.eval.truths.exports.cvat import CvatTruth
+from rsis.eval.truths.exports.geojson import GeojsonTruth
+from rsis.eval.truths.exports.imagej import ImagejTruth
 from rsis.eval.truths.exports.labelme import LabelmeTruth
 from rsis.eval.truths.exports.labelstudio import LabelStudioTruth
 from rsis.eval.truths.exports.via import ViaTruth
@@ -35,5 +37,9 @@ def open_export(root: Path, dataset: ExportDataset, split: Split) -> ExportTruth
             return LabelStudioTruth(root, dataset, split)
         case "via":
             return ViaTruth(root, dataset, split)
+        case "geojson":
+            return GeojsonTruth(root, dataset, split)
+        case "imagej":
+            return ImagejTruth(root, dataset, split)
         case _:
             assert_never(dataset.format)
