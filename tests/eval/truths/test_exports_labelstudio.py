@@ -162,6 +162,7 @@ def test_percent_are_of_the_frame_that_the_size_tells(tmp_path: Path, annotated:
         region("brushlabels", format="rle", rle=[]),
         region("brushlabels", format="rle", rle=[1, 300]),
         region("brushlabels", format="rle", rle="AAAA"),
+        region("brushlabels", format="rle", rle=10**400),
         region("brushlabels", format="rle", rle=[255] * 40),
         region("brushlabels", format="png", rle=brush(BLOCK)),
         region("brushlabels", format="rle", rle=brush(np.zeros(SIZE, bool))),

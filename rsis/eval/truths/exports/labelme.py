@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
-from rsis.eval.truths.documents import read_json, validated
+from rsis.eval.truths.documents import read_json, shown, validated
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, id_of, on_lost_of
 from rsis.eval.truths.exports.folders import Pictures, listed, without_doubles, without_suffix
 from rsis.eval.truths.exports.groups import joined
@@ -112,7 +112,7 @@ class LabelmeTruth(ExportTruth):
             return path
         on_lost_of(dataset)(
             path,
-            f"{path}: names the picture {written!r}; found no such picture, or several, here and in "
+            f"{path}: names the picture {shown(written)}; found no such picture, or several, here and in "
             f"{self._files.folder}; add it, or remove the file",
         )
         return None

@@ -107,7 +107,7 @@ def _shape(value: dict[str, Any], kind: str) -> Shape:
         if kind == "ellipse":
             x, y, rx, ry = (number(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
             return _PercentEllipse((x, y), (rx, ry), number(value.get("rotation") or 0))
-        if kind == "brush" and value.get("format", "rle") == "rle":
+        if kind == "brush" and value.get("format", "rle") == "rle" and isinstance(value["rle"], list):
             return Brush(bytes(value["rle"]))
     except (KeyError, TypeError, ValueError):
         return Undrawn()
