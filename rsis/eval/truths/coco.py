@@ -10,11 +10,12 @@ from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import CocoSplit
 from rsis.errors import UserError
-from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.base import TrueObject
 from rsis.eval.truths.coco_file import Category, CocoFile, CocoImage, CocoObject, key_of, parse_file
 from rsis.eval.truths.coco_masks import is_box_alone, normalise, rasterise
-from rsis.eval.truths.images import as_shown, frame_of
-from rsis.masks import decode_rle, encode_rle
+from rsis.eval.truths.drawn import DrawnTruth, drawing_frame, turned
+from rsis.eval.truths.images import frame_of
+from rsis.masks import decode_rle
 from rsis.splits.pictures import PictureFiles
 from rsis.splits.share import select_share
 
@@ -22,7 +23,7 @@ _MOST_PIXELS = 2**31
 _REMEDY = "correct the file"
 
 
-class CocoTruth(GroundTruth):
+class CocoTruth(DrawnTruth):
     """A split of a COCO instance JSON; an image id is a `file_name`, and classes have the order of the categories' ids.
 
     Annotations that cannot be drawn, and those without a pixel in their image, are left out.
@@ -89,21 +90,7 @@ class CocoTruth(GroundTruth):
         path, written = self.image_path(image_id), self._sizes[image_id]
         if written is not None and not path.is_file():
             return written, 1
-        frame = frame_of(path, "restore it")
-        size = written or (frame.stored if self._annotated == "stored" else frame.shown)
-        return size, frame.orientation if frame.lies_as_stored(size, self._annotated) else 1
-
-    def instance_map(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], objects numbered from 1 in the order of the file, without crowd regions.
-
-        Where objects overlap, the pixels belong to the smaller object; of two objects with equal areas, to the
-        earlier one.
-        """
-        masks = [decode_rle(item.rle) for item in self.annotations(image_id) if not item.iscrowd]
-        instance_map = np.zeros(self.size(image_id), np.int32)
-        for number in sorted(range(len(masks)), key=lambda i: (masks[i].sum(), i), reverse=True):
-            instance_map[masks[number]] = number + 1
-        return instance_map
+        return drawing_frame(frame_of(path, "restore it"), written, self._annotated)
 
     def ignore_mask(self, image_id: str) -> np.ndarray:
         """Return bool [H, W], true on the pixels of crowd regions that are in no object."""
@@ -119,11 +106,9 @@ class CocoTruth(GroundTruth):
         objects = []
         for class_id, is_crowd, area, segmentation in json.loads(self._objects[image_id]):
             try:
-                rle = rasterise(segmentation, size)
+                rle = turned(rasterise(segmentation, size), turn)
             except ValueError:
                 continue
-            if turn != 1:
-                rle = encode_rle(as_shown(decode_rle(rle), turn))
             pixels = float(coco_mask.area(rle))
             if pixels:
                 region = is_crowd and self._crowd == "ignore"

@@ -4,17 +4,16 @@ Ids may be numbers or text; 7, 7.0 and "7" are one id (`key_of`). Numbers may be
 `height`, `area`, `iscrowd`, `segmentation` and `id` of an annotation are optional.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
-from unicodedata import normalize
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from rsis.errors import UserError
+from rsis.eval.truths.documents import read_json, shown
+from rsis.eval.truths.fields import UNKNOWN, class_name, file_name, is_writable, side
 
-_UNKNOWN = 0  # a side that the file does not say
 _CROWD = {None: False, 0: False, 1: True, "": False, "0": False, "1": True, "0.0": False, "1.0": True}
 _CROWD |= {"false": False, "true": True}
 
@@ -22,48 +21,9 @@ _CROWD |= {"false": False, "true": True}
 def _id(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, bool) or not (isinstance(value, int) or _is_writable(value)):
+    if isinstance(value, bool) or not (isinstance(value, int) or is_writable(value)):
         raise ValueError("expected a whole number or text")
     return value
-
-
-def _is_writable(value: Any) -> bool:
-    """Return whether a value is text with letters, none of them half a character."""
-    try:
-        return isinstance(value, str) and bool(value.strip()) and bool(value.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _file_name(value: Any) -> Any:
-    if not _is_writable(value) or "\0" in value:
-        raise ValueError("expected the name of a picture's file")
-    return value
-
-
-def _class_name(value: Any) -> Any:
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not _is_writable(value):
-        raise ValueError("expected the name of a class")
-    return normalize("NFC", value).strip()
-
-
-def _side(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return _UNKNOWN
-    if isinstance(value, str):
-        text = value.strip()
-        whole, _, rest = text.partition(".")
-        digits = whole.removeprefix("-")
-        if text and (len(digits) > 9 or not digits.isascii() or not digits.isdigit() or rest.strip("0")):
-            raise ValueError("expected a whole number of pixels")
-        value = int(whole) if text else _UNKNOWN
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e9 < value < 1e9 or value % 1:
-        raise ValueError("expected a whole number of pixels")
-    return max(int(value), _UNKNOWN)
 
 
 def _crowd(value: Any) -> Any:
@@ -91,16 +51,16 @@ class CocoImage(_Model):
     """An entry of `images`; `height` and `width` are 0 when the file does not say them."""
 
     id: Annotated[int | str, BeforeValidator(_id)]
-    file_name: Annotated[str, BeforeValidator(_file_name)]
-    height: Annotated[int, BeforeValidator(_side)] = _UNKNOWN
-    width: Annotated[int, BeforeValidator(_side)] = _UNKNOWN
+    file_name: Annotated[str, BeforeValidator(file_name)]
+    height: Annotated[int, BeforeValidator(side)] = UNKNOWN
+    width: Annotated[int, BeforeValidator(side)] = UNKNOWN
 
 
 class Category(_Model):
     """An entry of `categories`."""
 
     id: Annotated[int | str, BeforeValidator(_id)]
-    name: Annotated[str, BeforeValidator(_class_name)]
+    name: Annotated[str, BeforeValidator(class_name)]
     supercategory: Any = None
 
 
@@ -144,21 +104,12 @@ def parse_file(path: Path) -> CocoFile:
         UserError: The file is missing or unreadable, is no JSON, or a value has no sensible meaning; names the first.
     """
     remedy = "run `rsis download DATASET`, or correct the file or params.yaml"
-    content: Any = None
+    content = read_json(path, remedy)
     try:
-        content = json.loads(path.read_bytes())
         return CocoFile.model_validate(content)
-    except OSError as error:
-        raise UserError(f"{path}: cannot read ({error.strerror or error}); {remedy}") from error
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise UserError(f"{path}: {_place(content, fault['loc'])}{_describe(fault)}; {remedy}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not {error.encoding}; {remedy}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from error
-    except RecursionError as error:
-        raise UserError(f"{path}: nested too deeply; {remedy}") from error
 
 
 def _place(content: Any, parts: tuple[int | str, ...]) -> str:
@@ -176,5 +127,4 @@ def _describe(fault: Any) -> str:
     key = str(parts[2] if len(parts) > 2 else parts[0] if len(parts) == 1 else "it")
     if fault["type"] == "missing":
         return f"{key} is missing"
-    shown = f"a {type(value).__name__}" if isinstance(value, list | dict) else ascii(value)[:60]
-    return f"{key} is {shown}, but {fault['msg'].removeprefix('Value error, ')}"
+    return f"{key} is {shown(value)}, but {fault['msg'].removeprefix('Value error, ')}"

@@ -5,6 +5,7 @@ annotation may lie in the file's own frame; `PictureFrame` tells which, and `as_
 """
 
 import functools
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -88,9 +89,19 @@ def _frame(path: Path, remedy: str, page: int, _: tuple[int, int]) -> PictureFra
     if path.is_file() and is_tiff(path):
         return _tiff_frame(path, remedy, page)
     with _opened(path, remedy) as image:
-        orientation = _orientation(image)
-        size = (image.height, image.width)
-        return PictureFrame(orientation, size, size if orientation < 5 else (image.width, image.height))
+        return _frame_of_image(image)
+
+
+def frame_within(content: bytes, path: Path, remedy: str) -> PictureFrame:
+    """Return the frame of a picture that stands inside of the file `path`; raise UserError as `read_image` does."""
+    with _opened(path, remedy, content) as image:
+        return _frame_of_image(image)
+
+
+def _frame_of_image(image: Image.Image) -> PictureFrame:
+    orientation = _orientation(image)
+    size = (image.height, image.width)
+    return PictureFrame(orientation, size, size if orientation < 5 else (image.width, image.height))
 
 
 def _tiff_frame(path: Path, remedy: str, page: int) -> PictureFrame:
@@ -112,13 +123,18 @@ def as_shown(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(_TURNS[orientation](pixels))
 
 
-def read_image(path: Path, remedy: str) -> Image.Image:
+def read_image(path: Path, remedy: str, content: bytes | None = None) -> Image.Image:
     """Return an image with all its pixels, in the mode of the file.
 
+    Args:
+        path: The file.
+        remedy: End of the message of an error.
+        content: The image's own bytes if it stands inside of the file.
+
     Raises:
-        UserError: The file cannot be read, is truncated or is not an image; the message ends with `remedy`.
+        UserError: The file cannot be read, is truncated or is not an image.
     """
-    with _opened(path, remedy) as image:
+    with _opened(path, remedy, content) as image:
         image.load()
         return image
 
@@ -137,10 +153,10 @@ def _orientation(image: Image.Image) -> int:
 
 
 @contextmanager
-def _opened(path: Path, remedy: str) -> Iterator[Image.Image]:
+def _opened(path: Path, remedy: str, content: bytes | None = None) -> Iterator[Image.Image]:
     try:
         # as a file: given a path, Pillow maps turned TIFF files of 8 bits into memory with the wrong width
-        with open_picture(path) as file, Image.open(file) as image:
+        with open_picture(path) if content is None else io.BytesIO(content) as file, Image.open(file) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: {too_many_pixels(error)}") from error

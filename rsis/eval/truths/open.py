@@ -8,6 +8,7 @@ from rsis.config.datasets import (
     CityscapesDataset,
     CocoDataset,
     CvpppDataset,
+    ExportDataset,
     MapsDataset,
     MasksDataset,
     VocDataset,
@@ -17,6 +18,7 @@ from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth
 from rsis.eval.truths.coco import CocoTruth
 from rsis.eval.truths.cvppp import CvpppTruth
+from rsis.eval.truths.exports.open import open_export
 from rsis.eval.truths.own import MapsTruth, MasksTruth
 from rsis.eval.truths.voc import VocTruth
 from rsis.files.manifest import Manifest
@@ -59,6 +61,8 @@ def load_ground_truth(dataset: AnyDataset, root: Path, split: Split, manifest: M
             return MapsTruth(root, dataset, split)
         case MasksDataset():
             return MasksTruth(root, dataset, split)
+        case ExportDataset():
+            return open_export(root, dataset, split)
         case CityscapesDataset():
             require("format cityscapes", "cityscapesscripts")
             from rsis.eval.truths.cityscapes import CityscapesTruth

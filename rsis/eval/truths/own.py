@@ -1,5 +1,6 @@
-"""The ground truth of a user's data set of one class, with instance maps or a mask per object (`rsis.splits.own`)."""
+"""The ground truth of a user's data set with instance maps or a mask per object (`rsis.splits.own`)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import MapsDataset, MasksDataset
 from rsis.config.types import Split
+from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
 from rsis.eval.truths.images import frame_of
 from rsis.eval.truths.labels import is_object, numbers_of, page_count, read_pixels
@@ -18,8 +20,10 @@ _LARGEST = int(np.iinfo(np.int32).max)
 
 
 class _OwnTruth(GroundTruth):
-    def __init__(self, images: dict[str, OwnImage], dataset: MapsDataset | MasksDataset) -> None:
-        super().__init__(list(images), [dataset.class_name])
+    def __init__(
+        self, images: dict[str, OwnImage], dataset: MapsDataset | MasksDataset, classes: Iterable[str] | None = None
+    ) -> None:
+        super().__init__(list(images), [dataset.class_name] if classes is None else [*classes])
         self._files = images
         self._annotated = dataset.annotated
 
@@ -38,7 +42,10 @@ class _OwnTruth(GroundTruth):
 
 
 class MapsTruth(_OwnTruth):
-    """Pictures with one instance map each.
+    """Pictures with one instance map each, perhaps with a map of classes beside it.
+
+    The class of an object is the one that most of its pixels have in that map; of two with equally many, the one with
+    the smaller number.
 
     Args:
         root: Folder of the raw data.
@@ -47,14 +54,22 @@ class MapsTruth(_OwnTruth):
         split: Name of the split.
 
     Raises:
-        UserError: See `map_images` and `each_page`. The methods raise it for a file that is damaged or not of its
-            format.
+        UserError: See `map_images` and `each_page`; or the data set has numbers of classes, and the split no maps of
+            classes, or the other way round. The methods raise it for a file that is damaged or not of its format, and
+            for an object that has no pixel of a class.
     """
 
     def __init__(self, root: Path, dataset: MapsDataset, split: Split) -> None:
-        files = map_images(root, dataset.splits[split], leave_out if dataset.skip_bad else refuse)
-        super().__init__(each_page(files, dataset.page, dataset.channels), dataset)
+        section = dataset.splits[split]
+        if (dataset.classes is None) != (section.class_maps is None):
+            given, lacking = "class_maps of the split", "classes of the data set"
+            if dataset.classes is not None:
+                given, lacking = lacking, given
+            raise UserError(f"params.yaml: {split} has {given}, but not {lacking}; give both, or remove the one")
+        files = map_images(root, section, leave_out if dataset.skip_bad else refuse)
+        super().__init__(each_page(files, dataset.page, dataset.channels), dataset, dataset.classes)
         self._ignore_value = dataset.ignore_value
+        self._numbers = dict(enumerate((dataset.classes or {}).values(), 1))  # of the classes by their ids
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the numbers of the map; numbers above int32 are replaced by their ranks."""
@@ -65,14 +80,42 @@ class MapsTruth(_OwnTruth):
         return self._read(image_id)[1]
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects in rising order of their numbers, then what is not annotated as a crowd region."""
+        """Return the objects in rising order of their numbers, then what is not annotated as a crowd region.
+
+        There is a region for each class, since a scorer looks at one class at a time.
+        """
         numbers, ignored = self._read(image_id)
+        classes = self._classes(image_id, numbers)
         objects = [
-            TrueObject(rle, 1, float(coco_mask.area(rle)), iscrowd=False) for rle in encode_labels(numbers).values()
+            TrueObject(rle, classes.get(number, 1), float(coco_mask.area(rle)), iscrowd=False)
+            for number, rle in encode_labels(numbers).items()
         ]
         if ignored.any():
-            objects.append(TrueObject(encode_rle(ignored), 1, float(ignored.sum()), iscrowd=True))
+            region, area = encode_rle(ignored), float(ignored.sum())
+            objects += [TrueObject(region, k, area, iscrowd=True) for k, _ in enumerate(self.class_names, 1)]
         return tuple(objects)
+
+    def _classes(self, image_id: str, numbers: np.ndarray) -> dict[int, int]:
+        """Return the class id of each object by its number; none without a map of classes."""
+        files = self._files[image_id]
+        path = files.class_map
+        if path is None:
+            return {}
+        pixels = read_pixels(path, files.map_page or 0, _REMEDY, palette_colours=False)
+        frame = frame_of(files.picture, _REMEDY, files.page or 0)
+        found = pixels.on(frame, path, _REMEDY, self._annotated, numbers_of(path, pixels, _REMEDY))[numbers > 0]
+        objects, ranks = np.unique(numbers[numbers > 0], return_inverse=True)
+        ids = sorted(self._numbers, key=lambda class_id: self._numbers[class_id])
+        # pixels by class and object, [K, N]
+        votes = np.array([np.bincount(ranks[found == self._numbers[k]], minlength=len(objects)) for k in ids])
+        for rank in np.flatnonzero(votes.sum(axis=0) == 0):
+            strange = ", ".join(map(str, np.unique(found[ranks == rank])[:5].tolist()))
+            raise UserError(
+                f"{path}: object {objects[rank]} of {files.annotations[0]} has the numbers {strange} here; expected "
+                f"one of {', '.join(map(str, sorted(self._numbers.values())))}; correct the map, or name all "
+                "classes in classes of the data set in params.yaml"
+            )
+        return {int(number): ids[best] for number, best in zip(objects, votes.argmax(axis=0), strict=True)}
 
     def _read(self, image_id: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers, int32 [H, W] with 0 for background, and the ignored pixels, bool [H, W]."""

@@ -1,0 +1,94 @@
+"""The ground truth of ROI files of ImageJ and Fiji: a file for each annotated picture, an object for each ROI.
+
+    images/cell7.tif  annotations/cell7.zip  (or cell7.roi, RoiSet_cell7.zip, cell7_RoiSet.zip, cell7-RoiSet.zip,
+                                              cell7_rois.zip, cell7.roi.zip)
+
+A zip, as the ROI Manager saves it, holds a .roi file for each ROI. A picture without a file is not annotated yet.
+"""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from rsis.config.datasets import ExportDataset
+from rsis.config.types import Split
+from rsis.errors import UserError
+from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, on_lost_of
+from rsis.eval.truths.exports.folders import Pictures, listed, one_of, without_doubles, without_suffix
+from rsis.eval.truths.exports.roi import shape_of
+
+_PREFIX = "RoiSet_"
+_SUFFIXES = ("_RoiSet", "-RoiSet", "_rois", ".roi")
+_MOST_BYTES = 64 << 20  # of an unpacked ROI
+_MOST_ENTRIES = 100_000
+# what zipfile raises for damaged, encrypted and strangely packed files
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, KeyError)
+
+
+class ImagejTruth(ExportTruth):
+    """A split of ROI files; see `ExportTruth` for arguments and errors."""
+
+    def __init__(self, root: Path, dataset: ExportDataset, split: Split) -> None:
+        section = dataset.splits[split]
+        pictures, folder = Pictures(root / section.images), root / section.annotations
+        pairs = []
+        for name in listed(folder, "annotations"):
+            if PurePosixPath(name).suffix in (".zip", ".roi"):
+                found = next(filter(None, map(pictures.of_stem, _stems(name))), [])
+                picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
+                pairs += [(picture, folder / name)] if picture is not None else []
+        self._documents = without_doubles(pairs)
+        super().__init__(root, dataset, split, {name: pictures.folder / name for name in self._documents})
+
+    def annotation(self, image_id: str) -> Annotation:
+        """Return the ROIs of the picture's file."""
+        path = self._documents[image_id]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: cannot read ({error.strerror or error}); {REMEDY}") from error
+        rois = _unpacked(path, content) if path.suffix == ".zip" else [("the ROI", content)]
+        return Annotation(path, None, tuple(_object(path, place, roi) for place, roi in rois))
+
+
+def _stems(name: str) -> Iterator[str]:
+    """Yield the names that the picture of a file may have, without the extension."""
+    whole = without_suffix(name)
+    yield whole
+    if not name.endswith(".zip"):
+        return
+    folder, slash, last = whole.rpartition("/")
+    if last.startswith(_PREFIX):
+        yield folder + slash + last.removeprefix(_PREFIX)
+    for suffix in _SUFFIXES:
+        if last.endswith(suffix):
+            yield folder + slash + last.removesuffix(suffix)
+
+
+def _unpacked(path: Path, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of each ROI in a zip, in the order of its directory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if len(entries) > _MOST_ENTRIES:
+                raise UserError(f"{path}: has {len(entries)} entries; expected {_MOST_ENTRIES} at most; {REMEDY}")
+            for entry in entries:
+                last = PurePosixPath(entry.filename).name
+                if not last.endswith(".roi") or last.startswith("."):  # macOS adds files that begin with a point
+                    continue
+                with archive.open(entry) as file:
+                    roi = file.read(_MOST_BYTES + 1)
+                if len(roi) > _MOST_BYTES:
+                    raise UserError(f"{path}: {entry.filename!r} unpacks to more than 64 MB; {REMEDY}")
+                yield repr(entry.filename), roi
+    except _DAMAGE as error:
+        raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {REMEDY}") from error
+
+
+def _object(path: Path, place: str, roi: bytes) -> ExportObject:
+    try:
+        return ExportObject(place, None, (shape_of(roi),))
+    except ValueError as error:
+        raise UserError(f"{path}: {place} {error}; {REMEDY}") from error

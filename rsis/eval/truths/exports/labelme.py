@@ -1,0 +1,175 @@
+"""The ground truth of LabelMe's JSON: a file for each annotated picture, with a list of shapes.
+
+    {"imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64, "imageData": null,
+     "shapes": [{"label": "cat", "shape_type": "polygon", "points": [[1, 2], [9, 2], [9, 7]], "group_id": null}]}
+
+Shapes of one label and one group_id are one object. A picture without a file is not annotated yet.
+"""
+
+import base64
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, Field
+
+from rsis.config.datasets import ExportDataset
+from rsis.config.types import Split
+from rsis.errors import UserError
+from rsis.eval.truths.documents import read_json, shown, validated
+from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, id_of, on_lost_of
+from rsis.eval.truths.exports.folders import Pictures, listed, without_doubles, without_suffix
+from rsis.eval.truths.exports.groups import joined
+from rsis.eval.truths.exports.shapes import Shape, Undrawn, ellipse, outline_of, patch_of, points_of, rectangle
+from rsis.eval.truths.fields import UNKNOWN, class_name_or_none, side
+from rsis.eval.truths.images import PictureFrame, frame_within, read_image
+from rsis.eval.truths.labels import Pixels, is_object
+from rsis.splits.pictures import PictureFiles, spellings
+
+
+class LabelmeShape(BaseModel):
+    """An entry of `shapes`; a fault in points or mask concerns only its object."""
+
+    label: Annotated[str | None, BeforeValidator(class_name_or_none)] = None
+    shape_type: Any = None  # null in old versions, which know polygons alone
+    points: Any = None
+    mask: Any = None
+    group_id: Any = None
+
+
+class LabelmeFile(BaseModel):
+    """The whole document; old versions do not say the size."""
+
+    shapes: list[LabelmeShape]
+    height: Annotated[int, BeforeValidator(side), Field(alias="imageHeight")] = UNKNOWN
+    width: Annotated[int, BeforeValidator(side), Field(alias="imageWidth")] = UNKNOWN
+
+
+class LabelmeTruth(ExportTruth):
+    """A split of LabelMe's JSON files; see `ExportTruth` for arguments and errors.
+
+    The path of a picture that stands in a JSON file is that of this file, and its image id is the path in the folder of
+    annotations.
+    """
+
+    def __init__(self, root: Path, dataset: ExportDataset, split: Split) -> None:
+        section = dataset.splits[split]
+        self._folder, images = root / section.annotations, root / section.images
+        names = [name for name in listed(self._folder, "annotations") if name.endswith(".json")]
+        self._beside, self._files = Pictures(self._folder), PictureFiles(images)
+        self._images = Pictures(images) if images.is_dir() else self._beside
+        found = [(self._picture_of(name, dataset), self._folder / name) for name in names]
+        pairs = [(picture, path) for picture, path in found if picture is not None]
+        self._documents = without_doubles((self._id_of(picture, path), path) for picture, path in pairs)
+        super().__init__(root, dataset, split, {self._id_of(picture, path): picture for picture, path in pairs})
+        del self._beside, self._files, self._images  # not needed in other processes
+
+    def frame(self, image_id: str) -> PictureFrame:
+        """Return the frame of the picture, perhaps inside of the JSON file."""
+        path = self.image_path(image_id)
+        if path != self._documents[image_id]:
+            return super().frame(image_id)
+        content = read_json(path, REMEDY)
+        try:
+            picture = _bytes(content.get("imageData") if isinstance(content, dict) else None)
+        except ValueError as error:
+            raise UserError(f"{path}: imageData is no picture in base64 ({error}); {REMEDY}") from error
+        return frame_within(picture, path, REMEDY)
+
+    def annotation(self, image_id: str) -> Annotation:
+        """Return the shapes of the picture's file."""
+        path = self._documents[image_id]
+        document = validated(LabelmeFile, read_json(path, REMEDY), str(path), REMEDY)
+        size = (document.height, document.width)
+        pairs = [
+            (ExportObject(f"shapes[{k}]", item.label, (_shape(item, path),)), item.group_id)
+            for k, item in enumerate(document.shapes)
+        ]
+        return Annotation(path, size if all(size) else None, joined(pairs))
+
+    def _id_of(self, picture: Path, document: Path) -> str:
+        return id_of(picture, self._folder if picture == document else self._files.folder)
+
+    def _picture_of(self, name: str, dataset: ExportDataset) -> Path | None:
+        """Return the picture of a JSON file, or the file itself if the picture is in it; None if there is none."""
+        path = self._folder / name
+        try:
+            content = read_json(path, REMEDY)
+        except UserError:
+            same = self._of_stem(name)  # the fault is raised again when this picture is scored
+            if not same:
+                raise
+            return same[0]
+        if not isinstance(content, dict) or "shapes" not in content:
+            return None
+        written = content.get("imagePath")
+        for found in self._candidates(name, written if isinstance(written, str) else ""):
+            if len(found) == 1:
+                return found[0]
+        if isinstance(content.get("imageData"), str) and content["imageData"]:
+            return path
+        on_lost_of(dataset)(
+            path,
+            f"{path}: names the picture {shown(written)}; found no such picture, or several, here and in "
+            f"{self._files.folder}; add it, or remove the file",
+        )
+        return None
+
+    def _candidates(self, name: str, written: str) -> list[list[Path]]:
+        """Return the pictures that a JSON file may mean, the nearest first."""
+        folder, last = (self._folder / name).parent, written.replace("\\", "/").rpartition("/")[2]
+        near = [folder / spelled for spelled in spellings(written) if spelled and not spelled.startswith("/")]
+        here = [Path(os.path.normpath(path)) for path in near if _is_file(path)]
+        return [
+            here[:1],
+            list(self._files.find(last)) if last else [],
+            [self._folder / found for found in self._beside.of_stem(without_suffix(name))],
+        ]
+
+    def _of_stem(self, name: str) -> list[Path]:
+        stem = without_suffix(name)
+        beside = [self._folder / found for found in self._beside.of_stem(stem)]
+        return beside + [self._images.folder / found for found in self._images.of_stem(stem)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # for example a name that is too long
+        return False
+
+
+def _shape(item: LabelmeShape, path: Path) -> Shape:
+    kind = item.shape_type or "polygon"
+    if kind == "polygon":
+        return outline_of(item.points)
+    try:
+        (x0, y0), (x1, y1) = points_of(item.points).tolist()
+        if kind == "rectangle":
+            return rectangle(x0, y0, x1, y1)
+        if kind == "circle":
+            radius = math.hypot(x1 - x0, y1 - y0)
+            return ellipse(x0, y0, radius, radius)
+        if kind == "mask":
+            return _mask(item.mask, (int(x0), int(y0)), (int(x1), int(y1)), path)
+    except (ValueError, OverflowError, UserError):
+        pass
+    return Undrawn()
+
+
+def _mask(written: Any, first: tuple[int, int], last: tuple[int, int], path: Path) -> Shape:
+    """Return the mask of a box, whose first and last pixel are given as column and row."""
+    extent = (last[1] - first[1] + 1, last[0] - first[0] + 1)
+    pixels = is_object(Pixels(np.asarray(read_image(path, REMEDY, _bytes(written))), is_turned=False))
+    if pixels.shape != extent:
+        raise ValueError(f"has a mask of {pixels.shape} pixels in a box of {extent}")
+    return patch_of(pixels, first)
+
+
+def _bytes(written: Any) -> bytes:
+    """Return what a text in base64 stands for; raise ValueError if it is none."""
+    if not isinstance(written, str):
+        raise ValueError("it is no text")
+    return base64.b64decode(written.rpartition(",")[2])  # a comma ends the start of an address data:image/png;base64,
