@@ -147,16 +147,24 @@ class MapsDataset(OwnDataset):
     format: Literal["maps"]
     """Yours: a picture and an instance map of equal names, a number for each object and 0 elsewhere; one class."""
     class_name: str = "object"
-    """Of every object; not used where `classes` are given."""
+    """Of every object."""
     classes: Annotated[dict[str, int], Field(min_length=1)] | None = None
     """Of maps with a map of classes beside each (key class_maps of a split): the number of each class in it, by its
-    name, such as {cat: 1, dog: 2}; of maps in colours the number is 65536 red + 256 green + blue."""
+    name, such as {cat: 1, dog: 2}; of maps in colours the number is 65536 red + 256 green + blue. Then
+    `class_name` is of no object."""
     ignore_value: int | None = None
     """Number of the pixels that are not annotated, such as 255 or 65535: neither object nor background, so that they
     teach nothing. null: all are annotated. Other numbers below 1 are background. Of maps in colours the number is 65536
     red + 256 green + blue."""
     splits: dict[Split, MapsSplit]
     """Which images train, validate and test."""
+
+    @model_validator(mode="after")
+    def _numbers_differ(self) -> Self:
+        numbers = list((self.classes or {}).values())
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("classes: two have one number; give each class its own")
+        return self
 
 
 class MasksDataset(OwnDataset):

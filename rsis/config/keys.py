@@ -134,7 +134,9 @@ def _walk(root: Schema, node: Schema, path: tuple[str, ...], variants: Variants)
         tag = node["discriminator"]["propertyName"]
         for option in node["oneOf"]:
             variant = resolve(root, option)
-            yield from _walk(root, variant, path, {**variants, tag: (variant["properties"][tag]["const"],)})
+            chooses = variant["properties"][tag]
+            values = tuple(chooses["enum"]) if "enum" in chooses else (chooses["const"],)
+            yield from _walk(root, variant, path, {**variants, tag: values})
     elif isinstance(node.get("additionalProperties"), dict):
         yield from _walk(root, node["additionalProperties"], (*path, path[-1].rstrip("s").upper()), variants)
     for name, field in node.get("properties", {}).items():
@@ -150,17 +152,17 @@ def _merged(found: Sequence[tuple[Key, Variants]]) -> list[Key]:
     """Make one key of those that are the same in several variants, and of the one that chooses between variants."""
     every: dict[str, list[str]] = {}
     for _, variants in found:
-        for tag, (value,) in variants.items():
-            every.setdefault(tag, [])
-            every[tag] += [value] if value not in every[tag] else []
+        for tag, values in variants.items():
+            known = every.setdefault(tag, [])
+            known += [value for value in values if value not in known]
     with_variants: dict[Key, list[Variants]] = {}
     for key, variants in found:
         with_variants.setdefault(key, []).append(variants)
     keys: dict[object, Key] = {}
     for key, occurrences in with_variants.items():
         if key.path[-1] in occurrences[0]:  # it chooses
-            known = keys.get(key.path)
-            keys[key.path] = key if known is None else _joined(known, key)
+            other = keys.get(key.path)
+            keys[key.path] = key if other is None else _joined(other, key)
         else:
             keys[key] = replace(key, only=_only(every, occurrences))
     return list(keys.values())
@@ -173,7 +175,7 @@ def _joined(first: Key, second: Key) -> Key:
 def _only(every: Mapping[str, list[str]], occurrences: Sequence[Variants]) -> str:
     limits = []
     for tag in occurrences[0]:
-        values = list(dict.fromkeys(variants[tag][0] for variants in occurrences))
+        values = list(dict.fromkeys(value for variants in occurrences for value in variants[tag]))
         if len(values) < len(every[tag]):
             limits.append(f"{tag} {', '.join(values)}")
     return "; ".join(limits)

@@ -88,7 +88,12 @@ def test_the_list_has_every_field_of_every_section() -> None:
         ("runs.RUN.model.skip_mode", "", "concat | sum | mul | none", "concat"),
         ("runs.RUN.model.hidden_widths", "", "list of integer >= 1 (1 to 5 of them), or null", "null"),
         ("runs.RUN.train.minutes", "", "number > 0, <= 1000000, or null", "null"),
-        ("datasets.DATASET.format", "", "cvppp | coco | voc | cityscapes | maps | masks", None),
+        (
+            "datasets.DATASET.format",
+            "",
+            "cvppp | coco | voc | cityscapes | maps | masks | yolo | labelme | cvat | labelstudio | via | geojson | imagej",
+            None,
+        ),
         ("datasets.DATASET.size", "", "[integer 1 to 8192, integer 1 to 8192]", None),
         ("datasets.DATASET.class_name", "format maps, masks", "text", "object"),
         ("datasets.DATASET.source.files.FILE.unpack", "kind archives", "true | false", "true"),
@@ -237,7 +242,8 @@ def test_the_schema_tells_variants_apart_and_allows_merge_keys() -> None:
     schema = schema_of(Params)
     dataset = schema["properties"]["datasets"]["additionalProperties"]
     assert dataset["discriminator"]["propertyName"] == "format"
-    assert len(dataset["oneOf"]) == len(dataset["discriminator"]["mapping"]) == 6
+    assert len(dataset["oneOf"]) == len(set(dataset["discriminator"]["mapping"].values())) == 7
+    assert len(dataset["discriminator"]["mapping"]) == 13
     names = schema["$defs"]["VocDataset"]["properties"]["splits"]["propertyNames"]
     assert names == {"enum": ["train", "val", "test", "<<"]}
     assert re.search(schema["properties"]["runs"]["propertyNames"]["pattern"], "<<")
