@@ -91,7 +91,8 @@ def test_the_list_has_every_field_of_every_section() -> None:
         (
             "datasets.DATASET.format",
             "",
-            "cvppp | coco | voc | cityscapes | maps | masks | yolo | labelme | cvat | labelstudio | via | geojson | imagej",
+            "cvppp | coco | voc | cityscapes | maps | masks | yolo | labelme | cvat | labelstudio | via | geojson | "
+            "imagej",
             None,
         ),
         ("datasets.DATASET.size", "", "[integer 1 to 8192, integer 1 to 8192]", None),
