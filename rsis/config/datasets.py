@@ -63,8 +63,7 @@ class _Dataset(Section):
     size: Size
     """Height and width, in pixels, that the network sees; images are resized to it."""
     skip_bad: bool = False
-    """Whether to leave out images whose files are broken and, of the formats coco, maps and masks, those that lack a
-    file."""
+    """Whether to leave out images whose files are broken and, of the formats of own data, those that lack a file."""
     max_pixels: Count | None = None
     """Most pixels of a picture. A larger one is an error, since a small file can hold one that fills the memory; null
     stands for 178956970."""
@@ -158,13 +157,6 @@ class MapsDataset(OwnDataset):
     red + 256 green + blue."""
     splits: dict[Split, MapsSplit]
     """Which images train, validate and test."""
-
-    @model_validator(mode="after")
-    def _numbers_differ(self) -> Self:
-        numbers = list((self.classes or {}).values())
-        if len(set(numbers)) < len(numbers):
-            raise ValueError("classes: two have one number; give each class its own")
-        return self
 
 
 class MasksDataset(OwnDataset):
