@@ -81,13 +81,18 @@ def test_files_and_pictures_alone(tmp_path: Path) -> None:
         write_picture(tmp_path / "images" / name)
     for name in ("a", "c", "d"):
         _write(tmp_path / f"geo/{name}.geojson", _feature("cat", "Polygon", [_ring(0, 0, 3, 2)]))
+    _write(tmp_path / "geo/project.json", {"version": 5})
+    (tmp_path / "geo/settings.json").write_text("none")
     lost = Lost()
     reader = open_export(tmp_path, "geojson", "geo", on_missing=lost)
     assert reader.image_ids == ("a.png",)
+    assert len(lost.messages) == 2
     assert "c.geojson: could belong to c.jpg or c.png" in lost.messages[0]
     assert "d.geojson: has no picture of that name" in lost.messages[1]
+    folder = tmp_path / "geo"
     assert notes_of(reader) == (
-        f"{tmp_path / 'geo'}: 3 pictures have no annotations yet, and are left out (the first: b.png, c.jpg, c.png)",
+        f"{folder}: files that are no annotations, and are passed by: 2 (the first: project.json, settings.json)",
+        f"{folder}: pictures without annotations yet, which are left out: 3 (the first: b.png, c.jpg, c.png)",
     )
     _write(tmp_path / "geo/a.png.geojson", [])
     with pytest.raises(UserError, match=r"a.png.geojson: annotates the picture a.png, as .*a.geojson does"):

@@ -132,8 +132,22 @@ def test_file_is_named_after_its_picture(tmp_path: Path, name: str) -> None:
     assert reader.image_ids == ("day/a.png",)
     check_objects(reader.read("day/a.png"), (box(2, 3, 6, 5), 1))
     assert notes_of(reader) == (
-        f"{tmp_path / 'rois'}: 1 pictures have no annotations yet, and are left out (the first: day/b.png)",
+        f"{tmp_path / 'rois'}: pictures without annotations yet, which are left out: 1 (the first: day/b.png)",
     )
+
+
+def test_zip_of_something_else_is_passed_by(tmp_path: Path) -> None:
+    write_picture(tmp_path / "images/a.png")
+    _write(tmp_path / "rois/a.zip", SQUARE)
+    with zipfile.ZipFile(tmp_path / "rois/backup.zip", "w") as file:
+        file.writestr("a.png", b"")
+    reader = open_export(tmp_path, "imagej", "rois", classes=("cell",))
+    assert notes_of(reader) == (
+        f"{tmp_path / 'rois'}: files that are no annotations, and are passed by: 1 (the first: backup.zip)",
+    )
+    _write(tmp_path / "rois/b.zip", SQUARE)
+    with pytest.raises(UserError, match=r"b.zip: has no picture of that name"):
+        open_export(tmp_path, "imagej", "rois", classes=("cell",))
 
 
 def test_whole_name_comes_before_its_parts(tmp_path: Path) -> None:

@@ -103,8 +103,8 @@ def test_early_versions_and_other_files(tmp_path: Path) -> None:
     assert reader.image_ids == ("a.png",)
     check_objects(reader.read("a.png"), (box(0, 0, 3, 2), 1))
     assert notes_of(reader) == (
-        f"{tmp_path}: 1 JSON files have no shapes, and are passed by (the first: package.json)",
-        f"{tmp_path}: 6 pictures have no annotations yet, and are left out (the first: b.png, c.png, d.png, e.png, "
+        f"{tmp_path}: JSON files without shapes, which are passed by: 1 (the first: package.json)",
+        f"{tmp_path}: pictures without annotations yet, which are left out: 6 (the first: b.png, c.png, d.png, e.png, "
         "f.png, ...)",
     )
 

@@ -114,7 +114,9 @@ def test_one_annotation_of_a_task_counts(tmp_path: Path) -> None:
     ):
         reader = _open(tmp_path, {"data": {"image": "a.png"}, "completions": annotations})
         check_objects(reader.read("a.png"), (box(4 * kept, 0, 4 * kept + 2, 2), 1))
-        assert notes_of(reader) == (f"{tmp_path / 'tasks.json'}: {unused} further annotations of tasks are not used",)
+        assert notes_of(reader) == (
+            f"{tmp_path / 'tasks.json'}: further annotations of tasks, which are not used: {unused}",
+        )
 
 
 def test_task_without_annotation_is_left_out_and_one_without_regions_is_not(tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_task_without_annotation_is_left_out_and_one_without_regions_is_not(tmp_
     assert reader.image_ids == ("a.png", "d.png")
     check_objects(reader.read("d.png"))
     assert notes_of(reader) == (
-        f"{tmp_path / 'tasks.json'}: 2 tasks have no annotation yet, and are left out (the first: b.png, c.png)",
+        f"{tmp_path / 'tasks.json'}: tasks without annotation yet, which are left out: 2 (the first: b.png, c.png)",
     )
 
 
@@ -150,7 +152,7 @@ def test_short_export(tmp_path: Path) -> None:
     sample = reader.read("a.png")
     check_objects(sample, (box(0, 0, 3, 2), 1), (round_mask(8, 6, 2, 3), 2), (mask, 2))
     assert sample.dropped == ("box without outline", "cannot be drawn")
-    assert notes_of(reader) == (f"{tmp_path / 'tasks.json'}: 1 further annotations of tasks are not used",)
+    assert notes_of(reader) == (f"{tmp_path / 'tasks.json'}: further annotations of tasks, which are not used: 1",)
 
 
 def test_picture_may_have_another_key(tmp_path: Path) -> None:

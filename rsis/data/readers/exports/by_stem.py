@@ -34,6 +34,7 @@ def read_by_stem(
     suffixes: Sequence[str],
     stems_of: Callable[[PurePosixPath], Iterator[str]],
     read: Callable[[Source, str], list[AnnotatedObject]],
+    is_other: Callable[[Source, str], bool],
 ) -> AnnotationDocument:
     """Read a folder of annotation files that are named after their pictures.
 
@@ -42,14 +43,19 @@ def read_by_stem(
         suffixes: Of the annotation files, in lower case.
         stems_of: Returns the stems of the picture that a file may belong to; the first that is there decides.
         read: Reads a file; BadSampleError means that it is broken.
+        is_other: Returns whether a file without a picture holds something else than annotations.
 
     Raises:
         UserError: A fault of the data set, see `Gathered`.
     """
     gathered, pictures = Gathered(source), PicturesByStem(source.pictures)
+    others: list[str] = []
     for file in source.files(*suffixes):
         path = source.annotations / file
         found = next((pictures.find(stem) for stem in stems_of(PurePosixPath(file)) if pictures.find(stem)), [])
+        if not found and is_other(source, file):
+            others.append(file)
+            continue
         if len(found) != 1:
             choice = f"could belong to {' or '.join(found[:3])}" if found else "has no picture of that name"
             source.on_missing(path, f"{path}: {choice} in {source.images}; expected one picture; rename one of them")
@@ -59,5 +65,6 @@ def read_by_stem(
         except BadSampleError as error:
             annotated = AnnotatedPicture(file=file, fault=str(error))
         gathered.add(found[0], annotated, str(path))
+    gathered.note_first("files that are no annotations, and are passed by", others)
     gathered.note_unannotated()
     return gathered.document()

@@ -28,7 +28,7 @@ _GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString", "
 
 def read_geojson(source: Source) -> AnnotationDocument:
     """Read all files; raise UserError for faults of the data set."""
-    return read_by_stem(source, (".geojson", ".json"), _stems_of, _read_file)
+    return read_by_stem(source, (".geojson", ".json"), _stems_of, _read_file, _is_other)
 
 
 def _stems_of(file: PurePosixPath) -> Iterator[str]:
@@ -38,11 +38,20 @@ def _stems_of(file: PurePosixPath) -> Iterator[str]:
 def _read_file(source: Source, file: str) -> list[AnnotatedObject]:
     path = source.annotations / file
     objects = []
-    for number, feature in enumerate(_features(read_json(path, "GeoJSON", BadSampleError), f"{path}")):
+    for number, feature in enumerate(_features(read_json(path, "GeoJSON", BadSampleError), str(path))):
         where = f"features[{number}]"
         class_id = source.classes.id_of(_label_of(feature), f"{path}: {where}")
         objects.append(AnnotatedObject(where, class_id, _outline(feature.get("geometry"))))
     return objects
+
+
+def _is_other(source: Source, file: str) -> bool:
+    """Return whether a JSON file is no GeoJSON, such as the project file of a tool."""
+    path = source.annotations / file
+    try:
+        return path.suffix.lower() == ".json" and not _features(read_json(path, "GeoJSON", BadSampleError), str(path))
+    except BadSampleError:
+        return True
 
 
 def _features(content: Any, where: str) -> list[dict[str, Any]]:

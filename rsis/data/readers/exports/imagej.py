@@ -33,7 +33,7 @@ _DRAWN = (roifile.ROI_TYPE.POLYGON, roifile.ROI_TYPE.FREEHAND, roifile.ROI_TYPE.
 def read_imagej(source: Source) -> AnnotationDocument:
     """Read all files; raise UserError for faults of the data set."""
     logging.getLogger("roifile").setLevel(logging.CRITICAL)  # it reports what is read as a shape that cannot be drawn
-    return read_by_stem(source, (".zip", ".roi"), _stems_of, _read_file)
+    return read_by_stem(source, (".zip", ".roi"), _stems_of, _read_file, _is_other)
 
 
 def _stems_of(file: PurePosixPath) -> Iterator[str]:
@@ -47,6 +47,14 @@ def _read_file(source: Source, file: str) -> list[AnnotatedObject]:
     path = source.annotations / file
     class_id = source.classes.id_of(None, str(path))
     return [AnnotatedObject(name, class_id, _outline(path, name, content)) for name, content in _rois(path)]
+
+
+def _is_other(source: Source, file: str) -> bool:
+    """Return whether a zip holds no ROIs, such as one of pictures."""
+    try:
+        return not _rois(source.annotations / file)
+    except BadSampleError:
+        return False
 
 
 def _rois(path: Path) -> list[tuple[str, bytes]]:

@@ -50,7 +50,7 @@ def read_labelme(source: Source) -> AnnotationDocument:
         if place is not None:
             objects = _objects(source, path, shapes)
             gathered.add(place[0], AnnotatedPicture(objects, size, file, place[1]), str(path))
-    gathered.note_first("JSON files have no shapes, and are passed by", others)
+    gathered.note_first("JSON files without shapes, which are passed by", others)
     gathered.note_unannotated()
     return gathered.document()
 

@@ -54,9 +54,9 @@ def read_labelstudio(source: Source) -> AnnotationDocument:
         image_id = gathered.find(name, where)
         if image_id is not None:
             gathered.add(image_id, AnnotatedPicture(_objects(source, chosen, where), _size(chosen, where)), where)
-    gathered.note_first("tasks have no annotation yet, and are left out", without)
+    gathered.note_first("tasks without annotation yet, which are left out", without)
     if unused:
-        gathered.notes.append(f"{source.annotations}: {unused} further annotations of tasks are not used")
+        gathered.notes.append(f"{source.annotations}: further annotations of tasks, which are not used: {unused}")
     return gathered.document()
 
 

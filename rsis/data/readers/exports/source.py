@@ -142,12 +142,12 @@ class Gathered:
     def note_first(self, what: str, names: Sequence[str]) -> None:
         """Add a note about files, with their number and the first names, if there are any."""
         if names:
-            self.notes.append(f"{self.source.annotations}: {len(names)} {what} (the first: {_first(names)})")
+            self.notes.append(f"{self.source.annotations}: {what}: {len(names)} (the first: {_first(names)})")
 
     def note_unannotated(self) -> None:
         """Add a note about the pictures without annotations, which are not annotated yet."""
         left = [name for name in self.source.pictures if name not in self.pictures]
-        self.note_first("pictures have no annotations yet, and are left out", left)
+        self.note_first("pictures without annotations yet, which are left out", left)
 
     def document(self) -> AnnotationDocument:
         """Return the annotations of all pictures.
