@@ -22,7 +22,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a file even if rsi
 MaxPixels = Annotated[
     int | None, typer.Option(min=1, help="Most pixels of a picture that is read. \\[default: 178956970]")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use. \\[default: all cores]")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes to use. \\[default: as many as pay, at most the cores]")
+]
 Split = Literal["train", "val", "test"]  # as in rsis.config.types, which imports pydantic and so is slow to import
 SplitOption = Annotated[
     Split | None,

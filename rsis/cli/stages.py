@@ -23,7 +23,6 @@ from rsis.cli.options import (
 from rsis.errors import UserError
 from rsis.files import paths
 from rsis.machine.allocator import keep_freed_memory
-from rsis.machine.cores import available_cores
 
 stages = typer.Typer()
 
@@ -101,7 +100,7 @@ def prepare(
             paths.raw_folder(dataset),
             paths.processed_folder(dataset),
             skip_bad=section.skip_bad,
-            workers=workers or available_cores(),
+            workers=workers,
             wrap=comparison_of(section),
         )
     note_missing_val(summary)

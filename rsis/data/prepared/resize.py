@@ -137,16 +137,18 @@ def _shuffle_and_compress(values: np.ndarray) -> bytes:
     return zlib.compress(planes.tobytes(), COMPRESSION)
 
 
-def packed_samples(reader: SampleReader, size: tuple[int, int], workers: int) -> Generator[PackedSample | BadSample]:
+def packed_samples(
+    reader: SampleReader, size: tuple[int, int], workers: int | None
+) -> Generator[PackedSample | BadSample]:
     """Yield each sample of a reader, resized to `size` and packed, in the order of `reader.image_ids`.
 
     Few samples are in memory at a time, even with a slow consumer. Close the generator (`contextlib.closing`)
     to stop the processes early.
 
     Args:
-        reader: Must be picklable when `workers` is above 1.
+        reader: Must be picklable unless `workers` is 1.
         size: (H, W) of the network's input.
-        workers: Number of processes that read and resize; 1 or less works in this process.
+        workers: Number of processes that read and resize; 1 or less works in this process, None chooses it.
 
     Raises:
         UserError: A worker process was killed.

@@ -28,7 +28,7 @@ def prepare(
     processed_folder: Path,
     *,
     skip_bad: bool,
-    workers: int,
+    workers: int | None,
     wrap: Callable[[SampleReader, Path, str, Manifest], SampleReader] = _as_it_is,
 ) -> dict[str, SplitSummary]:
     """Check raw data against its manifest and write `<split>.h5` for each split.
@@ -42,7 +42,7 @@ def prepare(
         processed_folder: Folder that the files are written into.
         skip_bad: Leave out images whose files are broken, instead of raising. In a user's data set, images that lack a
             file are left out too (see `rsis.data.readers.open.on_lost`).
-        workers: Number of processes that read and resize.
+        workers: Number of processes that read and resize; None chooses it.
         wrap: Given the reader of a split, the folder of the raw data, the split and the manifest, returns the reader to
             use: for example one that compares each sample with the ground truth.
 

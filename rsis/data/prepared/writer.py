@@ -110,17 +110,17 @@ def write_split(
     origin: SplitOrigin,
     *,
     skip_bad: bool = False,
-    workers: int = 1,
+    workers: int | None = 1,
 ) -> SplitSummary:
     """Resize all samples of a reader and write them to `path`, in the reader's order.
 
     Args:
-        reader: Must be picklable when `workers` is above 1.
+        reader: Must be picklable unless `workers` is 1.
         path: The file; an old one stays until the new one is complete.
         size: (H, W) of the network's input.
         origin: Recorded in the file.
         skip_bad: Leave out broken samples, with a warning and an entry in the file, instead of raising.
-        workers: Number of processes that read and resize.
+        workers: Number of processes that read and resize; None chooses it.
 
     Raises:
         BadSampleError: A sample's files are broken and `skip_bad` is false.
