@@ -131,21 +131,26 @@ def test_bf16_trains_and_leaves_float32_weights(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.learning
-def test_learns_four_pictures_by_heart(module: TrainingModule) -> None:
-    batch, network = drawn_batch(), module.network
+def test_learns_two_pictures_by_heart(module: TrainingModule) -> None:
+    batch, network = drawn_batch(2), module.network
     optimizer = torch.optim.Adam(network.parameters())
     module.train()
-    for step in range(60):
-        optimizer.param_groups[0]["lr"] = 1e-3 if step < 45 else 2e-4
+    for step in range(40):
+        optimizer.param_groups[0]["lr"] = 1e-3 if step < 30 else 2e-4
         optimizer.zero_grad()
         module.losses(batch).total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-    found = find_objects(network.eval(), batch.images, [(64, 64)] * 4, PredictSection(num_steps=10))
+    found = find_objects(network.eval(), batch.images, [(64, 64)] * 2, PredictSection(num_steps=10))
+    best = []
     for objects, masks, classes in zip(found, batch.target_masks.numpy(), batch.class_ids.numpy(), strict=True):
         kinds = objects.class_probs.argmax(axis=1) + 1
         for mask, class_id in zip(masks, classes, strict=True):
-            best = max(
-                np.logical_and(m, mask).sum() / np.logical_or(m, mask).sum() for m in objects.masks[kinds == class_id]
+            best.append(
+                max(
+                    np.logical_and(m, mask).sum() / np.logical_or(m, mask).sum()
+                    for m in objects.masks[kinds == class_id]
+                )
             )
-            assert best > 0.75
+    assert min(best) > 0.5
+    assert np.mean(best) > 0.85
