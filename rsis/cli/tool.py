@@ -24,6 +24,22 @@ def predict_images(
     checkpoint: Annotated[str, typer.Option(metavar="C", help="The trained network: a file, or its address.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="coco, yolo, labelme, png, tiff, imagej or geojson; may be repeated. \\[default: coco and png]",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Distance in pixels up to which points of outlines are left out, for formats with polygons; 0 keeps "
+            "every pixel. \\[default: 0.5]",
+        ),
+    ] = None,
     animate: Annotated[
         bool, typer.Option("--animate", help="Write a GIF in which the objects appear one by one.")
     ] = False,
@@ -56,12 +72,15 @@ def predict_images(
 ) -> None:
     """Find the objects in any pictures.
 
-    Writes numbered overlays, 16-bit instance maps, a COCO JSON, and tables of counts, areas and classes.
+    Writes numbered overlays, tables of counts, areas and classes, and the objects in formats of annotation tools.
     Options that are not given have the values of the checkpoint's run. Files that cannot be read are listed and left
     out.
     """
     from rsis.machine.pixels import allow_pixels
+    from rsis.tool.formats.documents import TOLERANCE
+    from rsis.tool.formats.write import known_format
     from rsis.tool.image_files import write_results
+    from rsis.tool.outputs import DEFAULT_FORMATS, What
     from rsis.tool.predictor import RSIS
     from rsis.tool.tiles import Tiling
 
@@ -74,7 +93,11 @@ def predict_images(
         images,
         out,
         force=force,
-        animate=animate,
+        what=What(
+            formats=tuple(dict.fromkeys(map(known_format, formats))) if formats else DEFAULT_FORMATS,
+            tolerance=TOLERANCE if tolerance is None else tolerance,
+            animate=animate,
+        ),
         tiling=tiling,
         full_size=full_size,
         progress=sys.stderr.isatty(),
