@@ -4,8 +4,7 @@
     model = RSIS.from_checkpoint("models/demo.safetensors")
     result = model.predict("plant.png")
 
-`rsis.tool.result` describes the result; `rsis.tool.tiles.Tiling` is for pictures with more objects than the network
-has decoder steps.
+`rsis.tool.result` describes the result; `rsis.tool.tiles.Tiling` is for more objects than the network has steps.
 """
 
 import json
@@ -30,8 +29,9 @@ from rsis.predict.binary import least_area
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, read_out
 from rsis.structures import RSISOutput
 from rsis.tool.batching import batches
+from rsis.tool.instance import Instance
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures, number_of
-from rsis.tool.result import ImageResult, Instance
+from rsis.tool.result import ImageResult
 from rsis.tool.tiles import Tiling, cut, fault_of, group, joined_mask, objects_of, score_of
 
 

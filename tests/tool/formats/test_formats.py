@@ -1,8 +1,9 @@
 """Files for annotation tools, read by programs that share no code with their writers: the same masks come back."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,16 +27,16 @@ from rsis.tool.result import ImageResult
 SIZE = (70, 90)
 POLYGONS: tuple[Format, ...] = ("yolo", "labelme", "imagej", "geojson")
 Masks = list[tuple[str, np.ndarray]]  # class and bool [H, W]
-Ring = Sequence[Sequence[float]]
+Ring = Any  # points [P, 2]
 
 
-def draw(rings: Sequence[Ring], size: tuple[int, int] = SIZE) -> np.ndarray:
+def draw(rings: Iterable[Ring], size: tuple[int, int] = SIZE) -> np.ndarray:
     """What is inside an odd number of polygons, as pycocotools draws them."""
     inside = np.zeros(size, np.int64)
     for ring in rings:
         (encoded,) = coco_mask.frPyObjects([np.asarray(ring, float).ravel().tolist()], *size)
         inside += coco_mask.decode(encoded)
-    return inside % 2 == 1
+    return np.asarray(inside % 2 == 1)
 
 
 def read_coco(path: Path) -> Masks:
@@ -181,8 +182,8 @@ def test_a_table_and_a_picture_for_notebooks(result: ImageResult) -> None:
         "image", "number", "class", "score", "objectness", "area", "top", "left", "bottom", "right", "step",
     ]  # fmt: skip
     assert table["area"].tolist() == [int(item.mask.sum()) for item in result.instances]
-    assert table.groupby("class")["area"].count().to_dict() == {"disc": 4, "square": 3}
-    assert table.loc[5, ["top", "left", "bottom", "right"]].tolist() == [69, 0, 70, 1]
+    assert table["class"].value_counts().to_dict() == {"disc": 4, "square": 3}
+    assert table[["top", "left", "bottom", "right"]].to_numpy()[5].tolist() == [69, 0, 70, 1]
     empty = ImageResult("a", result.image, (), (), CLASSES)
     assert empty.to_dataframe().shape == (0, 11)
     assert result._repr_png_().startswith(b"\x89PNG")
@@ -237,13 +238,13 @@ def test_the_command_writes_several_formats_where_tools_look(
     )
     model = RSIS.from_checkpoint(checkpoint)
     for result in predict_all(model, "pictures", progress=True):
-        name = Path(result.image_id).relative_to("pictures").with_suffix("")
-        if name.name == "c":
+        tree = Path(result.image_id).relative_to("pictures").with_suffix("")
+        if tree.name == "c":
             continue
         for kind, folder in zip(POLYGONS, places, strict=False):
-            assert set(agreed(READERS[kind](Path("found", folder, f"{name}.{places[folder]}")), result)) == {1.0}
-        assert np.array_equal(tifffile.imread(f"found/tiff/{name}.tif"), result.to_instance_map())
-        labelme = Path("found/labelme", f"{name}.json")
+            assert set(agreed(READERS[kind](Path("found", folder, f"{tree}.{places[folder]}")), result)) == {1.0}
+        assert np.array_equal(tifffile.imread(f"found/tiff/{tree}.tif"), result.to_instance_map())
+        labelme = Path("found/labelme", f"{tree}.json")
         found = json.loads(labelme.read_text())["imagePath"]
         assert (labelme.parent / found).samefile(result.image_id)
     data = yaml.safe_load(Path("found/yolo/data.yaml").read_text())
