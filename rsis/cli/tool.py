@@ -180,7 +180,18 @@ def export(
 
 @tool.command("demo-app")
 def demo_app(
-    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A trained network: a file, or its address.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CHECKPOINT]",
+            help="A trained network: a file, or its address. \\[default: that of models/, or one of them to choose]",
+            show_default=False,
+        ),
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Pictures to click on. \\[default: examples/nuclei, if it is here]"),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in the browser.")] = False,
@@ -198,4 +209,22 @@ def demo_app(
 
     if max_pixels is not None:
         allow_pixels(max_pixels)
-    serve(RSIS.from_checkpoint(checkpoint, device=device), host, port, browser=not no_browser)
+    model = RSIS.from_checkpoint(checkpoint or _chosen_model(), device=device)
+    ours = Path("examples/nuclei")
+    serve(model, host, port, browser=not no_browser, examples=examples or (ours if ours.is_dir() else None))
+
+
+def _chosen_model() -> str:
+    """Return the network in models/; of several, the one that the user chooses at the terminal."""
+    folder = paths.model_file("").parent
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) == 1:
+        return str(found[0])
+    if not found or not sys.stdin.isatty():
+        names = ", ".join(path.name for path in found) or "no *.safetensors file"
+        raise UserError(f"{folder}: has {names}; name one checkpoint, as in `rsis demo-app FILE`")
+    for number, path in enumerate(found, start=1):
+        typer.echo(f"{number}: {path.stem}")
+    while not 1 <= (chosen := typer.prompt("Number of the network", type=int)) <= len(found):
+        typer.echo(f"There are 1 to {len(found)}.")
+    return str(found[chosen - 1])

@@ -29,12 +29,12 @@ from pathlib import Path
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.depth import DARK
 from rsis.errors import UserError
-from rsis.files.atomic import write_json
 from rsis.machine.lock import alone_in
 from rsis.machine.progress import shown
-from rsis.tool.formats.documents import check_tolerance
+from rsis.tool.formats.documents import TOLERANCE, check_tolerance
+from rsis.tool.formats.write import FORMATS, SUFFIX_OF
 from rsis.tool.names import names_of
-from rsis.tool.outputs import Outputs, What, cells_of, save_animation, save_image, write_table
+from rsis.tool.outputs import Outputs, What, cells_of, save_animation, save_formats, save_image, write_table
 from rsis.tool.pictures import find_pages, root_of
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import OBJECT_COLUMNS, ImageResult
@@ -123,15 +123,15 @@ def write_results(
 
 
 def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Path]:
-    """Write overlay, instance map, COCO JSON, table and animation of one picture to a folder; return their paths."""
-    paths = [folder / f"{name}_{what}" for what in ("overlay.png", "instances.png", "coco.json", "objects.csv")]
-    animation = folder / f"{name}_objects.gif"
-    save_image(result.overlay(), paths[0])
-    result.save(paths[1])
-    write_json(paths[2], result.to_coco())
-    write_table(paths[3], OBJECT_COLUMNS, cells_of(result))
+    """Write overlay, table, animation and all formats of one picture to a folder; return their paths."""
+    overlay, table, animation = (folder / f"{name}_{end}" for end in ("overlay.png", "objects.csv", "objects.gif"))
+    called = {"png": "instances", "tiff": "instances"}
+    formats = {kind: folder / f"{name}_{called.get(kind, kind)}{SUFFIX_OF[kind]}" for kind in FORMATS}
+    save_image(result.overlay(), overlay)
+    save_formats(result, formats, TOLERANCE, None)
+    write_table(table, OBJECT_COLUMNS, cells_of(result))
     save_animation(result, animation)
-    return [*paths, animation]
+    return [overlay, table, animation, *formats.values()]
 
 
 def _dark_note(dark: Sequence[tuple[str, int]]) -> tuple[str, ...]:
