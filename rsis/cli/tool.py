@@ -24,6 +24,22 @@ def predict_images(
     checkpoint: Annotated[str, typer.Option(metavar="C", help="The trained network: a file, or its address.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="coco, yolo, labelme, png, tiff, imagej or geojson; may be repeated. \\[default: coco and png]",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Distance in pixels up to which points of outlines are left out, for formats with polygons; 0 keeps "
+            "every pixel. \\[default: 0.5]",
+        ),
+    ] = None,
     animate: Annotated[
         bool, typer.Option("--animate", help="Write a GIF in which the objects appear one by one.")
     ] = False,
@@ -56,12 +72,15 @@ def predict_images(
 ) -> None:
     """Find the objects in any pictures.
 
-    Writes numbered overlays, 16-bit instance maps, a COCO JSON, and tables of counts, areas and classes.
+    Writes numbered overlays, tables of counts, areas and classes, and the objects in formats of annotation tools.
     Options that are not given have the values of the checkpoint's run. Files that cannot be read are listed and left
     out.
     """
     from rsis.machine.pixels import allow_pixels
+    from rsis.tool.formats.documents import TOLERANCE
+    from rsis.tool.formats.write import known_format
     from rsis.tool.image_files import write_results
+    from rsis.tool.outputs import DEFAULT_FORMATS, What
     from rsis.tool.predictor import RSIS
     from rsis.tool.tiles import Tiling
 
@@ -74,7 +93,11 @@ def predict_images(
         images,
         out,
         force=force,
-        animate=animate,
+        what=What(
+            formats=tuple(dict.fromkeys(map(known_format, formats))) if formats else DEFAULT_FORMATS,
+            tolerance=TOLERANCE if tolerance is None else tolerance,
+            animate=animate,
+        ),
         tiling=tiling,
         full_size=full_size,
         progress=sys.stderr.isatty(),
@@ -157,7 +180,18 @@ def export(
 
 @tool.command("demo-app")
 def demo_app(
-    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A trained network: a file, or its address.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CHECKPOINT]",
+            help="A trained network: a file, or its address. \\[default: that of models/, or one of them to choose]",
+            show_default=False,
+        ),
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Pictures to click on. \\[default: examples/nuclei, if it is here]"),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in the browser.")] = False,
@@ -175,4 +209,22 @@ def demo_app(
 
     if max_pixels is not None:
         allow_pixels(max_pixels)
-    serve(RSIS.from_checkpoint(checkpoint, device=device), host, port, browser=not no_browser)
+    model = RSIS.from_checkpoint(checkpoint or _chosen_model(), device=device)
+    ours = Path("examples/nuclei")
+    serve(model, host, port, browser=not no_browser, examples=examples or (ours if ours.is_dir() else None))
+
+
+def _chosen_model() -> str:
+    """Return the network in models/; of several, the one that the user chooses at the terminal."""
+    folder = paths.model_file("").parent
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) == 1:
+        return str(found[0])
+    if not found or not sys.stdin.isatty():
+        names = ", ".join(path.name for path in found) or "no *.safetensors file"
+        raise UserError(f"{folder}: has {names}; name one checkpoint, as in `rsis demo-app FILE`")
+    for number, path in enumerate(found, start=1):
+        typer.echo(f"{number}: {path.stem}")
+    while not 1 <= (chosen := typer.prompt("Number of the network", type=int)) <= len(found):
+        typer.echo(f"There are 1 to {len(found)}.")
+    return str(found[chosen - 1])

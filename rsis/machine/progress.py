@@ -10,6 +10,8 @@ Item = TypeVar("Item")
 
 
 def shown(items: Iterable[Item], label: str, total: int, *, wanted: bool = True) -> Iterable[Item]:
-    """Yield the items, and show their number so far and `total`, if `wanted` and standard error is a terminal."""
+    """Yield the items, and show their number so far and `total`, if `wanted`, on a terminal or in a notebook."""
     console = Console(stderr=True)
-    return track(items, label, total, console=console, disable=not (wanted and console.is_terminal))
+    return track(
+        items, label, total, console=console, disable=not (wanted and (console.is_terminal or console.is_jupyter))
+    )

@@ -5,9 +5,24 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _LONGEST = 180  # bytes: file systems take 255, and a temporary file has a longer name
+
+
+@dataclass(frozen=True)
+class OutputName:
+    """The names of the files that are written for a picture.
+
+    Attributes:
+        flat: A name in one folder for all pictures (`output_names`).
+        tree: The picture's path below a folder that the user named, without its suffix, with "_" and its number for a
+            page; where another picture has the same, or a file system could not hold it, the flat name.
+    """
+
+    flat: str
+    tree: str
 
 
 def text_of(path: Path) -> str:
@@ -38,6 +53,25 @@ def output_names(pictures: Sequence[tuple[Path, int | None]]) -> list[str]:
         _with_digest(path.stem, path) + end if _key(name) in repeated or len(name.encode()) > _LONGEST else name
         for (path, _), end, name in zip(pictures, ends, names, strict=True)
     ]
+
+
+def names_of(pictures: Sequence[tuple[Path, int | None, Path]]) -> list[OutputName]:
+    """Return the names for each picture: its file, the position of its page or None, and a folder that it lies in."""
+    flat = output_names([(path, page) for path, page, _ in pictures])
+    below = [path.relative_to(root).with_suffix("") for path, _, root in pictures]
+    trees = [
+        _plain(str(path)) + ("" if page is None else f"_{page + 1}")
+        for path, (_, page, _) in zip(below, pictures, strict=True)
+    ]
+    repeated = _repeated(trees)
+    return [
+        OutputName(name, name if _key(tree) in repeated or not _can_be_written(path) else tree)
+        for name, tree, path in zip(flat, trees, below, strict=True)
+    ]
+
+
+def _can_be_written(path: Path) -> bool:
+    return ".." not in path.parts and all(len(os.fsencode(part)) <= _LONGEST for part in path.parts)
 
 
 def _repeated(names: Iterable[str]) -> set[str]:

@@ -92,6 +92,25 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
     return list(found)
 
 
+def root_of(file: Path, sources: Iterable[str | Path]) -> Path:
+    """Return the folder of a file that `find_pictures` found, as the user named it.
+
+    It is the source, if that is a folder; of a pattern, the part before the first wildcard; of a file, its own folder.
+    Where several sources fit, it is the innermost of their folders.
+    """
+    named = (Path(source).expanduser() for source in sources)
+    folders = [path if path.is_dir() else _fixed(path) for path in named if not path.is_file()]
+    around = [folder for folder in folders if file.is_relative_to(folder)]
+    return max(around, key=lambda folder: len(folder.parts), default=file.parent)
+
+
+def _fixed(pattern: Path) -> Path:
+    """Return the folders of a pattern that have no wildcard."""
+    parts = pattern.parts
+    wild = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    return Path(*parts[:wild])
+
+
 def pages_in(path: Path, rules: PictureRules = PLAIN) -> list[PictureFile]:
     """Return the pictures of a file: each page of a stack, or the one that the rules choose."""
     planes = planes_of(path)
@@ -104,6 +123,19 @@ def pages_in(path: Path, rules: PictureRules = PLAIN) -> list[PictureFile]:
 def find_pages(sources: Iterable[str | Path], rules: PictureRules = PLAIN) -> list[PictureFile]:
     """Return the pictures of the files at the given paths (`find_pictures`, `pages_in`)."""
     return [file for path in find_pictures(sources) for file in pages_in(path, rules)]
+
+
+def number_of(images: PictureLike | Sequence[PictureLike], rules: PictureRules = PLAIN) -> int:
+    """Return the number of pictures that `as_pictures` yields, without reading them.
+
+    Raises:
+        UserError: See `find_pictures`.
+    """
+    return sum(len(find_pages([item], rules)) if isinstance(item, str | Path) else 1 for item in _listed(images))
+
+
+def _listed(images: PictureLike | Sequence[PictureLike]) -> Sequence[PictureLike]:
+    return [images] if isinstance(images, (str, Path, PictureFile, Image.Image, np.ndarray, torch.Tensor)) else images
 
 
 def as_pictures(
@@ -148,8 +180,7 @@ def read_picture(file: PictureFile, rules: PictureRules = PLAIN) -> InputImage:
 def _read_all(
     images: PictureLike | Sequence[PictureLike], rules: PictureRules
 ) -> Iterator[InputImage | BadSampleError]:
-    listed = [images] if isinstance(images, (str, Path, PictureFile, Image.Image, np.ndarray, torch.Tensor)) else images
-    for number, item in enumerate(listed):
+    for number, item in enumerate(_listed(images)):
         if isinstance(item, str | Path | PictureFile):
             for file in [item] if isinstance(item, PictureFile) else find_pages([item], rules):
                 try:

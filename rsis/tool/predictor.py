@@ -1,12 +1,10 @@
 """A trained network in three lines of Python.
 
     from rsis import RSIS
-
     model = RSIS.from_checkpoint("models/demo.safetensors")
     result = model.predict("plant.png")
 
-`rsis.tool.result` describes the result; `rsis.tool.tiles.Tiling` is for pictures with more objects than the network
-has decoder steps.
+`rsis.tool.result` describes the result; `rsis.tool.tiles.Tiling` is for more objects than the network has steps.
 """
 
 import json
@@ -24,14 +22,16 @@ from rsis.config.runs import PredictSection
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import resize_image
 from rsis.errors import UserError
+from rsis.machine.progress import shown
 from rsis.model.any import Network
 from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.predict.binary import least_area
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, read_out
 from rsis.structures import RSISOutput
 from rsis.tool.batching import batches
-from rsis.tool.pictures import InputImage, PictureLike, as_pictures
-from rsis.tool.result import ImageResult, Instance
+from rsis.tool.instance import Instance
+from rsis.tool.pictures import InputImage, PictureLike, as_pictures, number_of
+from rsis.tool.result import ImageResult
 from rsis.tool.tiles import Tiling, cut, fault_of, group, joined_mask, objects_of, score_of
 
 
@@ -98,6 +98,7 @@ class RSIS(nn.Module):
         batch_size: int | None = None,
         tiling: Tiling | None = None,
         full_size: bool = False,
+        progress: bool = False,
         **thresholds: float | None,
     ) -> ImageResult | list[ImageResult]:
         """Find the objects of pictures of any size.
@@ -110,6 +111,7 @@ class RSIS(nn.Module):
             tiling: How to cut pictures into tiles; None processes each picture as a whole.
             full_size: Give each picture, or tile, to the network at its own size, where it has other objects than in
                 training but of the same size in pixels; otherwise all are resized to the size of the training.
+            progress: Show a progress bar, on a terminal or in a notebook.
             **thresholds: Keys of a run's `predict` section that replace those of the checkpoint: num_steps,
                 mask_threshold, objectness_threshold, min_area, largest_component, exclusive. None replaces nothing.
 
@@ -120,7 +122,9 @@ class RSIS(nn.Module):
             UserError: A file cannot be read, an array has another shape or dtype, a threshold is unknown or out of
                 range.
         """
-        results = list(self.stream(images, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds))
+        stream = self.stream(images, batch_size=batch_size, tiling=tiling, full_size=full_size, **thresholds)
+        number = number_of(images, self.info.pictures) if progress else 0
+        results = list(shown(stream, "predict", number, wanted=progress))
         for result in results:
             if isinstance(result, BadSampleError):
                 raise UserError(str(result)) from result

@@ -1,57 +1,31 @@
-"""The objects found in a picture, with conversions to an instance map, COCO JSON and an overlay."""
+"""The objects found in a picture, with conversions to files of annotation tools, a table and an overlay."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from rsis.files.atomic import write_json
 from rsis.machine.extras import require
 from rsis.masks import encode_rle
+from rsis.tool.formats.documents import TOLERANCE, Outlined
+from rsis.tool.formats.write import format_of, map_of, write_map, write_outlines
+from rsis.tool.instance import Instance
 from rsis.tool.overlay import enlarge, paint
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Instance:
-    """One object found in a picture.
-
-    Attributes:
-        number: Its number in predicted order, from 1; its value in the instance map and its number in the overlay.
-        mask: bool [H, W] at the picture's original size; masks of one picture may overlap.
-        class_id: 1..K-1, the most probable class.
-        class_name: Name of this class.
-        class_probs: float [K-1], the probability of each class, 0..1.
-        objectness: Probability that there is an object at this step, 0..1.
-        step: The decoder step that predicted it, from 0; for a picture in tiles, the step in its tile.
-    """
-
-    number: int
-    mask: np.ndarray
-    class_id: int
-    class_name: str
-    class_probs: np.ndarray
-    objectness: float
-    step: int
-
-    @property
-    def score(self) -> float:
-        """Class probability times objectness, 0..1; the paper's released code ranks detections by it."""
-        return float(self.class_probs[self.class_id - 1]) * self.objectness
-
-    @property
-    def area(self) -> int:
-        """Number of pixels of the mask."""
-        return int(self.mask.sum())
-
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) of the mask in pixels, the last two exclusive."""
-        (rows,), (columns,) = (np.nonzero(self.mask.any(axis=axis)) for axis in (1, 0))
-        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+OBJECT_COLUMNS = (
+    "image", "number", "class", "score", "objectness", "area", "top", "left", "bottom", "right", "step",
+)  # fmt: skip
+"""The columns of a table of objects."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +60,67 @@ class ImageResult:
     def to_coco(self) -> dict[str, Any]:
         """Return a COCO instance document of this picture; see the function `to_coco`."""
         return to_coco([self])
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return a table with a row for each object.
+
+        The columns are image, number, class, score, objectness, area, top, left, bottom, right and step, as in the file
+        objects.csv; areas and boxes are in pixels, bottom and right exclusive.
+        """
+        import pandas as pd
+
+        columns = dict(zip(OBJECT_COLUMNS, zip(*self.rows(), strict=True), strict=True)) if self.instances else None
+        return pd.DataFrame(columns, columns=list(OBJECT_COLUMNS))
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the values of `OBJECT_COLUMNS` of each object."""
+        return [
+            (
+                self.image_id, item.number, item.class_name, item.score, item.objectness, item.area, *item.box,
+                item.step,
+            )
+            for item in self.instances
+        ]  # fmt: skip
+
+    def outlined(self, tolerance: float = TOLERANCE) -> Outlined:
+        """Return the objects with their outlines as polygons (`rsis.tool.formats.outline.outline_of`).
+
+        Args:
+            tolerance: Distance in pixels up to which points of an outline are left out; 0 gives exact outlines.
+
+        Raises:
+            UserError: The tolerance is negative or not finite.
+        """
+        height, width = self.image.shape[:2]
+        return Outlined.of(self.image_id, (height, width), self.instances, tolerance)
+
+    def save(self, path: str | Path, format: str | None = None, *, tolerance: float = TOLERANCE) -> None:
+        """Write the objects to one file, which is replaced if it exists.
+
+        Args:
+            path: The file; its folder is made if there is none.
+            format: coco, yolo (the label file), labelme, png or tiff (an instance map of 16 bits), imagej (a RoiSet) or
+                geojson (of QuPath). None decides by the suffix: .json (coco), .txt, .png, .tif, .tiff, .zip, .geojson.
+            tolerance: See `outlined`; for yolo, labelme, imagej and geojson.
+
+        Raises:
+            UserError: No such format, a wrong tolerance, a file that cannot be written, or more objects or a larger
+                picture than the format can hold.
+        """
+        path = Path(path)
+        match kind := format_of(path, format):
+            case "coco":
+                write_json(path, self.to_coco())
+            case "png" | "tiff":
+                write_map(path, map_of(self.to_instance_map(), self.image_id), kind)
+            case _:
+                write_outlines(path, self.outlined(tolerance), kind)
+
+    def _repr_png_(self) -> bytes:
+        """Return the overlay as PNG, which notebooks show."""
+        file = io.BytesIO()
+        self.overlay().save(file, "PNG")
+        return file.getvalue()
 
     def overlay(self, last: int | None = None) -> Image.Image:
         """Return the picture with its objects coloured and numbered; small pictures are enlarged.

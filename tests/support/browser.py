@@ -73,11 +73,11 @@ class Browser:
             time.sleep(0.1)
         return value
 
-    def upload(self, selector: str, path: Path) -> None:
-        """Select a file in a file input of the page."""
+    def upload(self, selector: str, *paths: Path) -> None:
+        """Select files in a file input of the page."""
         document = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
-        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve()) for path in paths])
 
     def complaints(self) -> list[str]:
         """Return all exceptions, console errors and warnings, failed loads and network requests of the page."""

@@ -1,13 +1,13 @@
-"""A local web page: load a picture, watch the objects appear in order, change the thresholds, download the results.
+"""A local web page: load pictures, watch the objects appear in order, change the thresholds, download the results.
 
 The network runs once for a picture, for all steps; changed thresholds are then applied to the stored output. No data
 leaves the machine, and nothing is downloaded.
 """
 
 import os
-import tempfile
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported
 
 import gradio as gr
-import numpy as np
 import pandas as pd
 from PIL import Image
 
 from rsis.errors import UserError
 from rsis.predict.decode import StepOutputs
+from rsis.tool.app.parts import bars, choices, counting, gallery, new_folder, picked, results_of_all
 from rsis.tool.image_files import save_picture_files
 from rsis.tool.pictures import InputImage, pages_in, read_picture
 from rsis.tool.predictor import RSIS
@@ -53,10 +53,11 @@ class Page:
 
     Args:
         model: The network.
+        examples: Pictures to click on, and a small image of each.
     """
 
-    def __init__(self, model: RSIS) -> None:
-        self.model = model
+    def __init__(self, model: RSIS, examples: Sequence[tuple[Path, Image.Image]] = ()) -> None:
+        self.model, self.examples = model, examples
         self.section = model.read_out()
 
     def build(self) -> gr.Blocks:
@@ -67,11 +68,15 @@ class Page:
             shown = gr.State(None)
             gr.Markdown(
                 f"# RSIS: one object after another\nModel `{info.run}`, trained on `{info.dataset}`: "
-                f"{', '.join(info.class_names)}. Drop a picture; it stays on this machine."
+                f"{', '.join(info.class_names)}. Drop pictures; they stay on this machine."
             )
             with gr.Row():
                 with gr.Column(scale=1, min_width=280):
-                    upload = gr.File(label="Picture", type="filepath", elem_id="picture", height=140)
+                    upload = gr.File(
+                        label="Pictures", type="filepath", elem_id="picture", height=140, file_count="multiple"
+                    )
+                    chosen = gr.Dropdown([], label="Picture shown", elem_id="chosen", visible=False)
+                    examples = gallery(self.examples)
                     status = gr.Markdown("No picture yet.", elem_id="status")
                     count = gr.Slider(0, 1, 0, step=1, label="Objects shown", elem_id="count", interactive=True)
                     play = gr.Button("Show them one by one", elem_id="play")
@@ -90,11 +95,8 @@ class Page:
                 with gr.Column(scale=2, min_width=320):
                     overlay = gr.Image(
                         label="Objects in predicted order",
-                        elem_id="overlay",
-                        format="png",
-                        interactive=False,
-                        buttons=["fullscreen"],
-                    )
+                        elem_id="overlay", format="png", interactive=False, buttons=["fullscreen"],
+                    )  # fmt: skip
                     with gr.Row():
                         table = gr.Dataframe(
                             headers=list(_COLUMNS),
@@ -107,11 +109,12 @@ class Page:
                         steps = gr.HTML(elem_id="steps")
                     prepare = gr.Button("Make files to download", elem_id="prepare")
                     files = gr.File(
-                        label="Overlay, instance map, COCO JSON, table, animation",
+                        label="Overlay, table, animation, and the objects in each format",
                         elem_id="files",
                         interactive=False,
                         height=150,
                     )
+                    every, counts, archive, fault = counting()
                     with gr.Accordion("This model", open=False):
                         gr.JSON(
                             {
@@ -121,16 +124,23 @@ class Page:
                             }
                         )  # fmt: skip
             views = [shown, status, count, overlay, table, steps]
-            gr.on([upload.change, tiled.change, side.submit], self.look, [upload, objectness, mask, tiled, side], views)
+            choice = [upload, chosen, objectness, mask, tiled, side]
+            upload.change(choices, upload, chosen).then(self.look, choice, views)
+            examples.select(self.example, None, upload)
+            gr.on([chosen.input, tiled.change, side.submit], self.look, choice, views)
             for slider in (objectness, mask):
-                slider.release(self.read, [shown, upload, objectness, mask, tiled, side], views)
+                slider.release(self.read, [shown, *choice], views)
+            every.click(self.all, [upload, *choice[2:]], [counts, archive, fault])
             count.release(self.show, [shown, count], overlay)
             play.click(self.play, shown, [count, overlay])
             prepare.click(self.save, shown, files)
         return page
 
-    def look(self, path: str | None, objectness: float, mask: float, tiled: bool, side: float) -> tuple[Any, ...]:
-        """Run the network on a new picture."""
+    def look(
+        self, paths: list[str] | None, chosen: str | None, objectness: float, mask: float, tiled: bool, side: float
+    ) -> tuple[Any, ...]:
+        """Run the network on the chosen picture."""
+        path = picked(paths, chosen)
         if path is None:
             return None, "No picture yet.", gr.Slider(value=0, maximum=1), None, None, ""
         begun = time.perf_counter()
@@ -146,12 +156,11 @@ class Page:
             return None, f"**{escape(message)}**", gr.Slider(value=0, maximum=1), None, None, ""
         return self._views(shown, f"{time.perf_counter() - begun:.2f} s for the network")
 
-    def read(
-        self, shown: Shown | None, path: str | None, objectness: float, mask: float, tiled: bool, side: float
-    ) -> tuple[Any, ...]:
-        """Apply other thresholds; the network runs again only for a picture in tiles."""
+    def read(self, shown: Shown | None, paths: list[str] | None, chosen: str | None, *settings: Any) -> tuple[Any, ...]:
+        """Apply other thresholds (`settings` of `look`); the network runs again only for a picture in tiles."""
         if shown is None or shown.decoded is None:
-            return self.look(path, objectness, mask, tiled, side)
+            return self.look(paths, chosen, *settings)
+        objectness, mask, *_ = settings
         section = self.model.read_out(objectness_threshold=objectness, mask_threshold=mask)
         result = self.model.read(shown.picture, shown.decoded, section)
         return self._views(Shown(shown.picture, shown.decoded, result), "the network did not run again")
@@ -170,8 +179,26 @@ class Page:
         """Write the files for download; return their paths."""
         if shown is None:
             return None
-        folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
-        return [str(path) for path in save_picture_files(shown.result, folder, Path(shown.picture.image_id).stem)]
+        name = Path(shown.picture.image_id).stem
+        return [str(path) for path in save_picture_files(shown.result, new_folder(), name)]
+
+    def example(self, event: gr.SelectData) -> list[str]:
+        """Copy the example that was clicked on to where the server takes files from."""
+        path, _ = self.examples[event.index]
+        return [str(shutil.copy(str(path), new_folder()))]
+
+    def all(
+        self, paths: list[str] | None, objectness: float, mask: float, tiled: bool, side: float
+    ) -> tuple[Any, str | None, str]:
+        """Find the objects of all pictures."""
+        if not paths:
+            return None, None, "No picture yet."
+        try:
+            tiling = Tiling((int(side), int(side))) if tiled else None
+            table, archive, skipped = results_of_all(self.model, paths, tiling, objectness, mask)
+        except UserError as error:
+            return None, None, f"**{escape(str(error))}**"
+        return table, archive, "<br>".join(f"skipped {escape(line)}" for line in skipped)
 
     def _run(self, picture: InputImage, objectness: float, mask: float, tiling: Tiling | None) -> Shown:
         section = self.model.read_out(objectness_threshold=objectness, mask_threshold=mask)
@@ -203,24 +230,5 @@ class Page:
             gr.Slider(value=number, maximum=max(1, number)),
             result.overlay(),
             pd.DataFrame(rows, columns=list(_COLUMNS)),
-            _bars(result) if shown.decoded is not None else "",
+            bars(result) if shown.decoded is not None else "",
         )
-
-
-def theme() -> gr.Theme:
-    """Return the theme of the page, with fonts that every machine has."""
-    fonts: Any = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
-    return gr.themes.Base(primary_hue="blue", **fonts)
-
-
-def _bars(result: ImageResult) -> str:
-    """Return the objectness of each step as HTML bars; the bar of a step without an object is grey."""
-    kept = {item.step for item in result.instances}
-    rows = []
-    for step, value in enumerate(np.asarray(result.objectness).tolist()):
-        kind = "bar" if step in kept else "bar off"
-        rows.append(
-            f'<div class="{kind}"><span>{step + 1}</span><div style="width: {max(1, round(80 * value))}%"></div>'
-            f"<span>{value:.2f}</span></div>"
-        )
-    return f"<div>Objectness of each step</div>{''.join(rows)}"

@@ -14,7 +14,8 @@ from starlette.middleware import Middleware
 
 from rsis.errors import UserError
 from rsis.tool.app.isolation import NoFetching, refuse_connections
-from rsis.tool.app.page import Page, theme
+from rsis.tool.app.page import Page
+from rsis.tool.app.parts import examples_of, theme
 from rsis.tool.predictor import RSIS
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ _CSS = """
 """
 
 
-def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
+def serve(model: RSIS, host: str, port: int, *, browser: bool, examples: Path | None = None) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
@@ -37,9 +38,10 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
         host: Address to listen on.
         port: Port to listen on.
         browser: Whether to open the page in the user's browser.
+        examples: A folder with pictures to click on; None shows none.
 
     Raises:
-        UserError: The server cannot listen on this host and port.
+        UserError: The server cannot listen on this host and port, or there are no examples in their folder.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs the requests by which Gradio tests its server
     try:
@@ -48,10 +50,11 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool) -> None:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
         raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
+    shown = examples_of(examples) if examples is not None else []
     _sweep()
     with tempfile.TemporaryDirectory(prefix=f"{_UPLOADS}{os.getpid()}.") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # for uploads and downloads; deleted at the end
-        page = Page(model).build()
+        page = Page(model, shown).build()
         refuse_connections(host, port)
         page.launch(
             server_name=host,

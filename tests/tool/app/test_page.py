@@ -1,6 +1,8 @@
 """The web page in a real browser: load a picture, change a threshold, download the results, load a wrong file."""
 
 import contextlib
+import csv
+import io
 import json
 import os
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.browser import Browser, browser
+from support.in_process import exit_code as rsis
 from support.predictions import predict_one
 from support.small_model import write_small_model
 
@@ -30,6 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_small_model(folder / "small.safetensors", steps=5)
     picture = np.random.default_rng(3).integers(0, 256, (75, 90, 3), np.uint8)
     Image.fromarray(picture).save(folder / "cells.png")
+    (folder / "examples").mkdir()
+    Image.fromarray(picture[:60]).save(folder / "examples/leaf.png")
     (folder / "broken.png").write_bytes((folder / "cells.png").read_bytes()[:200])
     return folder
 
@@ -39,7 +45,7 @@ def app(folder: Path) -> Iterator[str]:
     """Run the command on a free port until the block ends; SIGTERM ends it, as a background job may ignore SIGINT."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("rsis")), "demo-app", "small.safetensors"]
+    command = [str(Path(sys.executable).with_name("rsis")), "demo-app", "small.safetensors", "--examples", "examples"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     log = folder / "app.log"
     with log.open("wb") as output:
@@ -99,12 +105,24 @@ def test_a_picture_its_objects_and_their_files(folder: Path, tmp_path: Path) -> 
 
         page.evaluate("document.querySelector('#prepare').click()")
         links = page.wait_for("[...document.querySelectorAll('#files a[href]')].map(a => a.href)", "the files")
-        page.wait_for("document.querySelectorAll('#files a[href]').length >= 5", "all files")
+        page.wait_for("document.querySelectorAll('#files a[href]').length >= 10", "all files")
         links = page.evaluate("[...document.querySelectorAll('#files a[href]')].map(a => a.href)")
-        (coco,) = {link for link in links if link.endswith(".json")}
+        (coco,) = {link for link in links if link.endswith("cells_coco.json")}
         found = json.load(urllib.request.urlopen(coco))
         assert found["annotations"] == fewer.to_coco()["annotations"]
-        assert {Path(link).suffix for link in links} == {".png", ".json", ".csv", ".gif"}
+        assert {Path(link).suffix for link in links} == {
+            ".png",
+            ".json",
+            ".csv",
+            ".gif",
+            ".tif",
+            ".txt",
+            ".zip",
+            ".geojson",
+        }
+
+        page.evaluate("document.querySelector('#examples button.thumbnail-item, #examples .thumbnail-lg').click()")
+        page.wait_for(f"{STATUS}?.includes('objects in leaf.png, 60 x 90 pixels')", "the example")
 
         page.open(address, 400)
         page.wait_for("document.querySelector('#picture input[type=file]') !== null", "the page again")
@@ -114,6 +132,53 @@ def test_a_picture_its_objects_and_their_files(folder: Path, tmp_path: Path) -> 
         assert str(folder) not in page.evaluate(STATUS)
         outside = [line for line in page.complaints() if line.startswith("asks for") and address not in line]
         assert [line for line in outside if not line.startswith(("asks for blob:", "asks for chrome"))] == []
+
+
+@pytest.mark.browser
+def test_several_pictures_are_counted(folder: Path, tmp_path: Path) -> None:
+    model = RSIS.from_checkpoint(folder / "small.safetensors")
+    pictures = [folder / "cells.png", folder / "examples/leaf.png", folder / "broken.png"]
+    results = [predict_one(model, path) for path in pictures[:2]]
+    with app(folder) as address, browser(tmp_path / "profile") as page:
+        page.open(address, 1300, 1000)
+        page.wait_for("document.querySelector('#picture input[type=file]') !== null", "the page")
+        page.upload("#picture input[type=file]", *pictures)
+        page.wait_for(f"{STATUS}?.includes('objects in cells.png')", "the first picture")
+        page.wait_for("document.querySelector('#chosen input') !== null", "the choice among them")
+        page.evaluate("document.querySelector('#chosen input').focus()")
+        page.wait_for("document.querySelectorAll('#chosen ul li').length == 3", "the names")
+        page.evaluate(
+            "document.querySelectorAll('#chosen ul li')[1].dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))"
+        )
+        page.wait_for(f"{STATUS}?.includes('objects in leaf.png')", "the second picture")
+        page.evaluate(
+            "[...document.querySelectorAll('.label-wrap')].find(e => e.innerText.includes('All pictures')).click()"
+        )
+        page.wait_for("document.querySelector('#every') !== null", "the button")
+        page.evaluate("document.querySelector('#every').click()")
+        page.wait_for("document.querySelector('#fault')?.innerText.includes('broken.png: not a readable')", "the fault")
+        links = page.wait_for("[...document.querySelectorAll('#archive a[href]')].map(a => a.href)", "the archive")
+        (archive,) = {link for link in links if link.endswith(".zip")}
+        with zipfile.ZipFile(io.BytesIO(urllib.request.urlopen(archive).read())) as files:
+            rows = list(csv.DictReader(io.TextIOWrapper(files.open("images.csv"))))
+            assert {"yolo/labels/cells.txt", "labelme/leaf.json", "coco.json"} <= set(files.namelist())
+        assert [int(row["count"]) for row in rows] == [len(result.instances) for result in results]
+        shown = page.evaluate("document.querySelector('#counts').innerText").split()
+        for result in results:
+            assert str(sum(item.area for item in result.instances)) in shown
+
+
+def test_models_are_listed_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert rsis(monkeypatch, "demo-app") == 2
+    assert capsys.readouterr().err.startswith("rsis: models: has no *.safetensors file; name one checkpoint")
+    for name in ("a", "b"):
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / f"models/{name}.safetensors").touch()
+    assert rsis(monkeypatch, "demo-app") == 2
+    assert "models: has a.safetensors, b.safetensors; name one" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_named(folder: Path) -> None:

@@ -1,0 +1,44 @@
+"""One object found in a picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object found in a picture.
+
+    Attributes:
+        number: Its number in predicted order, from 1; its value in the instance map and its number in the overlay.
+        mask: bool [H, W] at the picture's original size; masks of one picture may overlap.
+        class_id: 1..K-1, the most probable class.
+        class_name: Name of this class.
+        class_probs: float [K-1], the probability of each class, 0..1.
+        objectness: Probability that there is an object at this step, 0..1.
+        step: The decoder step that predicted it, from 0; for a picture in tiles, the step in its tile.
+    """
+
+    number: int
+    mask: np.ndarray
+    class_id: int
+    class_name: str
+    class_probs: np.ndarray
+    objectness: float
+    step: int
+
+    @property
+    def score(self) -> float:
+        """Class probability times objectness, 0..1; the paper's released code ranks detections by it."""
+        return float(self.class_probs[self.class_id - 1]) * self.objectness
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return int(self.mask.sum())
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) of the mask in pixels, the last two exclusive."""
+        (rows,), (columns,) = (np.nonzero(self.mask.any(axis=axis)) for axis in (1, 0))
+        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
