@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from rsis.checkpoint.file import CheckpointInfo, load_checkpoint
+from rsis.checkpoint.file import load_checkpoint
+from rsis.checkpoint.info import CheckpointInfo
 from rsis.errors import UserError
 from rsis.files.atomic import atomic_path
 from rsis.machine.extras import require

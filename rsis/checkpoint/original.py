@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from rsis.checkpoint.file import CheckpointInfo
+from rsis.checkpoint.info import CheckpointInfo
 from rsis.checkpoint.original_args import OBTAIN, argument, read_args
 from rsis.config.runs import ModelSection, PredictSection
 from rsis.errors import UserError

@@ -121,7 +121,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the description of a checkpoint: architecture, classes, preprocessing, training, metrics, version."""
-    from rsis.checkpoint.file import read_info
+    from rsis.checkpoint.info import read_info
 
     found = asdict(read_info(checkpoint))
     if as_json:

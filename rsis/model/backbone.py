@@ -1,10 +1,9 @@
 """torchvision's backbones, cut off where they are read."""
 
-import torchvision
 from torch import nn
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from rsis.model.backbone_weights import load_backbone_weights
+from rsis.model.vision import create_feature_extractor, torchvision
 
 # Where each backbone is read, shallowest first.
 _STRIDES = (2, 4, 8, 16, 32)

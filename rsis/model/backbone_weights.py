@@ -4,12 +4,12 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from rsis.errors import UserError
+from rsis.model.vision import torchvision
 
 
 def read_state_dict(path: Path, remedy: str) -> dict[str, torch.Tensor]:

@@ -4,8 +4,8 @@ from typing import Literal, assert_never
 
 import torch
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, per channel, for images in 0..1: what the backbones were trained with
-STD = (0.229, 0.224, 0.225)
+from rsis.model.imagenet import MEAN, STD
+
 _LEAST_STD = 0.02  # added to an image's own deviation: a picture of one colour has none
 _RANGE = (-4.0, 8.0)  # deviations from the mean
 

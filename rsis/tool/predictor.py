@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from rsis.checkpoint.fetch import local_file
-from rsis.checkpoint.file import CheckpointInfo, load_checkpoint
+from rsis.checkpoint.file import load_checkpoint
+from rsis.checkpoint.info import CheckpointInfo
 from rsis.config.runs import PredictSection
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import resize_image

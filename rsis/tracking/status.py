@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rsis.checkpoint.file import read_info
+from rsis.checkpoint.info import read_info
 from rsis.config.datasets import AnyDataset
 from rsis.config.params import Params
 from rsis.config.runs import RunSection

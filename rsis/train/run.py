@@ -26,7 +26,7 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
 from torch.utils.data import DataLoader
 
-from rsis.checkpoint.file import check_own
+from rsis.checkpoint.info import check_own
 from rsis.config.runs import RunSection, TrainSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import StoppedError, UserError

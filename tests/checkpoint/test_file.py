@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from support.small_model import CONVLSTM, POINTER, write_small_model
 
-from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+from rsis.checkpoint.file import load_checkpoint, save_checkpoint
+from rsis.checkpoint.info import PREPROCESSING_OF, CheckpointInfo, read_info
 from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.model.network import RSISNetwork

@@ -8,7 +8,8 @@ import pytest
 import torch
 from support.command_line import TINY
 
-from rsis.checkpoint.file import CheckpointInfo, save_checkpoint
+from rsis.checkpoint.file import save_checkpoint
+from rsis.checkpoint.info import CheckpointInfo
 from rsis.cli.main import main
 from rsis.config.params import load_params
 from rsis.data.prepared.file import PreparedSplit

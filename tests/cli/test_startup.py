@@ -22,6 +22,29 @@ def test_nothing_large_is_imported(start: str) -> None:
     assert not modules & set(LARGE)
 
 
+def test_a_network_is_there_without_the_compiler_and_the_compiler_when_it_is_asked_for() -> None:
+    code = """
+import sys
+from rsis import RSIS
+from rsis.model.vision import torchvision
+assert not {"torch._dynamo", "sympy", "lightning"} & set(sys.modules)
+assert torchvision.ops.roi_align.__module__ and isinstance(RSIS, type)
+asked = sys.modules["torchvision.ops.roi_align"].is_compile_supported
+assert isinstance(asked("cpu"), bool) and "torch._dynamo.utils" in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "module", ["tracking.status", "tracking.origin", "data.prepared.run", "eval.run", "report.run"]
+)
+def test_stages_without_a_network_do_without_torch(module: str) -> None:
+    code = f"import sys, rsis.{module}; print({{'torch', 'lightning'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 INTERRUPTED = {
     "while it is imported": "import rsis.cli; ctrl_c()",
     "while it works": "from rsis.cli import main as cli; cli.app = ctrl_c; cli.main()",

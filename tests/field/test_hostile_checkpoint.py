@@ -15,7 +15,8 @@ from safetensors.torch import save
 from support.little_memory import run_with_memory
 from support.small_model import CONVLSTM, POINTER, write_small_model
 
-from rsis.checkpoint.file import load_checkpoint, read_info
+from rsis.checkpoint.file import load_checkpoint
+from rsis.checkpoint.info import read_info
 from rsis.cli.console import fail
 from rsis.cli.main import main
 from rsis.config.runs import ModelSection

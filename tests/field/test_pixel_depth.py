@@ -18,7 +18,8 @@ from support.predictions import predict_one
 from support.small_model import write_small_model
 
 from rsis import RSIS
-from rsis.checkpoint.file import load_checkpoint, read_info, save_checkpoint
+from rsis.checkpoint.file import load_checkpoint, save_checkpoint
+from rsis.checkpoint.info import read_info
 from rsis.data.prepared.file import PreparedSplit
 from rsis.data.readers.measure import measure_intensity
 from rsis.data.readers.pictures import PictureRules, read_picture

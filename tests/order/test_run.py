@@ -8,7 +8,8 @@ import pytest
 import torch
 from support.fake_reader import FakeReader
 
-from rsis.checkpoint.file import CheckpointInfo, save_checkpoint
+from rsis.checkpoint.file import save_checkpoint
+from rsis.checkpoint.info import CheckpointInfo
 from rsis.config.runs import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.data.prepared.writer import SplitOrigin, write_split

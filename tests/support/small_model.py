@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, save_checkpoint
+from rsis.checkpoint.file import save_checkpoint
+from rsis.checkpoint.info import PREPROCESSING_OF, CheckpointInfo
 from rsis.config.runs import ModelSection, PredictSection
 from rsis.model.any import make_network
 from rsis.model.network import RSISNetwork

@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import save
 from support.short_training import outputs, paths_in, run_with, train_quietly, train_until
 
-from rsis.checkpoint.file import load_checkpoint, read_info
+from rsis.checkpoint.file import load_checkpoint
+from rsis.checkpoint.info import read_info
 from rsis.data.prepared.writer import SplitOrigin, write_split
 from rsis.data.synthetic.plants.dataset import make_plant
 from rsis.errors import UserError

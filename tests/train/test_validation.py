@@ -8,7 +8,7 @@ import pytest
 from support.short_training import paths_in, run_with, train_quietly
 from support.trained_files import curves
 
-from rsis.checkpoint.file import read_info
+from rsis.checkpoint.info import read_info
 from rsis.errors import UserError
 
 

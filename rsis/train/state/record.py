@@ -17,7 +17,8 @@ from lightning.pytorch.callbacks import WeightAveraging
 from safetensors.torch import load_file
 
 import rsis
-from rsis.checkpoint.file import PREPROCESSING_OF, CheckpointInfo, checkpoint_bytes
+from rsis.checkpoint.file import checkpoint_bytes
+from rsis.checkpoint.info import PREPROCESSING_OF, CheckpointInfo
 from rsis.config.runs import RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.data.readers.rules import PictureRules

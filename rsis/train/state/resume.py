@@ -10,7 +10,8 @@ from zipfile import BadZipFile
 import torch
 from safetensors import SafetensorError, safe_open
 
-from rsis.checkpoint.file import load_checkpoint, read_info
+from rsis.checkpoint.file import load_checkpoint
+from rsis.checkpoint.info import read_info
 from rsis.errors import UserError
 from rsis.files.atomic import read_json
 from rsis.files.durable import sweep

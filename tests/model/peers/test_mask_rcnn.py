@@ -15,7 +15,8 @@ from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
 from rsis import RSIS, Tiling
 from rsis.checkpoint.export import export
-from rsis.checkpoint.file import CheckpointInfo, load_checkpoint, save_checkpoint
+from rsis.checkpoint.file import load_checkpoint, save_checkpoint
+from rsis.checkpoint.info import CheckpointInfo
 from rsis.config.runs import ModelSection, PredictSection, RunSection, TrainSection
 from rsis.errors import UserError
 from rsis.model.any import make_network
