@@ -37,10 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_denormal_numbers() -> None:
-    """Flush them to zero, as `rsis train` does: a few of them make a step of training take five times as long."""
+def _no_denormal_numbers(request: pytest.FixtureRequest) -> None:
+    """Flush them to zero, as `rsis train` does: a few of them make a step of training take five times as long.
+
+    But not where hypothesis draws numbers, which refuses to without them.
+    """
     if torch := sys.modules.get("torch"):
-        torch.set_flush_denormal(True)
+        torch.set_flush_denormal(not getattr(request.function, "is_hypothesis_test", False))
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m: what they leave out needs nothing
