@@ -89,8 +89,7 @@ class RSIS(nn.Module):
         """
         if isinstance(self.network, MaskRCNNNetwork):
             raise UserError("Mask R-CNN has no steps to run; call predict")
-        output: RSISOutput = self.network(images, num_steps)
-        return output
+        return self.network(images, num_steps)  # type: ignore[no-any-return]
 
     def predict(
         self,

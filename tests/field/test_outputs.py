@@ -14,7 +14,7 @@ from rsis.cli.main import app
 
 # options and arguments that name a path which is only read; every other one must be walked below
 READ = {
-    "analyze params", "check params", "commit params", "download params", "export checkpoint",
+    "analyze params", "check params", "commit params", "demo-app examples", "download params", "export checkpoint",
     "import-original folder", "info checkpoint", "init folder", "predict params", "predict-images images",
     "prepare params", "report params", "run params", "score params", "score predictions", "status params",
     "submit params", "submit predictions", "train params",
