@@ -65,7 +65,7 @@ def joined(rings: Iterable[np.ndarray]) -> np.ndarray:
 
     The inside of the polygon is what is inside an odd number of rings, so holes stay holes and parts stay parts: what
     draws polygons by the even-odd rule, as pycocotools, Pillow and OpenCV do, draws the same pixels as before. Each
-    seam is the shortest line between points of the polygon so far and of a ring that is nearest to it.
+    seam is the shortest line between points of a ring and of the one before it.
 
     Args:
         rings: At least one, float64 [P, 2] each.
@@ -74,15 +74,13 @@ def joined(rings: Iterable[np.ndarray]) -> np.ndarray:
         float64 [P, 2].
     """
     polygon, *left = rings
-    nearest = [_nearest(polygon, ring) for ring in left]
-    while left:
-        k = min(range(len(left)), key=lambda k: nearest[k][0])
-        ring, (_, start, entry) = left.pop(k), nearest.pop(k)
+    before = polygon
+    for ring in left:
+        start, entry = _nearest(before, ring)
         walk = np.concatenate([ring[entry:], ring[: entry + 1]])
         at = int(np.flatnonzero((polygon == start).all(axis=1))[0])
         polygon = np.concatenate([polygon[: at + 1], walk, polygon[at:]])
-        found = [_nearest(ring, other) for other in left]
-        nearest = [min(pair, key=lambda one: one[0]) for pair in zip(nearest, found, strict=True)]
+        before = ring
     return polygon
 
 
@@ -92,15 +90,15 @@ def area_of(ring: np.ndarray) -> float:
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
-def _nearest(polygon: np.ndarray, ring: np.ndarray) -> tuple[float, np.ndarray, int]:
-    """Return the shortest distance of points, squared, the polygon's point, and the position of the ring's."""
+def _nearest(polygon: np.ndarray, ring: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the point of a polygon that is nearest to one of a ring, and the position of the latter."""
     best = (np.inf, polygon[0], 0)
     for entry, point in enumerate(ring):  # not all distances at once: of large outlines they fill the memory
         distances = ((polygon - point) ** 2).sum(axis=1)
         at = int(distances.argmin())
         if distances[at] < best[0]:
             best = (float(distances[at]), polygon[at], entry)
-    return best
+    return best[1:]
 
 
 def _followed(rings: list[np.ndarray], tolerance: float, size: tuple[int, ...]) -> list[np.ndarray]:

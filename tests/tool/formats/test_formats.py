@@ -106,7 +106,15 @@ def result() -> ImageResult:
     disc, inner = np.hypot(y - 30, x - 40) < 20, np.hypot(y - 32, x - 41) < 8
     blobs, dot = gaussian_filter(random.random(SIZE), 3) > 0.52, np.zeros(SIZE, bool)
     dot[69, 0] = True
-    masks = [disc, disc & ~inner, disc & ~inner | (x > 80), blobs, random.random(SIZE) < 0.3, dot, np.ones(SIZE, bool)]
+    masks = [
+        disc,
+        disc & ~inner,
+        disc & ~inner | (x > 80),
+        blobs,
+        (random.random(SIZE) < 0.3) & (x > 75),
+        dot,
+        np.ones(SIZE, bool),
+    ]
     items = [
         Instance(n + 1, mask, n % 2 + 1, CLASSES[n % 2], np.array([0.75, 0.75]), 0.5, n) for n, mask in enumerate(masks)
     ]

@@ -34,7 +34,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 
 def shapes(random: np.random.Generator) -> Iterator[np.ndarray]:
     """Noise of all densities, and round things with holes, in pictures of all small sizes."""
-    for _ in range(60):
+    for _ in range(30):
         size = random.integers(1, 30, 2)
         yield random.random(size) < random.random()
         yield gaussian_filter(random.random(size), 1.5) > 0.5
