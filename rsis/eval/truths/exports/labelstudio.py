@@ -22,7 +22,18 @@ from rsis.eval.truths.exports.labelstudio_file import Region, read_tasks
 from rsis.eval.truths.exports.shapes import Outline, Shape, Size, Undrawn, ellipse, number, points_of
 from rsis.eval.truths.fields import class_name_or_none
 
-_KINDS = ("polygon", "brush", "ellipse", "rectangle", "keypoint", "vector", "polyline", "cuboid")
+_KINDS = (
+    "polygon",
+    "brush",
+    "ellipse",
+    "rectangle",
+    "keypoint",
+    "bitmask",
+    "vector",
+    "magicwand",
+    "polyline",
+    "cuboid",
+)
 
 
 class LabelStudioTruth(ListedTruth):
@@ -56,7 +67,8 @@ class _PercentEllipse(Shape):
 
 def _listed(path: Path) -> Iterator[tuple[str, Annotation]]:
     for task in read_tasks(path):
-        labels = {str(item.id): item.value.get("labels") for item in task.regions if _kind(item) == "labels"}
+        known = [item for item in task.regions if item.id is not None]
+        labels = {str(item.id): item.value.get("labels") for item in known if _kind(item) == "labels"}
         sizes, objects = set(), []
         for k, item in enumerate(task.regions):
             if (kind := _kind(item)) not in _KINDS:
@@ -65,7 +77,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Annotation]]:
             _refuse_turned(item, f"{path}: {place}")
             sizes.add((item.original_height, item.original_width))
             written = item.value.get(f"{kind}labels") or item.value.get("labels") or labels.get(str(item.id))
-            objects.append(ExportObject(place, _first(written, f"{path}: {place}"), (_shape(item.value, kind),)))
+            objects.append(ExportObject(place, _first(written, f"{path}: {place}"), (_shape(item, kind),)))
         size = next(iter(sizes)) if len(sizes) == 1 else (0, 0)
         yield task.picture, Annotation(path, size if all(size) else None, tuple(objects))
 
@@ -74,7 +86,8 @@ def _kind(item: Region) -> str:
     """Return what an item is, such as "polygon" or "labels"; "" for other answers."""
     if not isinstance(item.type, str) or not isinstance(item.value, dict):
         return ""
-    return item.type.removesuffix("labels") or item.type
+    kind = item.type.lower()
+    return kind.removesuffix("labels") or kind
 
 
 def _refuse_turned(item: Region, where: str) -> None:
@@ -100,7 +113,10 @@ def _first(written: Any, where: str) -> str | None:
     return found
 
 
-def _shape(value: dict[str, Any], kind: str) -> Shape:
+def _shape(item: Region, kind: str) -> Shape:
+    value = item.value
+    if kind in ("ellipse", "brush") and not (item.original_height and item.original_width):
+        return Undrawn()  # it has no meaning without the picture's size
     try:
         if kind == "polygon":
             return _PercentOutline(points_of(value["points"]))
