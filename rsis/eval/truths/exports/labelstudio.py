@@ -52,19 +52,6 @@ class _PercentOutline(Shape):
         return Outline(self.points * size[::-1] / 100).draw(size)
 
 
-@dataclass(frozen=True)
-class _PercentEllipse(Shape):
-    centre: tuple[float, float]  # of width and height
-    radii: tuple[float, float]
-    degrees: float
-
-    def draw(self, size: Size) -> dict[str, Any]:
-        """Return the pixels inside; the ellipse is turned after its radii have become pixels."""
-        height, width = size
-        (cx, cy), (rx, ry) = ((x * width / 100, y * height / 100) for x, y in (self.centre, self.radii))
-        return ellipse(cx, cy, rx, ry, math.radians(self.degrees)).draw(size)
-
-
 def _listed(path: Path) -> Iterator[tuple[str, Annotation]]:
     for task in read_tasks(path):
         known = [item for item in task.regions if item.id is not None]
@@ -114,17 +101,18 @@ def _first(written: Any, where: str) -> str | None:
 
 
 def _shape(item: Region, kind: str) -> Shape:
-    value = item.value
-    if kind in ("ellipse", "brush") and not (item.original_height and item.original_width):
+    value, height, width = item.value, item.original_height, item.original_width
+    if kind in ("ellipse", "brush") and not (height and width):
         return Undrawn()  # it has no meaning without the picture's size
     try:
         if kind == "polygon":
             return _PercentOutline(points_of(value["points"]))
         if kind == "ellipse":
-            x, y, rx, ry = (number(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
-            return _PercentEllipse((x, y), (rx, ry), number(value.get("rotation") or 0))
+            x, y, rx, ry = (number(value[key]) / 100 for key in ("x", "y", "radiusX", "radiusY"))
+            angle = math.radians(number(value.get("rotation") or 0))
+            return ellipse(x * width, y * height, rx * width, ry * height, angle)
         if kind == "brush" and value.get("format", "rle") == "rle" and isinstance(value["rle"], list):
-            return Brush(bytes(value["rle"]))
+            return Brush(bytes(value["rle"]), (height, width))
     except (KeyError, TypeError, ValueError):
         return Undrawn()
     return Undrawn(is_box=kind == "rectangle")
