@@ -55,6 +55,8 @@ def class_of(value: Any) -> str:
     """Return the name of a class as it is compared: in one Unicode form, without white space around; "" for none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
+    if isinstance(value, float) and value.is_integer():  # JSON's 3.0 is 3
+        value = int(value)
     return normalize("NFC", str(value)).strip()
 
 

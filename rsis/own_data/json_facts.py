@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from rsis.data.readers.exports.geojson import label_of
 from rsis.own_data.facts import Facts, class_of, count_classes, dict_of, dicts_of
 from rsis.own_data.json_kinds import is_region, regions_of
 from rsis.splits.pictures import spellings
@@ -51,12 +52,7 @@ def _geojson(content: Any) -> Facts:
     if isinstance(content, dict) and content.get("type") == "FeatureCollection":
         content = content.get("features")
     features = dicts_of(content) if isinstance(content, list) else [dict_of(content)]
-    return Facts(classes=count_classes(_classification(item) for item in features), objects=len(features))
-
-
-def _classification(feature: dict[str, Any]) -> Any:
-    found = dict_of(feature.get("properties")).get("classification")
-    return found.get("name") if isinstance(found, dict) else found
+    return Facts(classes=count_classes(label_of(item) for item in features), objects=len(features))
 
 
 def _via(content: dict[str, Any]) -> Facts:

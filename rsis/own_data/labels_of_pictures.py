@@ -12,7 +12,9 @@ from rsis.own_data.picture_folders import common_folder, folder_of_names, folder
 from rsis.own_data.recognized import Recognized
 from rsis.own_data.scan import Scan
 
-_AROUND_ROIS = re.compile(r"^RoiSet_|([_-]RoiSet|_rois|\.roi)$")  # what ROI files' names have beside the picture's
+_AROUND_ROIS = re.compile(
+    r"^RoiSet[_-]|([_-]RoiSet|[_-]rois|\.roi)$", re.IGNORECASE
+)  # what ROI files' names have beside the picture's
 
 Groups = Mapping[str, tuple[Path, Sequence[AnnotationFile]]]
 """Of each split: the folder of its annotation files, relative to the user's, and the files."""

@@ -35,7 +35,8 @@ def kind_of_other(folder: Path, relative: str) -> AnnotationFile | None:
         if suffix == ".csv":
             kind = _kind_of_table(name, text_of(path, _HEAD))
         elif suffix == ".roi":
-            kind = "imagej" if path.open("rb").read(4) == b"Iout" else ""
+            with path.open("rb") as file:
+                kind = "imagej" if file.read(4) == b"Iout" else ""
         elif suffix == ".zip":
             kind = "imagej" if _has_rois(path) else ""
         elif _OF_LABEL_STUDIO.fullmatch(name):
@@ -80,9 +81,13 @@ def _kind_of_table(name: str, text: str) -> str:
     return "boxes_csv" if {"xmin", "ymin", "xmax", "ymax"} <= set(columns) else ""
 
 
+def _is_roi(name: str) -> bool:
+    return name.lower().endswith(".roi") and not PurePosixPath(name).name.startswith(".")  # macOS adds such files
+
+
 def _has_rois(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.lower().endswith(".roi") for name in archive.namelist())
+            return any(map(_is_roi, archive.namelist()))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError):
         return False

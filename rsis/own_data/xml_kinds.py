@@ -25,11 +25,12 @@ class _Elements:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.root = self.root or name
         self.seen[name] += 1
-        if self.path[1:] == [] and name == "image":
+        depth = len(self.path)
+        if depth <= 1 and name == "image":
             subset = attributes.get("subset", "")
             self.subsets[subset] = None
             self.pictures.append(f"{subset}/{attributes.get('name', '')}" if subset else attributes.get("name", ""))
-        elif self.path[1:] == ["image"] and name in _SHAPES:
+        elif depth == 2 and self.path[1] == "image" and name in _SHAPES:
             self.shapes[name] += 1
             if label := class_of(attributes.get("label")):
                 self.classes[label] += 1

@@ -59,7 +59,7 @@ class PictureFiles:
             return []
         for spelled in _with_and_without_digits(name):
             parts = [part for part in _fold(spelled).split("/") if part]
-            for first in range(len(parts)):  # the longest end in common
+            for first in range(max(0, len(parts) - self._depth), len(parts)):  # the longest end in common
                 ends = self._by_end.get("/".join(parts[first:]), [])
                 if found := [path for path in ends if path.startswith(place)]:
                     return found
@@ -74,6 +74,11 @@ class PictureFiles:
     @cached_property
     def _folders(self) -> set[str]:
         return {parent.as_posix() for path in self._by_path for parent in PurePosixPath(path).parents}
+
+    @cached_property
+    def _depth(self) -> int:
+        """Most parts that the path of a file has."""
+        return max((path.count("/") + 1 for path in self._by_path), default=0)
 
     @cached_property
     def _by_path(self) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from support.params_text import change
 from support.tool_layouts import Drawn
 
 from rsis.config.params import load_params
+from rsis.data.prepared.file import PreparedSplit
 from rsis.data.readers.open import open_split
 from rsis.eval.truths.open import load_ground_truth
 from rsis.masks import decode_rle
@@ -22,10 +23,12 @@ LAYOUTS = (
     *(layouts.cvat, layouts.labelstudio, layouts.via, layouts.via_1, layouts.geojson, layouts.imagej),
     *(maps.voc_of_cvat, maps.voc_of_labelme, maps.films, maps.stardist),
 )
-ONE_OF_EACH = (
-    *(layouts.yolo_roboflow, layouts.labelme, layouts.cvat, layouts.labelstudio, layouts.via, layouts.geojson),
-    *(layouts.imagej, maps.voc_of_cvat, maps.films),
-)
+TRAINED = (
+    layouts.labelme,
+    layouts.cvat,
+    maps.voc_of_cvat,
+)  # files of pictures, one file, maps: prepared, all are alike
+PREPARED = (*(layouts.yolo_roboflow, layouts.labelstudio, layouts.via, layouts.geojson, layouts.imagej, maps.films),)
 
 
 @pytest.mark.parametrize("write", LAYOUTS, ids=lambda write: write.__name__)
@@ -64,8 +67,23 @@ def test_both_read_what_was_drawn(
     assert sorted(seen) == sorted(drawn)
 
 
+@pytest.mark.parametrize("write", PREPARED, ids=lambda write: write.__name__)
+def test_what_is_prepared_is_what_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], Drawn]
+) -> None:
+    """`rsis prepare` compares both readings of each picture, and ends with an error where they differ."""
+    monkeypatch.chdir(tmp_path)
+    drawn = write(tmp_path / "mine")
+    for command in (("init", "mine"), ("download", "mine"), ("check", "mine"), ("prepare", "mine")):
+        assert rsis(monkeypatch, *command) == 0, command
+    splits = [PreparedSplit(path) for path in (tmp_path / "data/processed/mine").glob("*.h5")]
+    assert sum(map(len, splits)) == len(drawn)
+    counts = [len(split.read(number).class_ids) for split in splits for number in range(len(split))]
+    assert sorted(counts) == sorted(map(len, drawn.values()))
+
+
 @pytest.mark.pipeline
-@pytest.mark.parametrize("write", ONE_OF_EACH, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("write", TRAINED, ids=lambda write: write.__name__)
 def test_from_the_export_to_a_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], Drawn]
 ) -> None:
@@ -73,7 +91,7 @@ def test_from_the_export_to_a_score(
     write(tmp_path / "mine")
     assert rsis(monkeypatch, "init", "mine") == 0
     text = (tmp_path / "params.yaml").read_text()
-    short = {"train.epochs": 2, "train.validate_every": 1, "train.workers": 0, "predict.objectness_threshold": 0.0}
+    short = {"train.epochs": 1, "train.workers": 0, "predict.objectness_threshold": 0.0}
     for key, value in {**short, "predict.num_steps": 3}.items():
         text = change(text, f"runs.mine.{key}", value)
     (tmp_path / "params.yaml").write_text(text)

@@ -19,6 +19,11 @@ Drawn = dict[str, Objects]
 _HEIGHT, _WIDTH = SIZE
 
 
+def section(annotations: str, images: str) -> dict[str, str]:
+    """Return the section of a split that `rsis init` writes, without its share."""
+    return {"annotations": annotations, "images": images}
+
+
 def _each(folder: Path, template: str = "p{}.png", class_name: str | None = None) -> Iterator[tuple[int, str, Objects]]:
     """Write the pictures; yield number, stem and objects of each."""
     for number in NUMBERS:

@@ -17,6 +17,8 @@ from rsis.errors import UserError
 from rsis.masks import RLE, rle_runs
 from rsis.structures import DropReason
 
+_LONGEST = 2**24  # pixels around a polygon; pycocotools takes about 100 bytes for each
+
 Ring = list[float]
 """The corners of a polygon or of a hole: x, y, x, y, ..., three points or more."""
 
@@ -121,21 +123,39 @@ def _placed(ring: Ring, size: tuple[int, int], scale: list[float] | None) -> Rin
     reach = sum(size)  # to draw distant points takes all memory
     if not all(-reach <= number <= 2 * reach for number in ring):
         raise CannotDrawError("a polygon with a point far outside of the image")
+    if 3 * reach * len(ring) > _LONGEST and _around(ring) > _LONGEST:  # as do many long edges
+        raise CannotDrawError(f"a polygon of more than {_LONGEST} pixels around it")
     return ring
+
+
+def _around(ring: Ring) -> float:
+    """Return the length of a ring in pixels, of which a diagonal step is one."""
+    points = np.array(ring[: len(ring) // 2 * 2]).reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def _with_holes(rings: list[Ring], size: tuple[int, int]) -> Any:
     outer, *holes = coco_mask.frPyObjects(rings, *size)
-    inside = coco_mask.decode(outer)
-    inside[coco_mask.decode(coco_mask.merge(holes)) > 0] = 0
-    return coco_mask.encode(np.asfortranarray(inside))
+    runs = _runs_of(coco_mask.merge(holes), size).tolist()
+    outside = runs[1:] if runs[0] == 0 else [0, *runs]
+    return coco_mask.merge(
+        [outer, coco_mask.frPyObjects({"size": list(size), "counts": outside}, *size)], intersect=True
+    )
 
 
 def _even_odd(polygons: list[list[Ring]], size: tuple[int, int]) -> Any:
-    inside = np.zeros(size, np.uint8)
-    for ring in (ring for rings in polygons for ring in rings):
-        inside ^= coco_mask.decode(coco_mask.frPyObjects([ring], *size))[..., 0]
-    return coco_mask.encode(np.asfortranarray(inside))
+    rings = [ring for rings in polygons for ring in rings]
+    edges = [np.zeros(0, np.int64)]  # the pixels, counted column by column, at which a run of a ring begins
+    for found in coco_mask.frPyObjects(rings, *size):
+        edges.append(np.cumsum(_runs_of(found, size))[:-1])
+    places, numbers = np.unique(np.concatenate(edges), return_counts=True)
+    counts = np.diff(places[numbers % 2 == 1], prepend=0, append=size[0] * size[1])
+    return coco_mask.frPyObjects({"size": list(size), "counts": counts.tolist()}, *size)
+
+
+def _runs_of(encoded: Any, size: tuple[int, int]) -> np.ndarray:
+    """Return int64 [R], the lengths of the runs of a mask of pycocotools, column by column."""
+    return rle_runs(RLE(size=list(size), counts=encoded["counts"].decode("ascii")))
 
 
 def _mask(mask: PixelRuns, size: tuple[int, int]) -> Any:

@@ -142,3 +142,21 @@ def test_broken_file_is_a_fault_of_its_picture(tmp_path: Path, content: bytes) -
     check_objects(reader.read("b.png"), (box(0, 0, 3, 2), 1))
     with pytest.raises(BadSampleError, match=r"^[^\n]*a.geojson: [^\n]*$"):
         reader.read("a.png")
+
+
+def test_another_json_of_the_name_of_a_picture_is_passed_by(tmp_path: Path) -> None:
+    write_picture(tmp_path / "images/a.png")
+    _write(tmp_path / "geo/a.geojson", _feature("cat", "Polygon", [_ring(0, 0, 3, 2)]))
+    _write(tmp_path / "geo/a.json", {"pixelWidth": 0.5})
+    reader = open_export(tmp_path, "geojson", "geo")
+    note = f"{tmp_path / 'geo'}: files that are no annotations, and are passed by: 1 (the first: a.json)"
+    assert notes_of(reader) == (note,)
+    check_objects(reader.read("a.png"), (box(0, 0, 3, 2), 1))
+
+
+def test_holes_of_each_part_and_beyond_the_picture(tmp_path: Path) -> None:
+    write_picture(tmp_path / "images/a.png")
+    parts = [[_ring(0, 0, 8, 8), _ring(1, 1, 3, 3), _ring(2, 2, 5, 5)], [_ring(2, 2, 4, 4), _ring(-9, -9, 3, 30)]]
+    _write(tmp_path / "geo/a.geojson", _feature("cat", "MultiPolygon", parts))
+    mask = box(0, 0, 8, 8) & ~box(1, 1, 3, 3) & ~box(2, 2, 5, 5) | box(3, 2, 4, 4)
+    check_objects(open_export(tmp_path, "geojson", "geo").read("a.png"), (mask, 1))

@@ -1,8 +1,9 @@
-"""Whatever bytes or values a file of an annotation tool holds, the reader ends in one line or in a sample."""
+"""Whatever bytes or values a file of an annotation tool holds, reader and truth end in one line, or find the same."""
 
 import base64
 import json
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.export_folder import export_dataset, write_picture
 
+from rsis.config.datasets import ExportDataset
 from rsis.data.readers.open import open_split
 from rsis.errors import UserError
+from rsis.eval.truths.open import load_ground_truth
+from rsis.masks import relabel
 
 _FILES = {
     "yolo": "a.txt",
@@ -47,15 +51,35 @@ def _read(folder: Path, kind: str, content: bytes) -> None:
     (folder / _FILES[kind]).write_bytes(content)
     where = _FILES[kind] if kind in _ONE_FILE else "."
     dataset = export_dataset(kind, where, ".", classes=("cell",), class_key="kind" if kind == "via" else None)
-    message = ""
+    found = [_maps_or_message(dataset, folder, read) for read in (_maps_of_reader, _maps_of_truth)]
+    messages = [item for item in found if isinstance(item, str)]
+    assert all(b"\n" not in message.encode() for message in messages)  # lines that can be printed
+    assert messages or found[0] == found[1]
+
+
+Maps = dict[str, list[list[int]]]
+
+
+def _maps_or_message(dataset: ExportDataset, folder: Path, read: Callable[[ExportDataset, Path], Maps]) -> Maps | str:
     try:
-        reader = open_split(dataset, folder, "train")
-        for image_id in reader.image_ids:
-            sample = reader.read(image_id)
-            assert sample.instance_map.max(initial=0) == len(sample.class_ids)
+        return read(dataset, folder)
     except UserError as error:
-        message = str(error)
-    assert b"\n" not in message.encode()  # a line that can be printed
+        return str(error)
+
+
+def _maps_of_reader(dataset: ExportDataset, folder: Path) -> Maps:
+    reader = open_split(dataset, folder, "train")
+    maps = {}
+    for image_id in reader.image_ids:
+        sample = reader.read(image_id)
+        assert sample.instance_map.max(initial=0) == len(sample.class_ids)
+        maps[image_id] = sample.instance_map.tolist()
+    return maps
+
+
+def _maps_of_truth(dataset: ExportDataset, folder: Path) -> Maps:
+    truth = load_ground_truth(dataset, folder, "train")
+    return {image_id: relabel(truth.instance_map(image_id)).tolist() for image_id in truth.image_ids}
 
 
 @pytest.mark.parametrize("kind", _FILES)

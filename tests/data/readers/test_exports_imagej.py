@@ -107,7 +107,7 @@ def test_all_types(tmp_path: Path) -> None:
         (box(8, 0, 16, 5) & ~box(10, 1, 14, 4), 1),
     )
     assert sample.dropped == ("cannot be drawn",) * 10
-    assert f"{tmp_path / 'rois/a.zip'}: 0002.roi of a.png: a shape that encloses nothing" in sample.drop_details
+    assert f"{tmp_path / 'rois/a.zip'}: '0002.roi' of a.png: a shape that encloses nothing" in sample.drop_details
 
 
 def test_path_in_a_hole_is_object_again(tmp_path: Path) -> None:
@@ -202,3 +202,11 @@ def test_roifile_and_the_bytes_here_agree(tmp_path: Path) -> None:
     (tmp_path / "rois").mkdir()
     roi.tofile(str(tmp_path / "rois/a.roi"))
     check_objects(_read(tmp_path), (box(1, 2, 5, 6, SIZE), 1))
+
+
+def test_paths_of_a_composite_that_enclose_nothing_are_passed_by(tmp_path: Path) -> None:
+    """ImageJ ends some composites with a move to a single point."""
+    write_picture(tmp_path / "images/a.png")
+    path = [*_path(corners(1, 1, 9, 9), corners(3, 3, 6, 6)), 0, 2, 2, *_path([[4, 4], [5, 5]])]
+    _write(tmp_path / "rois/a.zip", _roi(RECT, (1, 1, 9, 9), path=path))
+    check_objects(_read(tmp_path), (box(1, 1, 9, 9) & ~box(3, 3, 6, 6), 1))

@@ -216,3 +216,20 @@ def test_folder_without_annotations_is_refused(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
     with pytest.raises(UserError, match="annotates no picture"):
         open_export(tmp_path, "labelme", ".", ".")
+
+
+def test_mask_that_was_moved_lies_where_labelme_draws_it(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    moved = _shape("cat", [[3.6, 2.4], [6.6, 4.4]], "mask", mask=_png(np.full((3, 4), 255, np.uint8)))
+    _write(tmp_path / "a.json", moved)
+    check_objects(open_export(tmp_path, "labelme", ".", ".").read("a.png"), (box(3, 2, 7, 5), 1))
+
+
+def test_outline_that_would_take_all_memory_costs_its_object(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", (1000, 1000))
+    there_and_back = [[-2000 + x / 100, 4000 * (x % 2) - 1000] for x in range(5000)]
+    _write(tmp_path / "a.json", _shape("cat", there_and_back), _shape("cat", corners(0, 0, 9, 9)), imageHeight=None)
+    sample = open_export(tmp_path, "labelme", ".", ".").read("a.png")
+    assert sample.dropped == ("cannot be drawn",)
+    assert "more than 16777216 pixels around it" in sample.drop_details[0]
+    check_objects(sample, (box(0, 0, 9, 9, (1000, 1000)), 1))

@@ -199,3 +199,10 @@ def test_faults_are_one_line(tmp_path: Path, tasks: Any, found: str) -> None:
     with pytest.raises(UserError, match=rf"^[^\n]*tasks.json: [^\n]*{found}[^\n]*$") as caught:
         _open(tmp_path, *tasks)
     assert type(caught.value) is UserError
+
+
+def test_answers_about_a_region_are_no_regions_of_the_short_export(tmp_path: Path) -> None:
+    region = _square("cat", 1, 2, 5, 6)["value"] | {"original_width": SIZE[1], "original_height": SIZE[0]}
+    answer = {key: value for key, value in region.items() if key != "polygonlabels"} | {"choices": ["blurred"]}
+    reader = _open(tmp_path, {"id": 1, "image": "a.png", "label": [region], "state": [answer]})
+    check_objects(reader.read("a.png"), (box(1, 2, 5, 6), 1))

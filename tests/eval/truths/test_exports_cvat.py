@@ -1,5 +1,6 @@
 """Tests of the truth of "CVAT for images 1.1"."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,16 @@ def test_missing_files_and_pictures(tmp_path: Path) -> None:
     write(tmp_path, image(OTHER), image(name="b.png"))
     with pytest.raises(UserError, match=r"names 'b\.png'; found 2 pictures of that name in .*images; expected one"):
         cvat(tmp_path)
+
+
+def test_runs_of_very_different_lengths_take_no_memory(tmp_path: Path) -> None:
+    """An array of text would be as wide as the longest number."""
+    draw_pictures(tmp_path, "a.png")
+    runs = ",".join(["1" * 4000, *["1"] * 100_000])
+    write(tmp_path, image(f'<mask label="cat" rle="{runs}" left="0" top="0" width="8" height="6"/>'))
+    tracemalloc.start()
+    try:
+        assert cvat(tmp_path).annotations("a.png") == ()
+        assert tracemalloc.get_traced_memory()[1] < 100e6  # not 1.6 GB
+    finally:
+        tracemalloc.stop()

@@ -150,3 +150,13 @@ def test_files_without_a_picture_and_pictures_with_two_files(tmp_path: Path) -> 
     write(tmp_path, "a.png.geojson", feature([OTHER]))
     with pytest.raises(UserError, match=r"a\.png\.geojson: annotates a\.png, as .*a\.geojson does; expected one file"):
         geojson(tmp_path)
+
+
+def test_a_subclass_has_the_names_of_its_classes(tmp_path: Path) -> None:
+    draw_pictures(tmp_path, "a.png", size=SIZE)
+    square = [[[1, 1], [4, 1], [4, 4], [1, 4]]]
+    item = feature(square)
+    item["properties"]["classification"] = {"names": ["Tumor", "Positive"]}
+    write(tmp_path, "a.GEOJSON", item)
+    truth = geojson(tmp_path, classes=("Tumor: Positive", "Stroma"))
+    assert objects_of(truth, "a.png") == expected(("Tumor: Positive", block((1, 4), (1, 4), SIZE)))

@@ -159,7 +159,7 @@ FAULTS: dict[str, tuple[bytes | list[bytes], str]] = {
     "short": ([roi()[:63]], r"'0090\.roi' is no ROI of ImageJ"),
     "points cut off": ([roi(POLYGON, SQUARE)[:70]], r"'0090\.roi' ends before its coordinates do"),
     "paths cut off": ([roi(paths=path_of(*SQUARE))[:70]], r"'0090\.roi' ends before its coordinates do"),
-    "a bomb": ([bytes((64 << 20) + 1)], r"'0090\.roi' unpacks to more than 64 MB"),
+    "a bomb": ([bytes((64 << 20) + 1)], "its ROIs unpack to more than 67108864 bytes"),
 }
 
 
@@ -210,10 +210,30 @@ def test_rois_have_no_class_and_files_one_picture(tmp_path: Path) -> None:
     write(tmp_path, "a.roi", roi(POLYGON, SQUARE))
     with pytest.raises(UserError, match=r"a\.roi: the ROI has no class; expected one of cell, dust"):
         imagej(tmp_path, classes=("cell", "dust")).annotations("a.png")
-    write(tmp_path, "RoiSet_a.zip")
+    write(tmp_path, "RoiSet_a.zip", roi(POLYGON, SQUARE))
     with pytest.raises(UserError, match=r"a\.roi: annotates a\.png, as .*RoiSet_a\.zip does; expected one file"):
         imagej(tmp_path)
     (tmp_path / "annotations/RoiSet_a.zip").rename(tmp_path / "annotations/RoiSet_b.zip")
     with pytest.raises(UserError, match=r"RoiSet_b\.zip: has no picture of its name in .*images"):
         imagej(tmp_path)
     assert imagej(tmp_path, skip_bad=True).image_ids == ("a.png",)
+
+
+def test_names_in_any_case_and_zips_of_something_else(tmp_path: Path) -> None:
+    names = ("a.png", "b.png", "c.png", "d.tif")
+    draw_pictures(tmp_path, *names, size=SIZE)
+    for name in ("ROISET-a.zip", "b-rois.zip", "c.ROI.zip", "d.tif.zip"):
+        write(tmp_path, name, roi(POLYGON, SQUARE))
+    write(tmp_path, "backup.zip", extra={"a.png": b"", "._a.roi": b""})
+    assert imagej(tmp_path).image_ids == names
+
+
+def test_the_rois_of_a_picture_are_limited_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_pictures(tmp_path, "a.png", size=SIZE)
+    one = roi(POLYGON, SQUARE)
+    write(tmp_path, "a.zip", one, one)
+    monkeypatch.setattr(module, "_MOST_BYTES", 2 * len(one))
+    assert len(imagej(tmp_path).annotations("a.png")) == 2
+    monkeypatch.setattr(module, "_MOST_BYTES", 2 * len(one) - 1)
+    with pytest.raises(UserError, match=r"a\.zip: its ROIs unpack to more than \d+ bytes; "):
+        imagej(tmp_path).annotations("a.png")

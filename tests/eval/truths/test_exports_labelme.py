@@ -97,10 +97,10 @@ def test_files_of_old_versions_and_labels_that_are_numbers(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("image_path", "picture", "image_id"),
     [
-        ("b.png", "annotations/day1/b.png", "../annotations/day1/b.png"),
+        ("b.png", "annotations/day1/b.png", "day1/b.png"),
         ("/home/mia/b.PNG", "images/deep/b.png", "deep/b.png"),
-        ("gone.png", "annotations/day1/a.png", "../annotations/day1/a.png"),
-        (None, "annotations/day1/a.png", "../annotations/day1/a.png"),
+        ("gone.png", "annotations/day1/a.png", "day1/a.png"),
+        (None, "annotations/day1/a.png", "day1/a.png"),
     ],
 )
 def test_where_a_picture_is_found(tmp_path: Path, image_path: Any, picture: str, image_id: str) -> None:
@@ -216,3 +216,10 @@ def test_files_without_a_picture_and_pictures_with_two_files(tmp_path: Path) -> 
     write(tmp_path, "lost.json", shape(), imagePath="A.png")
     with pytest.raises(UserError, match=r"lost\.json: annotates a\.png, as .*a\.json does; expected one file"):
         labelme(tmp_path)
+
+
+def test_of_pictures_of_one_name_that_in_the_same_folder(tmp_path: Path) -> None:
+    draw_pictures(tmp_path, "day1/a.png", "day2/a.png")
+    write(tmp_path, "day1/a.JSON", shape(), imagePath="a.png")
+    write(tmp_path, "day2/a.json", shape(), imagePath="a.png")
+    assert labelme(tmp_path).image_ids == ("day1/a.png", "day2/a.png")

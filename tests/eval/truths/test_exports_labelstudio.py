@@ -122,7 +122,7 @@ def test_json_min(tmp_path: Path) -> None:
     ]
     brushes = [{"format": "rle", "rle": brush(SECOND), "brushlabels": ["cat"], **sizes}]
     row = {"image": "a.png", "id": 3, "label": shapes, "brush": brushes, "choice": "good", "tags": ["x"]}
-    truth = labelstudio(tmp_path, row, {"image": "b.png", "id": 4})
+    truth = labelstudio(tmp_path, row, {"image": "b.png", "id": 4, "annotation_id": 9})
     assert truth.annotations("b.png") == ()
     assert objects_of(truth, "a.png") == expected(
         ("dog", BLOCK), ("cat", filled(around(20, 9, 8, 2.5), SIZE)), ("cat", SECOND)
@@ -183,7 +183,7 @@ GOOD = region(points=SQUARE)
     [
         ([task(BOX, BOX)], r"2 of 2 annotations are boxes without outlines"),
         ([3], r"task \[0\]: it is 3, but"),
-        ([{"id": 7, "annotations": []}], r"task 7: data is missing"),
+        ([{"id": 7, "annotations": []}], r"task 7: has 0 names of pictures in data; expected one"),
         ([task(data={"text": "a"})], r"task 7: has 0 names of pictures in data; expected one"),
         ([task(annotations=[12, 13])], r"task 7: annotations\[0\] is 12, but"),
         ([task("no region")], r"task 7: annotations\[0\]\.result\[0\] is 'no region', but"),
@@ -225,3 +225,15 @@ def test_files_that_are_no_export_and_sizes_that_are_not_the_pictures(tmp_path: 
     truth = labelstudio(tmp_path, task(region(points=SQUARE, size=(21, 40))))
     with pytest.raises(UserError, match=r"export\.json: says that a\.png has \(21, 40\) pixels"):
         truth.annotations("a.png")
+
+
+def test_rows_of_json_min(tmp_path: Path) -> None:
+    """The first row of a task counts; a row of another key than image is read; answers about a region are none."""
+    draw_pictures(tmp_path, "a.png", size=SIZE)
+    sizes = {"original_width": 40, "original_height": 20}
+    dog = {"points": SQUARE, "polygonlabels": ["dog"], **sizes}
+    answer = {"points": SQUARE, "choices": ["blurred"], **sizes}
+    rows = [{"photo": "a.png", "id": 3, "label": [dog], "state": [answer]}, {"photo": "a.png", "id": 3, "label": []}]
+    truth = labelstudio(tmp_path, *rows, {"photo": "gone.png", "id": 4})
+    assert truth.image_ids == ("a.png",)
+    assert objects_of(truth, "a.png") == expected(("dog", BLOCK))

@@ -34,7 +34,7 @@ def read_by_stem(
     suffixes: Sequence[str],
     stems_of: Callable[[PurePosixPath], Iterator[str]],
     read: Callable[[Source, str], list[AnnotatedObject]],
-    is_other: Callable[[Source, str], bool],
+    is_other: Callable[[Source, str, bool], bool],
 ) -> AnnotationDocument:
     """Read a folder of annotation files that are named after their pictures.
 
@@ -43,7 +43,8 @@ def read_by_stem(
         suffixes: Of the annotation files, in lower case.
         stems_of: Returns the stems of the picture that a file may belong to; the first that is there decides.
         read: Reads a file; BadSampleError means that it is broken.
-        is_other: Returns whether a file without a picture holds something else than annotations.
+        is_other: Returns whether a file holds something else than annotations; its last argument is whether there is a
+            picture of the file's name.
 
     Raises:
         UserError: A fault of the data set, see `Gathered`.
@@ -53,7 +54,7 @@ def read_by_stem(
     for file in source.files(*suffixes):
         path = source.annotations / file
         found = next((pictures.find(stem) for stem in stems_of(PurePosixPath(file)) if pictures.find(stem)), [])
-        if not found and is_other(source, file):
+        if is_other(source, file, bool(found)):
             others.append(file)
             continue
         if len(found) != 1:

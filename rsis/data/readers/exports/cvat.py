@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from rsis.data.readers.exports.shapes import ellipse, join_groups, polygon, to_number, to_whole
 from rsis.data.readers.exports.source import Gathered, Source
-from rsis.data.readers.json_values import read_file_name, read_length
+from rsis.data.readers.json_values import read_file_name, read_length, show
 from rsis.data.readers.outline_reader import AnnotatedObject, AnnotatedPicture, AnnotationDocument
 from rsis.data.readers.outlines import BOX, Outline, PixelRuns, not_drawn
 from rsis.data.readers.texts import read_text
@@ -30,7 +30,7 @@ def read_cvat(source: Source) -> AnnotationDocument:
     gathered = Gathered(source)
     root = _parse(source.annotations)
     for image in root.iterfind("image"):
-        where = f"{source.annotations}: image {image.get('id', '?')}"
+        where = f"{source.annotations}: image {show(image.get('id', '?'))[1:-1]}"
         name = read_file_name(image.attrib, where, "name")
         height, width = (read_length(dict(image.attrib), key, where) for key in ("height", "width"))
         image_id = gathered.find(name, where)
@@ -69,7 +69,7 @@ def _objects(source: Source, image: ElementTree.Element, where: str) -> list[Ann
 def _outline(shape: ElementTree.Element) -> Outline:
     match shape.tag:
         case "polygon":
-            points = [point.split(",") for point in shape.get("points", "").strip(" ;").split(";")]
+            points = [point.split(",") for point in shape.get("points", "").split(";") if point.strip()]
             if any(len(point) != 2 for point in points):
                 return not_drawn("a polygon that is no list of x, y pairs")
             return polygon([to_number(number) for point in points for number in point])

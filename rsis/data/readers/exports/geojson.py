@@ -40,18 +40,25 @@ def _read_file(source: Source, file: str) -> list[AnnotatedObject]:
     objects = []
     for number, feature in enumerate(_features(read_json(path, "GeoJSON", BadSampleError), str(path))):
         where = f"features[{number}]"
-        class_id = source.classes.id_of(_label_of(feature), f"{path}: {where}")
+        class_id = source.classes.id_of(label_of(feature), f"{path}: {where}")
         objects.append(AnnotatedObject(where, class_id, _outline(feature.get("geometry"))))
     return objects
 
 
-def _is_other(source: Source, file: str) -> bool:
-    """Return whether a JSON file is no GeoJSON, such as the project file of a tool."""
+def _is_other(source: Source, file: str, has_picture: bool) -> bool:
+    """Return whether a JSON file is no GeoJSON; a broken one of the name of a picture could be some."""
     path = source.annotations / file
+    if path.suffix.lower() != ".json":
+        return False
     try:
-        return path.suffix.lower() == ".json" and not _features(read_json(path, "GeoJSON", BadSampleError), str(path))
+        content = read_json(path, "GeoJSON", BadSampleError)
+    except BadSampleError:
+        return not has_picture
+    try:
+        _features(content, str(path))
     except BadSampleError:
         return True
+    return False
 
 
 def _features(content: Any, where: str) -> list[dict[str, Any]]:
@@ -69,7 +76,8 @@ def _features(content: Any, where: str) -> list[dict[str, Any]]:
     return features
 
 
-def _label_of(feature: dict[str, Any]) -> Any:
+def label_of(feature: dict[str, Any]) -> Any:
+    """Return the class of a feature as written; None if it has none."""
     properties = feature.get("properties")
     label = properties.get("classification") if isinstance(properties, dict) else None
     if not isinstance(label, dict):

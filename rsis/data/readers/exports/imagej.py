@@ -49,12 +49,20 @@ def _read_file(source: Source, file: str) -> list[AnnotatedObject]:
     return [AnnotatedObject(name, class_id, _outline(path, name, content)) for name, content in _rois(path)]
 
 
-def _is_other(source: Source, file: str) -> bool:
-    """Return whether a zip holds no ROIs, such as one of pictures."""
-    try:
-        return not _rois(source.annotations / file)
-    except BadSampleError:
+def _is_other(source: Source, file: str, has_picture: bool) -> bool:
+    """Return whether a zip without a picture holds no ROIs; a broken one could hold some."""
+    if has_picture:
         return False
+    try:
+        with zipfile.ZipFile(source.annotations / file) as archive:
+            return not any(map(_is_roi, archive.namelist()))
+    except Exception:  # it is no zip, or damaged
+        return False
+
+
+def _is_roi(name: str) -> bool:
+    """Return whether an entry of a zip is a ROI; macOS adds files that begin with a point."""
+    return name.lower().endswith(".roi") and not PurePosixPath(name).name.startswith(".")
 
 
 def _rois(path: Path) -> list[tuple[str, bytes]]:
@@ -65,10 +73,9 @@ def _rois(path: Path) -> list[tuple[str, bytes]]:
         return [("the ROI", content)]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
-            entries = [entry for entry in file.infolist() if entry.filename.lower().endswith(".roi")]
-            entries = [entry for entry in entries if not entry.filename.startswith("__MACOSX/")]
+            entries = [entry for entry in file.infolist() if _is_roi(entry.filename)]
             _refuse(path, len(file.infolist()), sum(entry.file_size for entry in entries))
-            return [(entry.filename, file.read(entry)) for entry in entries]
+            return [(ascii(entry.filename), file.read(entry)) for entry in entries]
     except BadSampleError:
         raise
     except Exception as error:  # whatever zipfile raises for a damaged file
@@ -90,7 +97,7 @@ def _outline(path: Path, name: str, content: bytes) -> Outline:
         roi = roifile.ImagejRoi.frombytes(content)
     except Exception as error:  # whatever roifile raises for a damaged file
         message = " ".join(str(error).split())
-        raise BadSampleError(f"{path}: {name!a} is no readable ROI ({message}); restore the file") from error
+        raise BadSampleError(f"{path}: {name} is no readable ROI ({message}); restore the file") from error
     if roi.subtype in (roifile.ROI_SUBTYPE.TEXT, roifile.ROI_SUBTYPE.IMAGE):
         return not_drawn("text or an image")
     if roi.multi_coordinates is not None:
@@ -109,12 +116,11 @@ def _outline(path: Path, name: str, content: bytes) -> Outline:
 
 def _composite(path: np.ndarray) -> Outline:
     try:
-        paths = [_ring(points.tolist()) for points in roifile.ImagejRoi.path2coords(path)]
+        paths = [_ring(np.asarray(points).tolist()) for points in roifile.ImagejRoi.path2coords(path)]
     except Exception as error:  # whatever roifile raises for curves and broken paths
         return not_drawn(f"a composite that cannot be read ({' '.join(str(error).split())})")
-    if not paths or min(map(len, paths)) < 6:
-        return not_drawn("a composite with a path of fewer than three points")
-    return Outline(polygons=[[path] for path in paths], even_odd=True)
+    drawn = [[path] for path in paths if len(path) >= 6]  # ImageJ also writes paths of a single point
+    return Outline(polygons=drawn, even_odd=True) if drawn else not_drawn("a composite without a path of three points")
 
 
 def _ring(points: list[list[float]]) -> Ring:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rsis.data.readers.exports.shapes import ellipse, polygon, rectangle, ring_of, to_whole
+from rsis.data.readers.exports.shapes import ellipse, polygon, rectangle, ring_of
 from rsis.data.readers.images import DAMAGE
 from rsis.data.readers.outlines import Outline, PixelRuns, not_drawn
 from rsis.files.embedded import decode_picture
@@ -34,9 +34,9 @@ def outline_of(shape: dict[str, Any]) -> Outline:
 
 def _mask(corners: list[float], text: Any) -> Outline:
     """Return a mask from the left upper and the right lower pixel of its box and its pixels in the box."""
-    left, top, right, bottom = map(to_whole, corners)
-    if left is None or top is None or right is None or bottom is None:
-        return not_drawn("a mask whose box is not of whole pixels")
+    if not all(abs(number) < 2**31 for number in corners):
+        return not_drawn("a mask whose box is not of numbers")
+    left, top, right, bottom = map(int, corners)  # a mask that was moved has fractions, which LabelMe cuts off too
     try:
         with Image.open(io.BytesIO(decode_picture(text))) as image:
             size = (image.height, image.width)

@@ -17,7 +17,14 @@ from urllib.parse import unquote
 
 from PIL import Image
 
-from rsis.data.readers.exports.labelstudio_regions import is_region, label_of, labels_by_id, outline_of, region_of
+from rsis.data.readers.exports.labelstudio_regions import (
+    is_answer,
+    is_region,
+    label_of,
+    labels_by_id,
+    outline_of,
+    region_of,
+)
 from rsis.data.readers.exports.shapes import to_number
 from rsis.data.readers.exports.source import Gathered, Source
 from rsis.data.readers.json_values import read_file_name, read_length, show
@@ -84,7 +91,8 @@ def _annotation_of(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any
     """Return the items of the annotation that counts, None if there is none, and the number of the others."""
     if "data" not in task:
         lists = [value for key, value in task.items() if isinstance(value, list)]
-        items = [region_of(entry) for value in lists for entry in value if isinstance(entry, dict)]
+        entries = [entry for value in lists for entry in value if isinstance(entry, dict) and not is_answer(entry)]
+        items = [region_of(entry) for entry in entries]
         return (items if lists or "annotation_id" in task else None), 0
     entries = task.get("annotations", task.get("completions")) or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -105,7 +113,7 @@ def _objects(source: Source, items: Sequence[dict[str, Any]], where: str) -> lis
     for number, item in enumerate(items):
         if is_region(item):
             place = f"{where}: result[{number}]"
-            if to_number(item.get("image_rotation", 0)) != 0:
+            if to_number(item.get("image_rotation") or 0) != 0:
                 raise UserError(f"{place}: is drawn on a picture that is turned there; rotate the picture file instead")
             class_id = source.classes.id_of(label_of(item, labels), place)
             objects.append(AnnotatedObject(f"{place.partition(': ')[2]}", class_id, outline_of(item, place)))

@@ -18,7 +18,9 @@ from rsis.data.readers.exports.shapes import ellipse, polygon, ring_of, to_numbe
 from rsis.data.readers.json_values import read_length
 from rsis.data.readers.outlines import BOX, Outline, PixelRuns, not_drawn
 
-_SHAPES = ("polygon", "brush", "ellipse", "rectangle", "keypoint", "bitmask", "vector", "magicwand")
+_NOT_DRAWN = ("keypoint", "bitmask", "vector", "magicwand", "polyline", "cuboid")
+_SHAPES = ("polygon", "brush", "ellipse", "rectangle", *_NOT_DRAWN)
+_ANSWERS = {"choices", "text", "rating", "taxonomy", "number", "datetime"}
 _SHAPES_BY_VALUE = (("points", "polygon"), ("rle", "brush"), ("radiusX", "ellipse"), ("height", "rectangle"))
 
 
@@ -27,6 +29,11 @@ def region_of(entry: dict[str, Any]) -> dict[str, Any]:
     kind = next((key for key in entry if _shape_of(key) and key.endswith("labels")), None)
     shape = next((shape for key, shape in _SHAPES_BY_VALUE if key in entry), "keypoint" if "x" in entry else None)
     return {**entry, "type": kind or shape, "value": entry}
+
+
+def is_answer(entry: dict[str, Any]) -> bool:
+    """Return whether an entry of JSON-MIN is an answer about a region, which repeats the region's values."""
+    return not _ANSWERS.isdisjoint(entry)
 
 
 def is_region(item: dict[str, Any]) -> bool:
@@ -87,7 +94,7 @@ def _ellipse(value: dict[str, Any], size: tuple[int, int]) -> Outline:
         return not_drawn("an ellipse in percent of a picture whose size is not given")
     x, y, across, down = (to_number(value.get(key)) / 100 for key in ("x", "y", "radiusX", "radiusY"))
     height, width = size
-    return ellipse(x * width, y * height, across * width, down * height, to_number(value.get("rotation", 0)))
+    return ellipse(x * width, y * height, across * width, down * height, to_number(value.get("rotation") or 0))
 
 
 def _brush(value: dict[str, Any], size: tuple[int, int]) -> Outline:

@@ -136,7 +136,8 @@ class Gathered:
                 f"{where}: the picture {name!r} could be {' or '.join(found[:3])} in {self.source.images}; write which"
             )
         else:
-            message = f"{path}: no such file, but {where} names it; add it or remove the entry"
+            shown = path if str(path).isprintable() else ascii(str(path))  # XML and JSON names may have line breaks
+            message = f"{shown}: no such file, but {where} names it; add it or remove the entry"
         self.source.on_missing(path, message)
 
     def note_first(self, what: str, names: Sequence[str]) -> None:

@@ -55,7 +55,7 @@ def _class_id(source: Source, region: dict[str, Any], where: str) -> int:
     attributes = region.get("region_attributes")
     label = attributes.get(source.class_key) if isinstance(attributes, dict) and source.class_key else None
     if isinstance(label, dict):
-        chosen = [name for name, ticked in label.items() if ticked]
+        chosen = [name for name, ticked in label.items() if ticked is True]
         if len(chosen) > 1:
             raise UserError(f"{where}: {source.class_key} has {len(chosen)} classes; expected one; choose one of them")
         label = chosen[0] if chosen else None
@@ -82,7 +82,7 @@ def _outline(region: dict[str, Any]) -> Outline:
             return ellipse(x, y, radius, radius)
         case "ellipse":
             x, y, radius_x, radius_y = numbers("cx", "cy", "rx", "ry")
-            return ellipse(x, y, radius_x, radius_y, math.degrees(number.get("theta", 0.0)))
+            return ellipse(x, y, radius_x, radius_y, math.degrees(to_number(shape.get("theta") or 0)))
         case _:
             return not_drawn("a shape that encloses nothing")
 

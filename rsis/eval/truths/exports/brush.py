@@ -36,16 +36,17 @@ class _Bits:
 
 @dataclass(frozen=True)
 class Brush(Shape):
-    """A mask of the whole picture in Label Studio's code."""
+    """A mask of the whole picture in Label Studio's code, and the (H, W) of that picture."""
 
     code: bytes
+    whole: Size
 
     def draw(self, size: Size) -> dict[str, Any]:
         """Return the pixels with alpha; raise ValueError for a broken code or one of another size."""
         height, width = size
         bits = _Bits(self.code)
         whole = bits.take(_LONGEST)
-        if whole != 4 * height * width:
+        if self.whole != size or whole != 4 * height * width:
             raise ValueError("is the mask of a picture of another size")
         is_set = np.zeros(whole, bool)
         first = 0

@@ -63,5 +63,6 @@ def _shape(tag: str, written: dict[str, str]) -> Shape:
         return ellipse(cx, cy, rx, ry, math.radians(number(written.get("rotation", "0"))))
     if tag == "mask":
         left, top, width, height = (whole_number(written[key]) for key in ("left", "top", "width", "height"))
-        return Patch((left, top), (height, width), np.array(written["rle"].split(",")).astype(np.int64))
+        runs = [whole_number(run) for run in written["rle"].split(",")]
+        return Patch((left, top), (height, width), np.array(runs, np.int64))
     return Undrawn(is_box=tag == "box")

@@ -34,9 +34,9 @@ class GeojsonTruth(ExportTruth):
         pictures, folder = Pictures(root / section.images), root / section.annotations
         pairs = []
         for name in listed(folder, "annotations"):
-            kind, stem = PurePosixPath(name).suffix, without_suffix(name)
-            if kind == ".geojson" or (kind == ".json" and _may_be_geojson(folder / name)):
-                found = pictures.of_stem(stem) or pictures.of_name(stem)
+            kind, stem = PurePosixPath(name).suffix.lower(), without_suffix(name)
+            found = pictures.of_stem(stem) or pictures.of_name(stem)
+            if kind == ".geojson" or (kind == ".json" and _may_be_geojson(folder / name, bool(found))):
                 picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
                 pairs += [(picture, folder / name)] if picture is not None else []
         self._documents = without_doubles(pairs)
@@ -65,24 +65,32 @@ def features_of(content: Any) -> list[dict[str, Any]] | None:
     return [{"geometry": content}] if isinstance(kind, str) and kind in _GEOMETRIES else None
 
 
-def _may_be_geojson(path: Path) -> bool:
-    """Return whether a JSON file holds GeoJSON, or is broken, so that it could have been."""
+def _may_be_geojson(path: Path, has_picture: bool) -> bool:
+    """Return whether a JSON file holds GeoJSON; of a broken one, whether it is named like a picture."""
     try:
         return features_of(read_json(path, REMEDY)) is not None
     except UserError:
-        return True
+        return has_picture
 
 
 def _object(path: Path, position: int, feature: dict[str, Any]) -> ExportObject:
     place = f"features[{position}]"
     properties = feature.get("properties")
     written = properties.get("classification") if isinstance(properties, dict) else None
-    name = written.get("name") if isinstance(written, dict) else written
+    name = _name_of(written) if isinstance(written, dict) else written
     try:
         class_name: str | None = class_name_or_none(name)
     except ValueError as error:
         raise UserError(f"{path}: {place} has the classification {shown(name)}; {error}; {REMEDY}") from error
     return ExportObject(place, class_name, _shapes(feature.get("geometry")))
+
+
+def _name_of(classification: dict[str, Any]) -> Any:
+    """Return the name of a class; QuPath writes that of a subclass as a list, from the class down."""
+    names = classification.get("names")
+    if classification.get("name") is None and isinstance(names, list) and all(isinstance(part, str) for part in names):
+        return ": ".join(names)
+    return classification.get("name")
 
 
 def _shapes(geometry: Any) -> tuple[Shape, ...]:

@@ -19,9 +19,9 @@ from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, Expo
 from rsis.eval.truths.exports.folders import Pictures, listed, one_of, without_doubles, without_suffix
 from rsis.eval.truths.exports.roi import shape_of
 
-_PREFIX = "RoiSet_"
-_SUFFIXES = ("_RoiSet", "-RoiSet", "_rois", ".roi")
-_MOST_BYTES = 64 << 20  # of an unpacked ROI
+_PREFIXES = ("roiset_", "roiset-")
+_SUFFIXES = ("_roiset", "-roiset", "_rois", "-rois", ".roi")
+_MOST_BYTES = 64 << 20  # of all unpacked ROIs of a picture
 _MOST_ENTRIES = 100_000
 # what zipfile raises for damaged, encrypted and strangely packed files
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, KeyError)
@@ -35,8 +35,11 @@ class ImagejTruth(ExportTruth):
         pictures, folder = Pictures(root / section.images), root / section.annotations
         pairs = []
         for name in listed(folder, "annotations"):
-            if PurePosixPath(name).suffix in (".zip", ".roi"):
-                found = next(filter(None, map(pictures.of_stem, _stems(name))), [])
+            if name.lower().endswith((".zip", ".roi")):
+                several = (pictures.of_stem(stem) or pictures.of_name(stem) for stem in _stems(name))
+                found = next(filter(None, several), [])
+                if not found and _has_no_rois(folder / name):
+                    continue
                 picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
                 pairs += [(picture, folder / name)] if picture is not None else []
         self._documents = without_doubles(pairs)
@@ -45,26 +48,46 @@ class ImagejTruth(ExportTruth):
     def annotation(self, image_id: str) -> Annotation:
         """Return the ROIs of the picture's file."""
         path = self._documents[image_id]
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{path}: cannot read ({error.strerror or error}); {REMEDY}") from error
-        rois = _unpacked(path, content) if path.suffix == ".zip" else [("the ROI", content)]
-        return Annotation(path, None, tuple(_object(path, place, roi) for place, roi in rois))
+        return Annotation(path, None, tuple(_object(path, place, roi) for place, roi in _rois(path)))
 
 
 def _stems(name: str) -> Iterator[str]:
     """Yield the names that the picture of a file may have, without the extension."""
     whole = without_suffix(name)
     yield whole
-    if not name.endswith(".zip"):
+    if not name.lower().endswith(".zip"):
         return
     folder, slash, last = whole.rpartition("/")
-    if last.startswith(_PREFIX):
-        yield folder + slash + last.removeprefix(_PREFIX)
+    if last.lower().startswith(_PREFIXES):
+        yield folder + slash + last[len(_PREFIXES[0]) :]
     for suffix in _SUFFIXES:
-        if last.endswith(suffix):
-            yield folder + slash + last.removesuffix(suffix)
+        if last.lower().endswith(suffix):
+            yield folder + slash + last[: -len(suffix)]
+
+
+def _has_no_rois(path: Path) -> bool:
+    """Return whether a zip can be read and holds no ROIs, such as one of pictures."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not any(map(_is_roi, archive.namelist()))
+    except _DAMAGE:
+        return False
+
+
+def _is_roi(name: str) -> bool:
+    return name.lower().endswith(".roi") and not PurePosixPath(name).name.startswith(".")  # macOS adds such files
+
+
+def _rois(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of each ROI of a file."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror or error}); {REMEDY}") from error
+    if path.suffix.lower() == ".zip":
+        yield from _unpacked(path, content)
+    else:
+        yield "the ROI", content
 
 
 def _unpacked(path: Path, content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -74,14 +97,15 @@ def _unpacked(path: Path, content: bytes) -> Iterator[tuple[str, bytes]]:
             entries = archive.infolist()
             if len(entries) > _MOST_ENTRIES:
                 raise UserError(f"{path}: has {len(entries)} entries; expected {_MOST_ENTRIES} at most; {REMEDY}")
+            left = _MOST_BYTES
             for entry in entries:
-                last = PurePosixPath(entry.filename).name
-                if not last.endswith(".roi") or last.startswith("."):  # macOS adds files that begin with a point
+                if not _is_roi(entry.filename):
                     continue
                 with archive.open(entry) as file:
-                    roi = file.read(_MOST_BYTES + 1)
-                if len(roi) > _MOST_BYTES:
-                    raise UserError(f"{path}: {entry.filename!r} unpacks to more than 64 MB; {REMEDY}")
+                    roi = file.read(left + 1)
+                left -= len(roi)
+                if left < 0:
+                    raise UserError(f"{path}: its ROIs unpack to more than {_MOST_BYTES} bytes; {REMEDY}")
                 yield repr(entry.filename), roi
     except _DAMAGE as error:
         raise UserError(f"{path}: cannot read ({' '.join(str(error).split())}); {REMEDY}") from error

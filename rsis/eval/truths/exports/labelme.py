@@ -9,7 +9,7 @@ Shapes of one label and one group_id are one object. A picture without a file is
 import base64
 import math
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class LabelmeTruth(ExportTruth):
     def __init__(self, root: Path, dataset: ExportDataset, split: Split) -> None:
         section = dataset.splits[split]
         self._folder, images = root / section.annotations, root / section.images
-        names = [name for name in listed(self._folder, "annotations") if name.endswith(".json")]
+        names = [name for name in listed(self._folder, "annotations") if name.lower().endswith(".json")]
         self._beside, self._files = Pictures(self._folder), PictureFiles(images)
         self._images = Pictures(images) if images.is_dir() else self._beside
         found = [(self._picture_of(name, dataset), self._folder / name) for name in names]
@@ -90,7 +90,9 @@ class LabelmeTruth(ExportTruth):
         return Annotation(path, size if all(size) else None, joined(pairs))
 
     def _id_of(self, picture: Path, document: Path) -> str:
-        return id_of(picture, self._folder if picture == document else self._files.folder)
+        """Return the path of the picture below the folder of pictures, or else below that of annotations."""
+        inside = picture != document and not id_of(picture, self._files.folder).startswith("../")
+        return id_of(picture, self._files.folder if inside else self._folder)
 
     def _picture_of(self, name: str, dataset: ExportDataset) -> Path | None:
         """Return the picture of a JSON file, or the file itself if the picture is in it; None if there is none."""
@@ -119,14 +121,19 @@ class LabelmeTruth(ExportTruth):
 
     def _candidates(self, name: str, written: str) -> list[list[Path]]:
         """Return the pictures that a JSON file may mean, the nearest first."""
-        folder, last = (self._folder / name).parent, written.replace("\\", "/").rpartition("/")[2]
-        near = [folder / spelled for spelled in spellings(written) if spelled and not spelled.startswith("/")]
-        here = [Path(os.path.normpath(path)) for path in near if _is_file(path)]
+        folder, last = (self._folder / name).parent, spellings(written)[-1].rpartition("/")[2]
+        near = [Path(os.path.normpath(folder / spelled)) for spelled in spellings(written) if spelled]
+        here = [path for path in near if self._is_inside(path) and _is_file(path)]
+        same_place = PurePosixPath(name).with_name(last).as_posix() if last else ""  # as where json/ mirrors images/
         return [
             here[:1],
-            list(self._files.find(last)) if last else [],
+            *(list(self._files.find(spelled)) if spelled else [] for spelled in (same_place, written, last)),
             [self._folder / found for found in self._beside.of_stem(without_suffix(name))],
         ]
+
+    def _is_inside(self, path: Path) -> bool:
+        folders = (self._folder, self._files.folder)
+        return any(path.is_relative_to(os.path.normpath(folder)) for folder in folders)
 
     def _of_stem(self, name: str) -> list[Path]:
         stem = without_suffix(name)

@@ -22,7 +22,18 @@ from rsis.eval.truths.exports.labelstudio_file import Region, read_tasks
 from rsis.eval.truths.exports.shapes import Outline, Shape, Size, Undrawn, ellipse, number, points_of
 from rsis.eval.truths.fields import class_name_or_none
 
-_KINDS = ("polygon", "brush", "ellipse", "rectangle", "keypoint", "vector", "polyline", "cuboid")
+_KINDS = (
+    "polygon",
+    "brush",
+    "ellipse",
+    "rectangle",
+    "keypoint",
+    "bitmask",
+    "vector",
+    "magicwand",
+    "polyline",
+    "cuboid",
+)
 
 
 class LabelStudioTruth(ListedTruth):
@@ -41,22 +52,10 @@ class _PercentOutline(Shape):
         return Outline(self.points * size[::-1] / 100).draw(size)
 
 
-@dataclass(frozen=True)
-class _PercentEllipse(Shape):
-    centre: tuple[float, float]  # of width and height
-    radii: tuple[float, float]
-    degrees: float
-
-    def draw(self, size: Size) -> dict[str, Any]:
-        """Return the pixels inside; the ellipse is turned after its radii have become pixels."""
-        height, width = size
-        (cx, cy), (rx, ry) = ((x * width / 100, y * height / 100) for x, y in (self.centre, self.radii))
-        return ellipse(cx, cy, rx, ry, math.radians(self.degrees)).draw(size)
-
-
 def _listed(path: Path) -> Iterator[tuple[str, Annotation]]:
     for task in read_tasks(path):
-        labels = {str(item.id): item.value.get("labels") for item in task.regions if _kind(item) == "labels"}
+        known = [item for item in task.regions if item.id is not None]
+        labels = {str(item.id): item.value.get("labels") for item in known if _kind(item) == "labels"}
         sizes, objects = set(), []
         for k, item in enumerate(task.regions):
             if (kind := _kind(item)) not in _KINDS:
@@ -65,7 +64,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Annotation]]:
             _refuse_turned(item, f"{path}: {place}")
             sizes.add((item.original_height, item.original_width))
             written = item.value.get(f"{kind}labels") or item.value.get("labels") or labels.get(str(item.id))
-            objects.append(ExportObject(place, _first(written, f"{path}: {place}"), (_shape(item.value, kind),)))
+            objects.append(ExportObject(place, _first(written, f"{path}: {place}"), (_shape(item, kind),)))
         size = next(iter(sizes)) if len(sizes) == 1 else (0, 0)
         yield task.picture, Annotation(path, size if all(size) else None, tuple(objects))
 
@@ -74,7 +73,8 @@ def _kind(item: Region) -> str:
     """Return what an item is, such as "polygon" or "labels"; "" for other answers."""
     if not isinstance(item.type, str) or not isinstance(item.value, dict):
         return ""
-    return item.type.removesuffix("labels") or item.type
+    kind = item.type.lower()
+    return kind.removesuffix("labels") or kind
 
 
 def _refuse_turned(item: Region, where: str) -> None:
@@ -100,15 +100,19 @@ def _first(written: Any, where: str) -> str | None:
     return found
 
 
-def _shape(value: dict[str, Any], kind: str) -> Shape:
+def _shape(item: Region, kind: str) -> Shape:
+    value, height, width = item.value, item.original_height, item.original_width
+    if kind in ("ellipse", "brush") and not (height and width):
+        return Undrawn()  # it has no meaning without the picture's size
     try:
         if kind == "polygon":
             return _PercentOutline(points_of(value["points"]))
         if kind == "ellipse":
-            x, y, rx, ry = (number(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
-            return _PercentEllipse((x, y), (rx, ry), number(value.get("rotation") or 0))
+            x, y, rx, ry = (number(value[key]) / 100 for key in ("x", "y", "radiusX", "radiusY"))
+            angle = math.radians(number(value.get("rotation") or 0))
+            return ellipse(x * width, y * height, rx * width, ry * height, angle)
         if kind == "brush" and value.get("format", "rle") == "rle" and isinstance(value["rle"], list):
-            return Brush(bytes(value["rle"]))
+            return Brush(bytes(value["rle"]), (height, width))
     except (KeyError, TypeError, ValueError):
         return Undrawn()
     return Undrawn(is_box=kind == "rectangle")

@@ -25,9 +25,11 @@ from rsis.eval.truths.exports.folders import has_picture_ending
 from rsis.eval.truths.fields import UNKNOWN, side
 from rsis.splits.pictures import spellings
 
-# what tells the kind of a region in JSON-MIN
-_KEYS = {"points": "polygon", "rle": "brush", "radiusX": "ellipse", "rectanglelabels": "rectangle"}
-_KEYS["keypointlabels"] = "keypoint"
+# what tells the kind of a region in JSON-MIN, the first that is there
+_KEYS = {"points": "polygon", "rle": "brush", "radiusX": "ellipse", "height": "rectangle", "x": "keypoint"}
+_ANSWERS = frozenset(
+    ("choices", "text", "rating", "taxonomy", "number", "datetime")
+)  # about a region, whose values are repeated
 
 
 class Region(BaseModel):
@@ -78,11 +80,15 @@ def read_tasks(path: Path) -> Iterator[Task]:
     content = read_json(path, REMEDY)
     if not isinstance(content, list):
         raise UserError(f"{path}: is no list of tasks; export JSON or JSON-MIN from Label Studio")
+    seen: set[int | str] = set()
     for position, row in enumerate(content):
         name = row.get("id") if isinstance(row, dict) else None
         place = f"task {name}" if isinstance(name, int) else f"task [{position}]"
-        if isinstance(row, dict) and "data" not in row and isinstance(row.get("image"), str):
-            yield Task(place, row["image"], tuple(_regions_of_row(row, f"{path}: {place}")))
+        if isinstance(row, dict) and row and "data" not in row:
+            is_annotated = "annotation_id" in row or any(isinstance(value, list) for value in row.values())
+            if is_annotated and (not isinstance(name, int | str) or name not in seen):  # the first annotation counts
+                seen |= {name} if isinstance(name, int | str) else set()
+                yield Task(place, _picture(row, f"{path}: {place}"), tuple(_regions_of_row(row, f"{path}: {place}")))
             continue
         task = validated(_Task, row, f"{path}: {place}", REMEDY)
         chosen = _chosen(task.annotations or task.completions or [])
@@ -112,7 +118,9 @@ def _looks_like_picture(text: str) -> bool:
 def _regions_of_row(row: dict[str, Any], where: str) -> Iterator[Region]:
     for value in row.values():
         for item in value if isinstance(value, list) else ():
-            kind = next((_KEYS[key] for key in _KEYS if isinstance(item, dict) and key in item), None)
+            if not isinstance(item, dict) or not _ANSWERS.isdisjoint(item):
+                continue
+            kind = next((_KEYS[key] for key in _KEYS if key in item), None)
             if kind is not None:
                 sizes = {key: item.get(key) for key in ("original_width", "original_height", "image_rotation")}
                 yield validated(Region, {"type": f"{kind}labels", "value": item, **sizes}, where, REMEDY)

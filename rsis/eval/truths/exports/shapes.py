@@ -9,18 +9,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from rsis.masks import RLE, encode_rle
+from rsis.masks import RLE, encode_rle, rle_runs
 
 Size = tuple[int, int]
 _FEWEST = 3  # points of an outline
 _AROUND = 72  # points of an ellipse
-_MOST_PIXELS = 2**31  # of a patch
+_LONGEST = 1 << 24  # steps of a pixel around a polygon, for each of which COCO's code takes about 100 bytes
 
 
 class Shape(ABC):
@@ -60,8 +59,7 @@ class Outline(Shape):
         if not self.holes:
             return whole
         inside = coco_mask.decode(whole)
-        for hole in self.holes:
-            inside[coco_mask.decode(_filled(hole, size)) > 0] = 0
+        inside[coco_mask.decode(coco_mask.merge([_filled(hole, size) for hole in self.holes])) > 0] = 0
         return _encoded(inside)
 
 
@@ -73,15 +71,19 @@ class EvenOdd(Shape):
 
     def draw(self, size: Size) -> dict[str, Any]:
         """Return the pixels inside of an odd number of paths. A path of fewer than three points has none."""
-        drawn = [coco_mask.decode(_filled(path, size)) for path in self.paths if len(path) >= _FEWEST]
+        drawn = [_filled(path, size) for path in self.paths if len(path) >= _FEWEST]
         if not drawn:
             raise ValueError("has no path of three or more points")
-        return _encoded(reduce(np.bitwise_xor, drawn))
+        changes = np.zeros(size[0] * size[1] + 1, np.uint8)  # column by column; 1 where inside and outside change
+        for encoded in drawn:
+            runs = rle_runs(RLE(size=[size[0], size[1]], counts=encoded["counts"].decode("ascii")))
+            np.bitwise_xor.at(changes, runs.cumsum(), 1)
+        return _encoded(np.bitwise_xor.accumulate(changes[:-1]).reshape(size[1], size[0]).T)
 
 
 @dataclass(frozen=True)
 class Patch(Shape):
-    """A mask of a part of the picture, perhaps beyond its edges.
+    """A mask of a part of the picture, perhaps beyond its edges, but not larger than the picture.
 
     Attributes:
         corner: Column and row of its first pixel.
@@ -97,8 +99,8 @@ class Patch(Shape):
         """Return the pixels that are in the picture."""
         (left, top), (height, width) = self.corner, self.extent
         _check_reach((left, top, left + width, top + height), size)
-        if min(height, width) < 1 or height * width > _MOST_PIXELS:
-            raise ValueError("has a mask without pixels, or too large")
+        if min(height, width) < 1 or height > size[0] or width > size[1]:
+            raise ValueError("has a mask without pixels, or one larger than the picture")
         whole = height * width  # no run is longer, so that no sum can overflow
         if not len(self.runs) or self.runs.min() < 0 or self.runs.max() > whole or self.runs.sum() != whole:
             raise ValueError("has runs of another number of pixels than its mask")
@@ -188,6 +190,9 @@ def _filled(points: np.ndarray, size: Size) -> dict[str, Any]:
     if len(points) < _FEWEST:
         raise ValueError("has fewer than three points")
     _check_reach(points, size)
+    steps = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1)
+    if steps.sum() > _LONGEST:
+        raise ValueError("has an outline that would take all memory")
     (encoded,) = coco_mask.frPyObjects([points.ravel().tolist()], *size)
     found: dict[str, Any] = encoded
     return found

@@ -90,7 +90,9 @@ def _shape(written: Any) -> Shape:
     try:
         kind = written["name"]
         if kind == "polygon":
-            return outline_of([[x, y] for x, y in zip(written["all_points_x"], written["all_points_y"], strict=True)])
+            columns, rows = written["all_points_x"], written["all_points_y"]
+            if isinstance(columns, list) and isinstance(rows, list):
+                return outline_of([[x, y] for x, y in zip(columns, rows, strict=True)])
         if kind == "rect":
             x, y, width, height = (number(written[key]) for key in ("x", "y", "width", "height"))
             return rectangle(x, y, x + width, y + height)

@@ -34,7 +34,7 @@ class YoloTruth(ExportTruth):
         labels = root / section.annotations
         self._labels: dict[str, Path] = {}
         for name in listed(labels, "annotations"):
-            if PurePosixPath(name).suffix != ".txt":
+            if PurePosixPath(name).suffix.lower() != ".txt":
                 continue
             found = pictures.of_stem(without_suffix(name))
             self._labels |= dict.fromkeys(found, labels / name)
