@@ -10,6 +10,10 @@
 configfile: "params.yaml"
 
 
+# An image for all jobs, with `--sdm apptainer`; without `--config container=...` there is none.
+container: config.get("container")
+
+
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"

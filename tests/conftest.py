@@ -46,6 +46,12 @@ def _no_denormal_numbers(request: pytest.FixtureRequest) -> None:
         torch.set_flush_denormal(not getattr(request.function, "is_hypothesis_test", False))
 
 
+@pytest.fixture(autouse=True)
+def _no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the timing of `rsis init` in this process, unless a test asks for it by --estimate."""
+    monkeypatch.setattr("rsis.cli.init.ESTIMATES", False)
+
+
 @pytest.hookimpl(trylast=True)  # after -k and -m: what they leave out needs nothing
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run, and put the rest in order."""

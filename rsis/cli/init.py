@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 own_data = typer.Typer()
 Crowds = Literal["ignore", "object"]
+ESTIMATES = True  # whether a training is timed unless an option says so; the project's own tests switch it off
+LONG = 15 * 60  # seconds: for a training that takes longer, a shorter one is named too
+FIRST_LOOK = 10 * 60  # seconds of that one
 
 
 @own_data.command()
@@ -42,6 +45,10 @@ def init(
     ] = None,
     params: ParamsFile = DEFAULT_PARAMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
+    estimate: Annotated[
+        bool | None,
+        typer.Option(help="Whether to time a few steps of the training on this machine. \\[default: estimate]"),
+    ] = None,
 ) -> None:
     """Read your annotated pictures, and add a data set and a run for them to params.yaml.
 
@@ -75,10 +82,35 @@ def init(
         typer.echo(f"datasets:\n{entries[0]}\nruns:\n{entries[1]}")
         return
     add_entries(params, title, *entries)
+    if ESTIMATES if estimate is None else estimate:
+        _echo_estimate(params, title, found.findings)
     typer.echo(f"{params}: data set and run {title}; change what you like, then")
     typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
     for command in ("download", "check", "prepare", "train", "predict", "score", "report"):
         typer.echo(f"  rsis {command} {title}")
+
+
+def _echo_estimate(params: Path, title: str, findings: "Findings") -> None:
+    """Print how long the training will take, by a few of its steps on random pictures."""
+    import numpy as np
+
+    from rsis.config.params import load_params
+    from rsis.machine.allocator import keep_freed_memory
+    from rsis.machine.progress import duration
+    from rsis.train.estimate import estimate_without_data
+
+    loaded = load_params(params)
+    run, size = loaded.run(title), loaded.dataset(title).size
+    batch, train = run.train.batch_size, findings.images["train"]
+    fullest = int(np.percentile(findings.counts, 100 * batch / (batch + 1)))  # of so many random images
+    keep_freed_memory()
+    pace = estimate_without_data(run, size, len(findings.classes) + 1, train, fullest)
+    typer.echo(f"training: about {duration(pace.epoch)} an epoch on this machine, {duration(pace.total)} in all")
+    epochs = int(FIRST_LOOK / pace.epoch)
+    if pace.total > LONG and epochs > 0:
+        typer.echo(
+            f"note: for a first look, set epochs: {epochs} of the run ({duration(epochs * pace.epoch)})", err=True
+        )
 
 
 def _check_place(folder: Path, title: str) -> None:

@@ -70,7 +70,7 @@ def report(
         bool, typer.Option("--reference", help="Store the metrics in reports/reference and in the README's tables.")
     ] = False,
 ) -> None:
-    """Write reports/NAME.md, .html and .csv: the runs beside published results, with learning curves and a gallery.
+    """Write reports/NAME.md, .html and .csv: images from best to worst, and the runs beside published results.
 
     A name under `comparisons` stands for its runs, and a run with `seeds` for one run with each seed. Prints the runs'
     metrics beside the reference results of the project.

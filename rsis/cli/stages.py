@@ -117,6 +117,9 @@ def train(
         bool, typer.Option("--fresh", help="Delete the state of an earlier start, and start over.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Time 20 steps, print how long the training will take, and end.")
+    ] = False,
 ) -> None:
     """Train a run and write models/RUN.safetensors and history/RUN.
 
@@ -134,6 +137,14 @@ def train(
     section = chosen.section
     chosen.check_prepared("train", "val")
     keep_freed_memory()
+    if estimate:
+        from rsis.data.prepared.file import PreparedSplit
+        from rsis.train.estimate import estimate as time_steps
+
+        print_table(
+            (), time_steps(section, PreparedSplit(paths.processed_folder(section.dataset) / "train.h5")).rows().items()
+        )
+        return
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
     )

@@ -14,6 +14,8 @@ _MOST_OBJECTS = 100  # least of the steps in prediction, which ends by itself
 _SIDE = 14.0  # pixels: least side of the 10th percentile of the objects at the network's size
 _SIZES = (64, 512)  # least and largest side of the network's input, multiples of 32
 _STEPS = 1500  # optimiser steps that a training from scratch needs for good results
+_STEPS_EACH = 40  # fewer for few images, which more steps would only learn by heart: so many for each
+_FEWEST = 300  # but at least so many
 _EPOCHS = (10, 500)  # least and most; each writes a checkpoint, which dominates the time of many short epochs
 _BATCHES = (8, 4)  # images in a batch; smaller batches bring no benefit, and harm batch normalisation
 _FEW_STEPS = 8  # optimiser steps in an epoch: with fewer, the smaller batch is taken
@@ -59,7 +61,8 @@ def suggest(found: Findings) -> Suggestion:
     batch = large if train >= large * _FEW_STEPS else max(1, min(little, train))
     steps = max(1, train // batch)
     low, high = _EPOCHS
-    epochs = max(low, min(high, math.ceil(_STEPS / steps)))
+    wanted = max(_FEWEST, min(_STEPS, _STEPS_EACH * train))
+    epochs = max(low, min(high, math.ceil(wanted / steps)))
     limit = f", at most {_MOST_STEPS}" if most >= _MOST_STEPS else ""
     reasons = {
         "size": f"median image {height:.0f} x {width:.0f}, a tenth of the objects under {small:.0f} pixels a side",

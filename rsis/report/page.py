@@ -21,6 +21,7 @@ from rsis.report.provenance import Provenance, provenance, trained_on, training
 from rsis.report.tables.networks import NetworkRow, network_row
 from rsis.report.tables.protocol import ScoredRun
 from rsis.report.tables.quantities import HEADLINES, format_headline, label_of, unit_of
+from rsis.report.words import image_scores, in_words
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,22 @@ class RunPage:
     Attributes:
         run: Name of the run.
         dataset: Name of its data set.
+        words: Its main results in sentences.
         headlines: Its main metrics.
         summary: One or two sentences on data, training and size of the model.
         curves: Its learning curves.
         grows: Whether the number of decoder steps grows during the training.
         objectness_from: First epoch with the objectness term, counted from 0; None without one.
         counts: Figures of the numbers of objects and, with scorer cvppp, of the images' SBD.
-        gallery: Images with truth and prediction.
+        gallery: Images with truth and prediction, see `choose`.
+        num_images: Number of images that could be in the gallery.
+        ordered_by: Name of the score by which the images of the gallery are ordered.
         made: How the run was made.
     """
 
     run: str
     dataset: str
+    words: str
     headlines: tuple[Headline, ...]
     summary: str
     network: NetworkRow
@@ -84,6 +89,8 @@ class RunPage:
     objectness_from: int | None
     counts: tuple[ReportImage, ...]
     gallery: tuple[GalleryItem, ...]
+    num_images: int
+    ordered_by: str
     made: Provenance
 
     @property
@@ -122,7 +129,7 @@ def load_run(item: RunInputs) -> tuple[ScoredRun, PredictionFile]:
 
 
 def run_page(
-    command: str, item: RunInputs, run: ScoredRun, predictions: PredictionFile, num_images: int = 10
+    command: str, item: RunInputs, run: ScoredRun, predictions: PredictionFile, num_images: int = 6
 ) -> RunPage:
     """Make all pictures and texts about one run.
 
@@ -146,18 +153,23 @@ def run_page(
     images = {image.image_id: image for image in predictions.images}
     # of the prepared pictures, with what was measured on them; histories of earlier versions do not have it
     rules = PictureRules.from_reading(history["reading"]) if history.get("reading") else rules_of(item.dataset_config)
+    ordered_by, image_score = image_scores(run.scores)
+    image_score = {i: score for i, score in image_score.items() if i in images}
+    places = choose(image_score, num_images)
     gallery = [
         gallery_item(
             f"{item.run}-gallery-{number:02d}",
+            place,
             PictureOnDisk(truth.image_path(i), truth.page(i), rules),
             truth.instance_map(i),
             images[i],
         )
-        for number, i in enumerate(choose(list(images), num_images), start=1)
+        for number, (place, i) in enumerate(((place, place.image_id) for place in places), start=1)
     ]
     return RunPage(
         run=item.run,
         dataset=item.run_config.dataset,
+        words=in_words(run.scores),
         headlines=_headlines(run),
         summary=_summary(run, history),
         network=network_row(run, history, trained_on(history)),
@@ -166,6 +178,8 @@ def run_page(
         objectness_from=term_start(curves, "stop"),
         counts=tuple(counts),
         gallery=tuple(gallery),
+        num_images=len(image_score),
+        ordered_by=ordered_by,
         made=provenance(command, run, history, predictions),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from rsis.machine.progress import duration
 from rsis.machine.revision import revision_of
 from rsis.prediction_file import PredictionFile
 from rsis.report.tables.protocol import ScoredRun, by
@@ -110,14 +111,6 @@ def batch(history: Mapping[str, Any]) -> str:
         return "-"
     shared = (devices or 1) * (nodes or 1)
     return f"{size} images" + (f", shared by {devices} devices on each of {nodes} nodes" if shared > 1 else "")
-
-
-def duration(seconds: float) -> str:
-    """Return a time span in words, to the second, or from 120 s on to the minute: "48 s", "37 min", "3 h 20 min"."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def commit(folder: Path) -> str:

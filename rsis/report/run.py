@@ -27,7 +27,7 @@ from rsis.report.tables.published import Published, load_published
 from rsis.report.tables.seeds import seed_tables
 
 RESERVED = ("readme", "reference")  # names of other files and folders in reports/, in lower case
-MANY_RUNS = 4  # reports on this number of runs or more show fewer images of each
+MANY_RUNS = 4  # reports on this number of runs or more show three images of each instead of six
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def write_report(
     paths = _places(name, folder)
     if not inputs and not experiments:
         raise UserError(f"report {name}: no run to report; name at least one of params.yaml's runs")
-    rendered = _render(name, inputs, published, experiments, 10 if len(inputs) < MANY_RUNS else 4)
+    rendered = _render(name, inputs, published, experiments, 6 if len(inputs) < MANY_RUNS else 3)
     with atomic_folder(paths.figures, "report") as temporary:
         for picture in rendered.pictures:
             (temporary / picture.name).write_bytes(picture.data)
@@ -123,6 +123,7 @@ def _render(
     figures, seeds = breakdown(runs), seed_tables(runs)
     context: dict[str, object] = {"name": name, "pages": pages, "comparisons": comparisons, "breakdown": figures}
     context |= {"experiments": tabulate(experiments), "command": command, "seeds": seeds}
+    context["published"] = any(not row.ours for comparison in comparisons for row in comparison.rows)
     context["networks"] = network_table([page.network for page in pages])
     texts = {suffix: render(f"report.{suffix}", context) for suffix in ("md", "html")}
     texts["csv"] = long_table(comparisons, experiments, seeds).to_csv(index=False, lineterminator="\n")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rsis.report.provenance import batch, commit, duration, training
+from rsis.machine.progress import duration
+from rsis.report.provenance import batch, commit, training
 
 
 def test_commit_says_whether_the_tree_is_clean(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ rule train:
 use rule train as train_distributed with:
     wildcard_constraints:
         run=any_of(DISTRIBUTED),
+    container:
+        None  # its shell command calls srun, which images lack
     resources:
         mpi="srun",
         nodes=lambda wildcards: PARAMS.run(wildcards.run).train.nodes,

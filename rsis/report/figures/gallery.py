@@ -1,14 +1,14 @@
 """The gallery: test images with input, ground truth and prediction side by side.
 
-The images are not picked by their results: they are evenly spaced over the sorted image ids, with the first and the
-last. Predicted objects are numbered in the order of their decoder steps. True and predicted objects are matched one to
-one, with an IoU of at least 0.5; a true object has the colour and number of its match. An object without a match is
-hatched: grey in the ground truth, in its own colour in the prediction.
+The images are the best, the median and the worst by a score of single images (`rsis.report.words.image_scores`), which
+the report names. Predicted objects are numbered in the order of their decoder steps. True and predicted objects are
+matched one to one, with an IoU of at least 0.5; a true object has the colour and number of its match. An object without
+a match is hatched: grey in the ground truth, in its own colour in the prediction.
 """
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,27 @@ JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True)
-class GalleryItem:
-    """The three panels of an image, and its numbers of true, predicted and matched objects."""
+class Place:
+    """The place of an image among all scored ones.
+
+    Attributes:
+        image_id: The image.
+        rank: Its position by falling score, from 1.
+        name: "best", "median" or "worst"; "" if every image is shown.
+        score: Its score, 0..1.
+    """
 
     image_id: str
+    rank: int
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """The three panels of an image, its numbers of true, predicted and matched objects, and its place."""
+
+    place: Place
     input: ReportImage
     truth: ReportImage
     prediction: ReportImage
@@ -40,17 +57,21 @@ class GalleryItem:
     num_matched: int
 
 
-def choose(image_ids: Sequence[str], count: int = 10) -> list[str]:
-    """Return at most `count` ids, evenly spaced over the sorted ids, with the first and the last.
+def choose(scores: Mapping[str, float], count: int = 6) -> list[Place]:
+    """Return the places of at most `count` images: a third each of the best, the median and the worst, best first.
 
-    With `count` 1 it is the middle one.
+    What remains of `count` is median, so with `count` 1 it is the median image. Images of equal score are ordered by
+    their ids. If there are no more than `count` images, all are returned.
     """
-    ids = sorted(image_ids)
-    if len(ids) <= count:
-        return ids
-    if count == 1:
-        return [ids[len(ids) // 2]]
-    return [ids[i * (len(ids) - 1) // (count - 1)] for i in range(count)]
+    ids = sorted(scores, key=lambda image_id: (-scores[image_id], image_id))
+    places = [Place(image_id, rank, "", scores[image_id]) for rank, image_id in enumerate(ids, start=1)]
+    if len(places) <= count:
+        return places
+    ends = count // 3
+    middle = count - 2 * ends
+    first, last = (len(places) - middle) // 2, len(places) - ends
+    groups = (("best", places[:ends]), ("median", places[first : first + middle]), ("worst", places[last:]))
+    return [replace(place, name=name) for name, group in groups for place in group]
 
 
 def emitted_map(prediction: ImagePrediction) -> np.ndarray:
@@ -100,11 +121,14 @@ class PictureOnDisk:
     rules: PictureRules = PLAIN
 
 
-def gallery_item(name: str, picture: PictureOnDisk, target_map: np.ndarray, prediction: ImagePrediction) -> GalleryItem:
+def gallery_item(
+    name: str, place: Place, picture: PictureOnDisk, target_map: np.ndarray, prediction: ImagePrediction
+) -> GalleryItem:
     """Draw one image's panels.
 
     Args:
         name: Start of the pictures' file names.
+        place: The place of the image.
         picture: The original image of the benchmark.
         target_map: int [H, W], the true instance map at the image's size, 0 = background; values may have gaps.
         prediction: The prediction for the image, at the same size.
@@ -127,7 +151,7 @@ def gallery_item(name: str, picture: PictureOnDisk, target_map: np.ndarray, pred
     counts = f"{len(true_ids)} true objects" if len(true_ids) != 1 else "1 true object"
     image_id = prediction.image_id
     return GalleryItem(
-        image_id,
+        place,
         _encode(shown, f"{name}-input.jpg", f"Image {image_id}."),
         _encode(truth, f"{name}-truth.jpg", f"Truth of {image_id}: {counts}, {len(pairs)} of them found."),
         _encode(predicted, f"{name}-prediction.jpg", f"Prediction for {image_id}: {len(pred_ids)} numbered objects."),

@@ -2,10 +2,10 @@
 
 A run with the scorer of a benchmark (`cvppp`, `voc`, `cityscapes`) is shown beside that benchmark's published results,
 even if its data are others in the benchmark's layout; its row then says so. A run on a user's own data (formats coco,
-maps, masks) is shown beside none. A run with scorer `coco` is shown beside published results only on
-the same data set, since COCO's AP on another data set cannot be compared. Every metric is named with its scorer. A run
-on the data set and split of the paper's own row shows its difference to that row. So does the mean of runs that differ
-only in their seed, which follows the last of them.
+maps, masks and those of annotation tools) is shown beside none. A run with scorer `coco` is shown beside published
+results only on the same data set, since COCO's AP on another data set cannot be compared. Every metric is named with
+its scorer. A run on the data set and split of the paper's own row shows its difference to that row. So does the mean of
+runs that differ only in their seed, which follows the last of them.
 """
 
 from collections.abc import Sequence

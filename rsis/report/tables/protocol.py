@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rsis.config.datasets import AnyDataset, CityscapesSplit, CvpppSplit, VocSplit
+from rsis.config.datasets import AnyDataset, CityscapesSplit, CvpppSplit, OwnDataset, VocSplit
 from rsis.config.runs import RunSection
 from rsis.eval.scores import Scores
 from rsis.report.tables.published import Benchmark, PublishedTable
@@ -95,7 +95,7 @@ def is_benchmark(run: ScoredRun, benchmark: Benchmark) -> bool:
 
 def is_own_data(run: ScoredRun, benchmarks: Iterable[Benchmark]) -> bool:
     """Return whether a run's data set is a user's, and neither a benchmark's nor in the layout of one."""
-    own = run.dataset_config.format in ("coco", "maps", "masks")
+    own = isinstance(run.dataset_config, OwnDataset)
     return own and not any(is_benchmark(run, benchmark) for benchmark in benchmarks)
 
 

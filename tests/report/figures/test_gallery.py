@@ -1,22 +1,21 @@
-"""The gallery: a fixed selection of images, a correct matching, and panels that show it."""
+"""The gallery: the best, the median and the worst images, a correct matching, and panels that show it."""
 
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from rsis.errors import UserError
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction
-from rsis.report.figures.gallery import PictureOnDisk, choose, emitted_map, gallery_item, match
+from rsis.report.figures.gallery import PictureOnDisk, Place, choose, emitted_map, gallery_item, match
 from rsis.report.figures.panel import ReportImage
 from rsis.tool.overlay import GREY, PALETTE
 
 SIZE = (40, 60)
+PLACE = Place("one", 1, "", 0.5)
 
 
 def box(top: int, left: int, bottom: int, right: int) -> np.ndarray:
@@ -42,18 +41,27 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
-@given(st.integers(0, 200))
-def test_choice_is_evenly_spaced(count: int) -> None:
-    ids = [f"image{i:03d}" for i in range(count)]
-    assert choose(ids[::-1], 1) == ids[count // 2 : count // 2 + 1]
-    chosen = choose(ids[::-1])
-    assert len(chosen) == min(count, 10)
-    assert chosen == sorted(set(chosen))
-    if count >= 10:
-        assert (chosen[0], chosen[-1]) == (ids[0], ids[-1])
-        gaps = np.diff([ids.index(i) for i in chosen])
-        assert gaps.max() - gaps.min() <= 1
+def test_the_best_the_median_and_the_worst_are_shown() -> None:
+    scores = {f"image{i:02d}": (7 * i % 11) / 10 for i in range(11)}  # 0.0 to 1.0, in no order
+    assert [(p.rank, p.name, p.score) for p in choose(scores)] == [
+        *((1, "best", 1.0), (2, "best", 0.9)),
+        *((5, "median", 0.6), (6, "median", 0.5)),
+        *((10, "worst", 0.1), (11, "worst", 0.0)),
+    ]
+    assert all(scores[place.image_id] == place.score for place in choose(scores))
+    assert [(p.rank, p.name) for p in choose(scores, 3)] == [(1, "best"), (6, "median"), (11, "worst")]
+    assert [(p.rank, p.name) for p in choose(scores, 1)] == [(6, "median")]
+
+
+def test_no_image_is_shown_twice_and_equal_scores_follow_the_ids() -> None:
+    for count in range(12):
+        ids = [f"image{i:02d}" for i in range(count)]
+        shown = [place.image_id for place in choose(dict.fromkeys(reversed(ids), 0.5))]
+        assert shown == sorted(set(shown))
+        assert len(shown) == min(count, 6)
+    assert [(p.image_id, p.rank, p.name) for p in choose({"b": 0.5, "a": 0.5, "c": 0.9})] == [
+        *(("c", 1, ""), ("a", 2, ""), ("b", 3, "")),
+    ]
 
 
 def test_objects_are_numbered_in_the_order_of_their_steps() -> None:
@@ -85,7 +93,7 @@ def test_match_is_one_to_one_from_half_overlap() -> None:
 def test_panels_show_the_match(image: Path) -> None:
     target = np.zeros(SIZE, np.int32)
     target[2:38, 2:28], target[2:38, 32:58] = 4, 9  # values with gaps, as annotators leave them
-    item = gallery_item("x", PictureOnDisk(image), target, predicted(box(2, 32, 38, 58)))
+    item = gallery_item("x", PLACE, PictureOnDisk(image), target, predicted(box(2, 32, 38, 58)))
     assert (item.num_true, item.num_predicted, item.num_matched) == (2, 1, 1)
     truth, prediction = pixels(item.truth), pixels(item.prediction)
     scale = truth.shape[0] / SIZE[0]
@@ -104,7 +112,7 @@ def test_panels_show_the_match(image: Path) -> None:
 def test_panels_are_large_enough_to_read(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "one.png"
     Image.fromarray(np.zeros((*size, 3), np.uint8)).save(path)
-    item = gallery_item("x", PictureOnDisk(path), np.zeros(size, np.int32), ImagePrediction("one", size, ()))
+    item = gallery_item("x", PLACE, PictureOnDisk(path), np.zeros(size, np.int32), ImagePrediction("one", size, ()))
     assert item.num_predicted == 0
     for picture in (item.input, item.truth, item.prediction):
         assert pixels(picture).shape[:2] == picture.size
@@ -114,11 +122,11 @@ def test_panels_are_large_enough_to_read(tmp_path: Path, size: tuple[int, int]) 
 
 def test_sizes_must_agree(image: Path) -> None:
     with pytest.raises(UserError, match="40 x 60 pixels but its truth 40 x 61"):
-        gallery_item("x", PictureOnDisk(image), np.zeros((40, 61), np.int32), predicted())
+        gallery_item("x", PLACE, PictureOnDisk(image), np.zeros((40, 61), np.int32), predicted())
 
 
 def test_unreadable_image(tmp_path: Path) -> None:
     path = tmp_path / "one.png"
     path.write_bytes(b"not an image")
     with pytest.raises(UserError, match=r"one\.png: not a readable image .*restore"):
-        gallery_item("x", PictureOnDisk(path), np.zeros(SIZE, np.int32), predicted())
+        gallery_item("x", PLACE, PictureOnDisk(path), np.zeros(SIZE, np.int32), predicted())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.config.datasets import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit
+from rsis.config.datasets import CocoDataset, CocoSplit, CvpppDataset, CvpppSplit, ExportDataset
 from rsis.config.runs import ModelSection, PredictSection, RunSection, ScoreSection, TrainSection
 from rsis.config.sources import FolderSource, PlantSource
 from rsis.eval.scores import Scores
@@ -29,7 +29,7 @@ FOLDER = FolderSource(kind="folder", path="somewhere")
 
 def scored(
     dataset: str,
-    config: CvpppDataset | CocoDataset,
+    config: CvpppDataset | CocoDataset | ExportDataset,
     metrics: dict[str, float],
     images: int = 33,
     split: str = "test",
@@ -120,6 +120,16 @@ def test_coco_stands_beside_published_numbers_on_the_same_data_only() -> None:
     assert "No published result" in other.notes[0]
     (same,) = compare([scored("coco", pictures(), COCO)], load_published())
     assert [row.method for row in same.rows] == ["Mask2Former R50", "RSIS, run mine"]
+
+
+@pytest.mark.parametrize("form", ["yolo", "labelme", "cvat", "labelstudio", "via", "geojson", "imagej"])
+def test_data_of_annotation_tools_stand_beside_no_published_numbers(form: str) -> None:
+    data = ExportDataset.model_validate(
+        {"format": form, "source": FOLDER, "size": (64, 64), "splits": {"test": {"annotations": "a", "images": "i"}}}
+    )
+    tables = compare([scored("mine", data, CVPPP | COCO)], load_published())
+    assert [table.scorer for table in tables] == ["cvppp", "coco"]
+    assert all(row.ours for table in tables for row in table.rows)
 
 
 def test_average_precision_always_names_its_scorer() -> None:
