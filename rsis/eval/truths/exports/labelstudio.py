@@ -38,7 +38,7 @@ class _PercentOutline(Shape):
 
     def draw(self, size: Size) -> dict[str, Any]:
         """Return the pixels inside."""
-        return Outline(self.points * size[::-1] / 100).draw(size)
+        return Outline(self.points / 100 * size[::-1]).draw(size)  # in Label Studio's own order of the operations
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _PercentEllipse(Shape):
     def draw(self, size: Size) -> dict[str, Any]:
         """Return the pixels inside; the ellipse is turned after its radii have become pixels."""
         height, width = size
-        (cx, cy), (rx, ry) = ((x * width / 100, y * height / 100) for x, y in (self.centre, self.radii))
+        (cx, cy), (rx, ry) = ((x / 100 * width, y / 100 * height) for x, y in (self.centre, self.radii))
         return ellipse(cx, cy, rx, ry, math.radians(self.degrees)).draw(size)
 
 

@@ -78,11 +78,16 @@ def read_tasks(path: Path) -> Iterator[Task]:
     content = read_json(path, REMEDY)
     if not isinstance(content, list):
         raise UserError(f"{path}: is no list of tasks; export JSON or JSON-MIN from Label Studio")
+    seen: set[str] = set()
     for position, row in enumerate(content):
         name = row.get("id") if isinstance(row, dict) else None
         place = f"task {name}" if isinstance(name, int) else f"task [{position}]"
-        if isinstance(row, dict) and "data" not in row and isinstance(row.get("image"), str):
-            yield Task(place, row["image"], tuple(_regions_of_row(row, f"{path}: {place}")))
+        if isinstance(row, dict) and "data" not in row and _pictures(row):
+            if name is not None and str(name) in seen:  # of another annotator: the first counts
+                continue
+            seen.add(str(name))
+            picture = _picture(row, f"{path}: {place}")
+            yield Task(place, picture, tuple(_regions_of_row(row, f"{path}: {place}")))
             continue
         task = validated(_Task, row, f"{path}: {place}", REMEDY)
         chosen = _chosen(task.annotations or task.completions or [])
@@ -97,12 +102,18 @@ def _chosen(annotations: list[_Annotation]) -> _Annotation | None:
 
 
 def _picture(data: dict[str, Any], where: str) -> str:
-    if isinstance(data.get("image"), str):
-        return str(data["image"])
-    found = [value for value in data.values() if isinstance(value, str) and _looks_like_picture(value)]
+    found = _pictures(data)
     if len(found) != 1:
         raise UserError(f"{where}: has {len(found)} names of pictures in data; expected one; give it the key image")
-    return found[0]
+    path, _, query = found[0].partition("?")  # of a signed address; local files have their name behind ?d=
+    return found[0] if query.startswith("d=") or not path else path
+
+
+def _pictures(data: dict[str, Any]) -> list[str]:
+    """Return the value of image, else all that look like names of pictures."""
+    if isinstance(data.get("image"), str):
+        return [data["image"]]
+    return [value for value in data.values() if isinstance(value, str) and _looks_like_picture(value)]
 
 
 def _looks_like_picture(text: str) -> bool:
