@@ -56,7 +56,14 @@ def _geojson(content: Any) -> Facts:
 
 def _classification(feature: dict[str, Any]) -> Any:
     found = dict_of(feature.get("properties")).get("classification")
-    return found.get("name") if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        return found
+    name, names, parent = found.get("name"), found.get("names"), found.get("parentClass")
+    if name is None and isinstance(names, list) and all(isinstance(step, str) for step in names):
+        return ": ".join(names)  # a class and its subclasses, which QuPath nested before version 0.4
+    while isinstance(name, str) and isinstance(parent, dict) and isinstance(parent.get("name"), str):
+        name, parent = f"{parent['name']}: {name}", parent.get("parentClass")
+    return name
 
 
 def _via(content: dict[str, Any]) -> Facts:
