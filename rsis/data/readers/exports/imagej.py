@@ -27,6 +27,7 @@ from rsis.data.readers.texts import read_bytes
 _MOST_BYTES = 64 * 2**20  # unpacked, of one picture
 _MOST_ROIS = 100_000
 _SET_NAME = re.compile(r"^RoiSet[_-](?P<a>.+)$|^(?P<b>.+)[_-](RoiSet|rois)$|^(?P<c>.+)\.roi$", re.IGNORECASE)
+_OF_MACOS = re.compile(r"^__MACOSX/|(^|/)\.[^/]*$")  # what macOS adds to a zip: hidden files, named like the others
 _DRAWN = (roifile.ROI_TYPE.POLYGON, roifile.ROI_TYPE.FREEHAND, roifile.ROI_TYPE.TRACED)
 
 
@@ -66,7 +67,7 @@ def _rois(path: Path) -> list[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             entries = [entry for entry in file.infolist() if entry.filename.lower().endswith(".roi")]
-            entries = [entry for entry in entries if not entry.filename.startswith("__MACOSX/")]
+            entries = [entry for entry in entries if not _OF_MACOS.search(entry.filename)]
             _refuse(path, len(file.infolist()), sum(entry.file_size for entry in entries))
             return [(entry.filename, file.read(entry)) for entry in entries]
     except BadSampleError:

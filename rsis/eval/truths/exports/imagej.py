@@ -16,11 +16,11 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, on_lost_of
-from rsis.eval.truths.exports.folders import Pictures, listed, one_of, without_doubles, without_suffix
+from rsis.eval.truths.exports.folders import Pictures, ending, listed, one_of, without_doubles, without_suffix
 from rsis.eval.truths.exports.roi import shape_of
 
-_PREFIX = "RoiSet_"
-_SUFFIXES = ("_RoiSet", "-RoiSet", "_rois", ".roi")
+_PREFIXES = ("roiset_", "roiset-")
+_SUFFIXES = ("_roiset", "-roiset", "_rois", "-rois", ".roi")
 _MOST_BYTES = 64 << 20  # of an unpacked ROI
 _MOST_ENTRIES = 100_000
 # what zipfile raises for damaged, encrypted and strangely packed files
@@ -35,7 +35,7 @@ class ImagejTruth(ExportTruth):
         pictures, folder = Pictures(root / section.images), root / section.annotations
         pairs = []
         for name in listed(folder, "annotations"):
-            if PurePosixPath(name).suffix in (".zip", ".roi"):
+            if ending(name) in (".zip", ".roi"):
                 found = next(filter(None, map(pictures.of_stem, _stems(name))), [])
                 picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
                 pairs += [(picture, folder / name)] if picture is not None else []
@@ -49,7 +49,7 @@ class ImagejTruth(ExportTruth):
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path}: cannot read ({error.strerror or error}); {REMEDY}") from error
-        rois = _unpacked(path, content) if path.suffix == ".zip" else [("the ROI", content)]
+        rois = _unpacked(path, content) if ending(path.name) == ".zip" else [("the ROI", content)]
         return Annotation(path, None, tuple(_object(path, place, roi) for place, roi in rois))
 
 
@@ -57,14 +57,14 @@ def _stems(name: str) -> Iterator[str]:
     """Yield the names that the picture of a file may have, without the extension."""
     whole = without_suffix(name)
     yield whole
-    if not name.endswith(".zip"):
+    if ending(name) != ".zip":
         return
     folder, slash, last = whole.rpartition("/")
-    if last.startswith(_PREFIX):
-        yield folder + slash + last.removeprefix(_PREFIX)
+    if last.lower().startswith(_PREFIXES):
+        yield folder + slash + last[len(_PREFIXES[0]) :]
     for suffix in _SUFFIXES:
-        if last.endswith(suffix):
-            yield folder + slash + last.removesuffix(suffix)
+        if last.lower().endswith(suffix):
+            yield folder + slash + last[: -len(suffix)]
 
 
 def _unpacked(path: Path, content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -75,8 +75,9 @@ def _unpacked(path: Path, content: bytes) -> Iterator[tuple[str, bytes]]:
             if len(entries) > _MOST_ENTRIES:
                 raise UserError(f"{path}: has {len(entries)} entries; expected {_MOST_ENTRIES} at most; {REMEDY}")
             for entry in entries:
-                last = PurePosixPath(entry.filename).name
-                if not last.endswith(".roi") or last.startswith("."):  # macOS adds files that begin with a point
+                path_within = PurePosixPath(entry.filename)
+                hidden = path_within.parts[:1] == ("__MACOSX",) or path_within.name.startswith(".")  # macOS adds them
+                if hidden or ending(path_within.name) != ".roi":
                     continue
                 with archive.open(entry) as file:
                     roi = file.read(_MOST_BYTES + 1)

@@ -20,7 +20,7 @@ from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import read_json, shown, validated
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, id_of, on_lost_of
-from rsis.eval.truths.exports.folders import Pictures, listed, without_doubles, without_suffix
+from rsis.eval.truths.exports.folders import Pictures, ending, listed, without_doubles, without_suffix
 from rsis.eval.truths.exports.groups import joined
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, ellipse, outline_of, patch_of, points_of, rectangle
 from rsis.eval.truths.fields import UNKNOWN, class_name_or_none, side
@@ -57,7 +57,7 @@ class LabelmeTruth(ExportTruth):
     def __init__(self, root: Path, dataset: ExportDataset, split: Split) -> None:
         section = dataset.splits[split]
         self._folder, images = root / section.annotations, root / section.images
-        names = [name for name in listed(self._folder, "annotations") if name.endswith(".json")]
+        names = [name for name in listed(self._folder, "annotations") if ending(name) == ".json"]
         self._beside, self._files = Pictures(self._folder), PictureFiles(images)
         self._images = Pictures(images) if images.is_dir() else self._beside
         found = [(self._picture_of(name, dataset), self._folder / name) for name in names]
