@@ -75,6 +75,26 @@ def test_endings_in_capitals(tmp_path: Path) -> None:
     check_objects(_both(tmp_path, "imagej", "rois", classes=("cell",))["A.JPG"], (SQUARE, 1))
 
 
+@pytest.mark.parametrize("kind", ["rectangle", "rotation", "oriented_rectangle"])
+def test_four_points_of_a_rectangle_are_its_corners(tmp_path: Path, kind: str) -> None:
+    _pictures(tmp_path, "a.png")
+    turned = [[4, 3], [7, 3], [8, 6], [5, 6]]
+    shapes = [
+        {"label": label, "points": points, "shape_type": kind_}
+        for label, points, kind_ in (("dog", turned, kind), ("cat", turned, "polygon"), ("cat", turned[:3], kind))
+    ]
+    masks = []
+    for shape in shapes[:2]:
+        path = tmp_path / "json/a.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"shapes": [shape, shapes[2]], "imagePath": "a.png"}))
+        sample = _both(tmp_path, "labelme", "json")["a.png"]
+        assert sample.dropped == ("cannot be drawn",)
+        masks.append(sample.instance_map == 1)
+    assert masks[0].sum() == 9
+    assert np.array_equal(*masks)
+
+
 @pytest.mark.parametrize("name", ["RoiSet-A 1.zip", "roiset_A 1.zip", "A 1-rois.zip", "A 1_ROISET.zip"])
 def test_roi_sets_however_they_are_called_and_packed(tmp_path: Path, name: str) -> None:
     _pictures(tmp_path, "A 1.tif")

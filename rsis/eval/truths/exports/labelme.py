@@ -28,6 +28,9 @@ from rsis.eval.truths.images import PictureFrame, frame_within, read_image
 from rsis.eval.truths.labels import Pixels, is_object
 from rsis.splits.pictures import PictureFiles, spellings
 
+# shapes whose four points are their corners: turned rectangles of LabelMe and X-AnyLabeling, and all of the latter
+_OF_CORNERS = ("oriented_rectangle", "rotation", "rectangle")
+
 
 class LabelmeShape(BaseModel):
     """An entry of `shapes`; a fault in points or mask concerns only its object."""
@@ -146,6 +149,8 @@ def _shape(item: LabelmeShape, path: Path) -> Shape:
     if kind == "polygon":
         return outline_of(item.points)
     try:
+        if kind in _OF_CORNERS and len(item.points) == 4:
+            return outline_of(item.points)
         (x0, y0), (x1, y1) = points_of(item.points).tolist()
         if kind == "rectangle":
             return rectangle(x0, y0, x1, y1)
@@ -154,7 +159,7 @@ def _shape(item: LabelmeShape, path: Path) -> Shape:
             return ellipse(x0, y0, radius, radius)
         if kind == "mask":
             return _mask(item.mask, (int(x0), int(y0)), (int(x1), int(y1)), path)
-    except (ValueError, OverflowError, UserError):
+    except (TypeError, ValueError, OverflowError, UserError):
         pass
     return Undrawn()
 
