@@ -79,7 +79,8 @@ def _common_suffix(pictures: set[str], maps: set[str]) -> str | None:
         suffixes.update(ending for owner, ending in _cuts(name) if owner in pictures)
     if same:  # the suffix must contain a word for maps, since names of other pictures may begin alike
         suffixes = Counter({suffix: n for suffix, n in suffixes.items() if rank_of(suffix) is not None})
-    for suffix, number in suffixes.most_common(1):
+    # of equally many the shortest: cell7_cp_masks rather than cell7_outlines_cp_masks
+    for suffix, number in sorted(suffixes.items(), key=lambda item: (-item[1], len(item[0]), item[0]))[:1]:
         rest = {name for name in pictures if not name.endswith(suffix)} if same else pictures
         # files beside a picture, such as cell7_flows, are no pictures
         owners = {name for name in rest if name + suffix in maps or not any(owner in rest for owner, _ in _cuts(name))}
@@ -99,7 +100,7 @@ def _cuts(name: str) -> Iterator[tuple[str, str]]:
 def _parts_of(names: Iterable[str], words: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the most frequent beginnings and endings of names that have one of the words, each as (begin, end)."""
     found: Counter[tuple[str, str]] = Counter()
-    for name in names:
+    for name in sorted(names):
         last = name.rpartition("/")[2]
         found.update(("", ending) for _, ending in _cuts(last) if any(word in words for word in words_of(ending)))
         begin = re.match(r"[^\W\d_]+[\W_]*", last)

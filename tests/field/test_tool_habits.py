@@ -188,6 +188,14 @@ def test_files_that_cellpose_leaves_beside_pictures_with_an_ending(tmp_path: Pat
     }
 
 
+def test_of_two_endings_of_as_many_maps_the_shorter_counts(tmp_path: Path) -> None:
+    names = [f"a long name {number}" for number in range(20)]  # a set of them has another order in each process
+    write_maps(tmp_path, names, ".", ".", "_cp_masks")
+    for name in names:
+        write_picture(tmp_path / f"{name}_outlines_cp_masks.png")
+    assert recognize(tmp_path).splits["train"]["suffix"] == "_cp_masks"
+
+
 def test_an_attribute_called_like_a_class_is_the_class(tmp_path: Path) -> None:
     def region(number: int) -> dict[str, Any]:
         shape = {"name": "rect", "x": 1, "y": 1, "width": 3, "height": 3}
