@@ -12,9 +12,8 @@ from rsis.own_data.picture_folders import common_folder, folder_of_names, folder
 from rsis.own_data.recognized import Recognized
 from rsis.own_data.scan import Scan
 
-_AROUND_ROIS = re.compile(
-    r"^RoiSet[_-]|([_-]RoiSet|[_-]rois|\.roi)$", re.IGNORECASE
-)  # what ROI files' names have beside the picture's
+# what the names of ROI files have beside that of the picture
+_AROUND_ROIS = re.compile(r"^RoiSet[_-]|([_-](RoiSet|rois)|\.roi)$", re.IGNORECASE)
 
 Groups = Mapping[str, tuple[Path, Sequence[AnnotationFile]]]
 """Of each split: the folder of its annotation files, relative to the user's, and the files."""
@@ -106,4 +105,4 @@ def _beside(seen: Scan, item: AnnotationFile) -> str | None:
     path = "/".join(parts)
     if name and path in seen.known:
         return path
-    return item.path if PurePosixPath(item.path).with_suffix("").as_posix() in seen.stems else None
+    return item.path if seen.has_picture(PurePosixPath(item.path).with_suffix("").as_posix()) else None

@@ -42,10 +42,13 @@ def common_parts(pictures: set[str], maps: set[str]) -> Parts | None:
         cores = {core for name in maps if (core := core_of(name, begin, end))}
         rest = {name for name in pictures if core_of(name, begin, end) is None} if same else pictures
         for first, last in [("", ""), *_parts_of(rest, PICTURE_WORDS)]:
-            own = {core for name in rest if (core := core_of(name, first, last))}
-            if 2 * len(own & cores) > len(rest) and len(own & cores) > best[0]:
+            paired = {name for name in rest if core_of(name, first, last) in cores}
+            own = {core_of(name, first, last) for name in paired}
+            # files beside a picture, such as cell7_img_flows, are no pictures
+            whole = sum(name in paired or not any(owner in paired for owner, _ in _cuts(name)) for name in rest)
+            if 2 * len(own) > whole and len(own) > best[0]:
                 found = {"prefix": begin, "suffix": end, "image_prefix": first, "image_suffix": last}
-                best = (len(own & cores), {key: value for key, value in found.items() if value})
+                best = (len(own), {key: value for key, value in found.items() if value})
     return best[1] if best[0] else None
 
 
@@ -54,8 +57,10 @@ def endings_beside(names: set[str], parts: Parts) -> tuple[str, ...]:
 
     Such a file has the name of a picture and an ending, and no map of its own; most pictures must have one.
     """
-    suffix = parts.get("suffix", "")
-    owners = {name for name in names if name + suffix in names} if suffix and len(parts) == 1 else set()
+    suffix, last = parts.get("suffix", ""), parts.get("image_suffix", "")
+    if not suffix or not parts.keys() <= {"suffix", "image_suffix"}:
+        return ()
+    owners = {name for name in names if name.endswith(last) and name.removesuffix(last) + suffix in names}
     rest = {name for name in names - owners if not name.endswith(suffix)}
     endings = Counter(ending for name in rest for owner, ending in _cuts(name) if owner in owners)
     return tuple(sorted(ending for ending, number in endings.items() if 2 * number > len(owners)))
@@ -74,7 +79,8 @@ def _common_suffix(pictures: set[str], maps: set[str]) -> str | None:
         suffixes.update(ending for owner, ending in _cuts(name) if owner in pictures)
     if same:  # the suffix must contain a word for maps, since names of other pictures may begin alike
         suffixes = Counter({suffix: n for suffix, n in suffixes.items() if rank_of(suffix) is not None})
-    for suffix, number in suffixes.most_common(1):
+    # of equally many the shortest: cell7_cp_masks rather than cell7_outlines_cp_masks
+    for suffix, number in sorted(suffixes.items(), key=lambda item: (-item[1], len(item[0]), item[0]))[:1]:
         rest = {name for name in pictures if not name.endswith(suffix)} if same else pictures
         # files beside a picture, such as cell7_flows, are no pictures
         owners = {name for name in rest if name + suffix in maps or not any(owner in rest for owner, _ in _cuts(name))}
@@ -94,7 +100,7 @@ def _cuts(name: str) -> Iterator[tuple[str, str]]:
 def _parts_of(names: Iterable[str], words: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the most frequent beginnings and endings of names that have one of the words, each as (begin, end)."""
     found: Counter[tuple[str, str]] = Counter()
-    for name in names:
+    for name in sorted(names):
         last = name.rpartition("/")[2]
         found.update(("", ending) for _, ending in _cuts(last) if any(word in words for word in words_of(ending)))
         begin = re.match(r"[^\W\d_]+[\W_]*", last)

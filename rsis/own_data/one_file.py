@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rsis.errors import UserError
-from rsis.own_data.divide import Section, divide, split_of
+from rsis.own_data.divide import Section, divide, split_of, words_of
 from rsis.own_data.facts import AnnotationFile
 from rsis.own_data.forms import NAMES
 from rsis.own_data.picture_folders import folder_of_names
 from rsis.own_data.recognized import Recognized
 from rsis.own_data.scan import Scan
 
+_CLASS_WORDS = frozenset(("class", "classes", "category", "label", "type", "species", "name"))
 _MANY_VALUES = 20  # values of an attribute above which it may be a free text, and not a class
 
 
@@ -131,10 +132,16 @@ def _classes_of_attribute(files: list[AnnotationFile]) -> tuple[dict[str, object
     named = [key for key in values if key not in texts]
     if not named:
         return {}, notes
-    key = max(named, key=lambda key: (values[key].total(), -len(values[key])))
+    key = max(named, key=lambda key: (values[key].total(), _is_called_class(key), -len(values[key])))
     if others := [repr(other) for other in named if other != key]:
-        notes.append(f"attribute {key!r} is the class, not {', '.join(others)}: most regions have it (key class_key)")
+        most = max(values[other].total() for other in named if other != key) < values[key].total()
+        why = "most regions have it" if most else "of those that most regions have, by its name or its few values"
+        notes.append(f"attribute {key!r} is the class, not {', '.join(others)}: {why} (key class_key)")
     return {"classes": tuple(sorted(values[key])), "class_key": key}, notes
+
+
+def _is_called_class(attribute: str) -> bool:
+    return not _CLASS_WORDS.isdisjoint(words_of(attribute))
 
 
 def _notes(files: list[AnnotationFile]) -> list[str]:

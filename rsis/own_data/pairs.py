@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from rsis.errors import UserError
 from rsis.files.tree import files_below
@@ -91,7 +92,7 @@ def _best_nested(folder: Path, split: str) -> _Pair | None:
         if inside and {split_of(relative / name) for name in (PurePosixPath(name).parent for name in inside)} == {
             split
         }:
-            stems = {PurePosixPath(name).with_suffix("").as_posix() for name in inside}
+            stems = {normalize("NFC", PurePosixPath(name).with_suffix("").as_posix()) for name in inside}
             own.append(_Candidate(relative, stems, *_roles_of(relative), is_nested=True))
     pairs = [*_two_folders(own), *_one_folder(own)]
     best = min((pair.rank for pair in pairs), default=None)
@@ -110,7 +111,7 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _stems(folder: Path) -> set[str]:
-    return {path.stem for path in folder.iterdir() if is_picture(path)}
+    return {normalize("NFC", path.stem) for path in folder.iterdir() if is_picture(path)}
 
 
 def _two_folders(candidates: list[_Candidate]) -> Iterator[_Pair]:

@@ -54,8 +54,10 @@ def folder_of_stems(seen: Scan, place: Path, stems: Sequence[str], split: str) -
     folders = _renamed(place)
     folders += [Path(path) for path in _places(seen, place, split)]
     found = {
-        path: sum(any((path / stem).as_posix() in seen.stems for stem in with_and_without_type(name)) for name in some)
-        for path in dict.fromkeys(folders)
+        folder: sum(
+            any(seen.has_picture((folder / stem).as_posix()) for stem in with_and_without_type(name)) for name in some
+        )
+        for folder in dict.fromkeys(folders)
     }
     best = max(found, key=lambda path: found[path])
     if not found[best]:

@@ -1,5 +1,6 @@
 """What `rsis init` says of a folder that it does not take: what is in it, and what to do instead."""
 
+from pathlib import PurePosixPath
 from typing import NoReturn
 
 from rsis.errors import UserError
@@ -7,6 +8,7 @@ from rsis.own_data.forms import FORMS, NAMES, REMEDIES
 from rsis.own_data.scan import Scan
 from rsis.own_data.yolo import boxes_of
 
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 _SHOWN = 5  # most names of a folder that are shown
 
 
@@ -33,6 +35,9 @@ def refuse(seen: Scan) -> NoReturn:
                 f"{seen.folder}: these are {NAMES[kind]} ({_count(len(files))}, the first: {files[0].path}), which "
                 f"rsis does not read; {REMEDIES[kind]} instead"
             )
+    packed = [path for path in seen.files if PurePosixPath(path).suffix.lower() in _ARCHIVES]
+    if packed and not seen.pictures:
+        raise UserError(f"{seen.folder}: holds {packed[0]}, and no pictures; unpack the archive, and give its folder")
     inside = sorted(path.name + "/" * path.is_dir() for path in seen.folder.iterdir())
     shown = ", ".join(inside[:_SHOWN]) + (", ..." if len(inside) > _SHOWN else "") if inside else "nothing"
     raise UserError(f"{seen.folder}: found {shown}; {FORMS}")

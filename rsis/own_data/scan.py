@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+from unicodedata import normalize
 
 from PIL import Image
 
@@ -54,8 +55,12 @@ class Scan:
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """Paths of the pictures without the extension."""
-        return frozenset(PurePosixPath(path).with_suffix("").as_posix() for path in self.pictures)
+        """Paths of the pictures without the extension, in one Unicode form."""
+        return frozenset(normalize("NFC", PurePosixPath(path).with_suffix("").as_posix()) for path in self.pictures)
+
+    def has_picture(self, stem: str) -> bool:
+        """Return whether there is a picture of this path without its extension."""
+        return normalize("NFC", stem) in self.stems
 
 
 def scan(folder: Path) -> Scan:

@@ -8,6 +8,7 @@ number of a class is that of its line, from 0). Without both they are the twenty
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def _folders(seen: Scan, name: str) -> list[Path]:
 
 def _stems_in(seen: Scan, folder: Path) -> set[str]:
     paths = (PurePosixPath(path) for path in seen.pictures)
-    return {path.stem for path in paths if path.parent == PurePosixPath(folder)}
+    return {normalize("NFC", path.stem) for path in paths if path.parent == PurePosixPath(folder)}
 
 
 def _without_maps(seen: Scan) -> Scan:

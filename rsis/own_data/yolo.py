@@ -89,7 +89,7 @@ def _labels_for(seen: Scan, item: AnnotationFile, images: str) -> Path | None:
         path = PurePosixPath(item.path)
         if path.is_relative_to(folder.as_posix()):
             stem = path.relative_to(folder.as_posix()).with_suffix("")
-            if (PurePosixPath(images) / stem).as_posix() in seen.stems:
+            if seen.has_picture((PurePosixPath(images) / stem).as_posix()):
                 return folder
     return None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rsis.config.datasets import CocoDataset, MapsDataset, MasksDataset
+from rsis.config.datasets import CocoDataset, ExportDataset, MapsDataset, MasksDataset
 from rsis.data.readers.open import open_split
 from rsis.eval.truths.open import load_ground_truth
 from rsis.masks import decode_rle, relabel
@@ -37,7 +37,7 @@ def coco(**keys: Any) -> CocoDataset:
     )
 
 
-def read_both(dataset: CocoDataset | MapsDataset | MasksDataset, root: Path) -> dict[str, RawSample]:
+def read_both(dataset: CocoDataset | MapsDataset | MasksDataset | ExportDataset, root: Path) -> dict[str, RawSample]:
     """Return the samples of the split train by id; size, objects and ignored pixels are those of the truth."""
     reader, truth = open_split(dataset, root, "train"), load_ground_truth(dataset, root, "train")
     assert set(reader.image_ids) == set(truth.image_ids)

@@ -85,7 +85,15 @@ def label_of(feature: dict[str, Any]) -> Any:
     names = label.get("names")  # of a class with subclasses, whose name QuPath joins
     if label.get("name") is None and isinstance(names, list) and all(isinstance(name, str) for name in names):
         return ": ".join(names)
-    return label.get("name")
+    return _with_parents(label)
+
+
+def _with_parents(label: dict[str, Any]) -> Any:
+    """Return the name of a class below those of its parents, as QuPath wrote subclasses before version 0.4."""
+    name, parent = label.get("name"), label.get("parentClass")
+    while isinstance(name, str) and isinstance(parent, dict) and isinstance(parent.get("name"), str):
+        name, parent = f"{parent['name']}: {name}", parent.get("parentClass")
+    return name
 
 
 def _outline(geometry: Any) -> Outline:

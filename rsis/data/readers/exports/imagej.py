@@ -27,6 +27,7 @@ from rsis.data.readers.texts import read_bytes
 _MOST_BYTES = 64 * 2**20  # unpacked, of one picture
 _MOST_ROIS = 100_000
 _SET_NAME = re.compile(r"^RoiSet[_-](?P<a>.+)$|^(?P<b>.+)[_-](RoiSet|rois)$|^(?P<c>.+)\.roi$", re.IGNORECASE)
+_OF_MACOS = re.compile(r"^__MACOSX/|(^|/)\.[^/]*$")  # what macOS adds to a zip: hidden files, named like the others
 _DRAWN = (roifile.ROI_TYPE.POLYGON, roifile.ROI_TYPE.FREEHAND, roifile.ROI_TYPE.TRACED)
 
 
@@ -61,8 +62,8 @@ def _is_other(source: Source, file: str, has_picture: bool) -> bool:
 
 
 def _is_roi(name: str) -> bool:
-    """Return whether an entry of a zip is a ROI; macOS adds files that begin with a point."""
-    return name.lower().endswith(".roi") and not PurePosixPath(name).name.startswith(".")
+    """Return whether an entry of a zip is a ROI."""
+    return name.lower().endswith(".roi") and not _OF_MACOS.search(name)
 
 
 def _rois(path: Path) -> list[tuple[str, bytes]]:

@@ -1,4 +1,8 @@
-"""The shapes of LabelMe: polygon, rectangle, circle, and since LabelMe 5.3 a mask as a PNG file in base64."""
+"""The shapes of LabelMe: polygon, rectangle, circle, and since LabelMe 5.3 a mask as a PNG file in base64.
+
+A turned rectangle has four points: oriented_rectangle of LabelMe, rotation of X-AnyLabeling. X-AnyLabeling also writes
+four points of a rectangle that is not turned.
+"""
 
 import io
 import math
@@ -13,12 +17,14 @@ from rsis.data.readers.outlines import Outline, PixelRuns, not_drawn
 from rsis.files.embedded import decode_picture
 from rsis.masks import encode_rle
 
+_TURNED = ("oriented_rectangle", "rotation")
+
 
 def outline_of(shape: dict[str, Any]) -> Outline:
     """Return the outline of an entry of `shapes`."""
     kind = shape.get("shape_type") or "polygon"  # early versions knew polygons alone
     ring = ring_of(shape.get("points"))
-    if kind == "polygon":
+    if kind == "polygon" or (kind in ("rectangle", *_TURNED) and len(ring) == 8):
         return polygon(ring)
     if kind not in ("rectangle", "circle", "mask"):
         return not_drawn("a shape that encloses nothing" if isinstance(kind, str) else "a shape of an unknown type")

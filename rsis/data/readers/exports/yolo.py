@@ -35,11 +35,16 @@ def read_yolo(source: Source) -> AnnotationDocument:
         annotated = AnnotatedPicture() if file is None else _read_file(source, file)
         gathered.add(picture, annotated, f"{source.annotations}: {file}")
     for stem, file in files.items():
-        if stem not in stems and PurePosixPath(file).name not in _NOT_LABELS:
+        if stem not in stems and not _is_other(PurePosixPath(file).name.lower()):
             path = source.annotations / file
             message = f"{path}: has no picture of that name in {source.images}; add it, or remove the label file"
             source.on_missing(path, message)
     return gathered.document()
+
+
+def _is_other(name: str) -> bool:
+    """Return whether a text file, of this name in lower case, is one that tools put beside the labels."""
+    return name in _NOT_LABELS or name.startswith("readme")
 
 
 def _read_file(source: Source, file: str) -> AnnotatedPicture:

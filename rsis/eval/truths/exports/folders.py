@@ -90,9 +90,14 @@ def without_suffix(name: str) -> str:
     return (path.parent / path.stem).as_posix()
 
 
+def ending(name: str) -> str:
+    """Return the last extension of a path, in lower case: files from Windows may be called A.TXT."""
+    return PurePosixPath(name).suffix.lower()
+
+
 def has_picture_ending(name: str) -> bool:
     """Return whether a name ends as a picture's does."""
-    return PurePosixPath(name).suffix.lower() in Image.registered_extensions()
+    return ending(name) in Image.registered_extensions()
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@
 The first ring of a polygon is its outline, the others are holes. A picture without a file is not annotated yet.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import read_json, shown
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, on_lost_of
-from rsis.eval.truths.exports.folders import Pictures, listed, one_of, without_doubles, without_suffix
+from rsis.eval.truths.exports.folders import Pictures, ending, listed, one_of, without_doubles, without_suffix
 from rsis.eval.truths.exports.shapes import Outline, Shape, Undrawn, points_of
 from rsis.eval.truths.fields import class_name_or_none
 
@@ -34,7 +34,7 @@ class GeojsonTruth(ExportTruth):
         pictures, folder = Pictures(root / section.images), root / section.annotations
         pairs = []
         for name in listed(folder, "annotations"):
-            kind, stem = PurePosixPath(name).suffix.lower(), without_suffix(name)
+            kind, stem = ending(name), without_suffix(name)
             found = pictures.of_stem(stem) or pictures.of_name(stem)
             if kind == ".geojson" or (kind == ".json" and _may_be_geojson(folder / name, bool(found))):
                 picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
@@ -77,20 +77,30 @@ def _object(path: Path, position: int, feature: dict[str, Any]) -> ExportObject:
     place = f"features[{position}]"
     properties = feature.get("properties")
     written = properties.get("classification") if isinstance(properties, dict) else None
-    name = _name_of(written) if isinstance(written, dict) else written
     try:
-        class_name: str | None = class_name_or_none(name)
+        class_name: str | None = class_name_or_none(_class_path(written))
     except ValueError as error:
-        raise UserError(f"{path}: {place} has the classification {shown(name)}; {error}; {REMEDY}") from error
+        raise UserError(f"{path}: {place} has the classification {shown(written)}; {error}; {REMEDY}") from error
     return ExportObject(place, class_name, _shapes(feature.get("geometry")))
 
 
-def _name_of(classification: dict[str, Any]) -> Any:
-    """Return the name of a class; QuPath writes that of a subclass as a list, from the class down."""
-    names = classification.get("names")
-    if classification.get("name") is None and isinstance(names, list) and all(isinstance(part, str) for part in names):
-        return ": ".join(names)
-    return classification.get("name")
+def _class_path(classification: Any) -> Any:
+    """Return a classification as QuPath shows it, a class and its subclasses as "Tumor: Positive".
+
+    QuPath 0.4 lists them under names; before, each named the one above it as its parentClass. What has no such form is
+    returned as it is.
+    """
+    if not isinstance(classification, dict):
+        return classification
+    own, steps = classification.get("name"), classification.get("names")
+    if own is None and isinstance(steps, list) and all(isinstance(step, str) for step in steps):
+        return ": ".join(steps)
+    path: list[str] = []
+    level: Any = classification
+    while isinstance(level, dict) and isinstance(level.get("name"), str):
+        path.insert(0, level["name"])
+        level = level.get("parentClass")
+    return ": ".join(path) or own
 
 
 def _shapes(geometry: Any) -> tuple[Shape, ...]:

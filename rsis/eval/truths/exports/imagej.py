@@ -16,7 +16,7 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, on_lost_of
-from rsis.eval.truths.exports.folders import Pictures, listed, one_of, without_doubles, without_suffix
+from rsis.eval.truths.exports.folders import Pictures, ending, listed, one_of, without_doubles, without_suffix
 from rsis.eval.truths.exports.roi import shape_of
 
 _PREFIXES = ("roiset_", "roiset-")
@@ -35,7 +35,7 @@ class ImagejTruth(ExportTruth):
         pictures, folder = Pictures(root / section.images), root / section.annotations
         pairs = []
         for name in listed(folder, "annotations"):
-            if name.lower().endswith((".zip", ".roi")):
+            if ending(name) in (".zip", ".roi"):
                 several = (pictures.of_stem(stem) or pictures.of_name(stem) for stem in _stems(name))
                 found = next(filter(None, several), [])
                 if not found and _has_no_rois(folder / name):
@@ -55,7 +55,7 @@ def _stems(name: str) -> Iterator[str]:
     """Yield the names that the picture of a file may have, without the extension."""
     whole = without_suffix(name)
     yield whole
-    if not name.lower().endswith(".zip"):
+    if ending(name) != ".zip":
         return
     folder, slash, last = whole.rpartition("/")
     if last.lower().startswith(_PREFIXES):
@@ -75,7 +75,9 @@ def _has_no_rois(path: Path) -> bool:
 
 
 def _is_roi(name: str) -> bool:
-    return name.lower().endswith(".roi") and not PurePosixPath(name).name.startswith(".")  # macOS adds such files
+    path = PurePosixPath(name)
+    hidden = path.parts[:1] == ("__MACOSX",) or path.name.startswith(".")  # macOS adds such files
+    return ending(path.name) == ".roi" and not hidden
 
 
 def _rois(path: Path) -> Iterator[tuple[str, bytes]]:

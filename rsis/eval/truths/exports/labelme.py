@@ -20,13 +20,16 @@ from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import read_json, shown, validated
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, id_of, on_lost_of
-from rsis.eval.truths.exports.folders import Pictures, listed, without_doubles, without_suffix
+from rsis.eval.truths.exports.folders import Pictures, ending, listed, without_doubles, without_suffix
 from rsis.eval.truths.exports.groups import joined
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, ellipse, outline_of, patch_of, points_of, rectangle
 from rsis.eval.truths.fields import UNKNOWN, class_name_or_none, side
 from rsis.eval.truths.images import PictureFrame, frame_within, read_image
 from rsis.eval.truths.labels import Pixels, is_object
 from rsis.splits.pictures import PictureFiles, spellings
+
+# shapes whose four points are their corners: turned rectangles of LabelMe and X-AnyLabeling, and all of the latter
+_OF_CORNERS = ("oriented_rectangle", "rotation", "rectangle")
 
 
 class LabelmeShape(BaseModel):
@@ -57,7 +60,7 @@ class LabelmeTruth(ExportTruth):
     def __init__(self, root: Path, dataset: ExportDataset, split: Split) -> None:
         section = dataset.splits[split]
         self._folder, images = root / section.annotations, root / section.images
-        names = [name for name in listed(self._folder, "annotations") if name.lower().endswith(".json")]
+        names = [name for name in listed(self._folder, "annotations") if ending(name) == ".json"]
         self._beside, self._files = Pictures(self._folder), PictureFiles(images)
         self._images = Pictures(images) if images.is_dir() else self._beside
         found = [(self._picture_of(name, dataset), self._folder / name) for name in names]
@@ -153,6 +156,8 @@ def _shape(item: LabelmeShape, path: Path) -> Shape:
     if kind == "polygon":
         return outline_of(item.points)
     try:
+        if kind in _OF_CORNERS and len(item.points) == 4:
+            return outline_of(item.points)
         (x0, y0), (x1, y1) = points_of(item.points).tolist()
         if kind == "rectangle":
             return rectangle(x0, y0, x1, y1)
@@ -161,7 +166,7 @@ def _shape(item: LabelmeShape, path: Path) -> Shape:
             return ellipse(x0, y0, radius, radius)
         if kind == "mask":
             return _mask(item.mask, (int(x0), int(y0)), (int(x1), int(y1)), path)
-    except (ValueError, OverflowError, UserError):
+    except (TypeError, ValueError, OverflowError, UserError):
         pass
     return Undrawn()
 

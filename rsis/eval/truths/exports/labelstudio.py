@@ -49,7 +49,7 @@ class _PercentOutline(Shape):
 
     def draw(self, size: Size) -> dict[str, Any]:
         """Return the pixels inside."""
-        return Outline(self.points * size[::-1] / 100).draw(size)
+        return Outline(self.points / 100 * size[::-1]).draw(size)  # in Label Studio's own order of the operations
 
 
 def _listed(path: Path) -> Iterator[tuple[str, Annotation]]:

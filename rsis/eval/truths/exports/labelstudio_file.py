@@ -103,12 +103,18 @@ def _chosen(annotations: list[_Annotation]) -> _Annotation | None:
 
 
 def _picture(data: dict[str, Any], where: str) -> str:
-    if isinstance(data.get("image"), str):
-        return str(data["image"])
-    found = [value for value in data.values() if isinstance(value, str) and _looks_like_picture(value)]
+    found = _pictures(data)
     if len(found) != 1:
         raise UserError(f"{where}: has {len(found)} names of pictures in data; expected one; give it the key image")
-    return found[0]
+    path, _, query = found[0].partition("?")  # of a signed address; local files have their name behind ?d=
+    return found[0] if query.startswith("d=") or not path else path
+
+
+def _pictures(data: dict[str, Any]) -> list[str]:
+    """Return the value of image, else all that look like names of pictures."""
+    if isinstance(data.get("image"), str):
+        return [data["image"]]
+    return [value for value in data.values() if isinstance(value, str) and _looks_like_picture(value)]
 
 
 def _looks_like_picture(text: str) -> bool:

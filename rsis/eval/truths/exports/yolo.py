@@ -17,11 +17,11 @@ from rsis.errors import UserError
 from rsis.eval.truths.documents import read_text
 from rsis.eval.truths.drawn import drawing_frame
 from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, on_lost_of
-from rsis.eval.truths.exports.folders import Pictures, listed, without_suffix
+from rsis.eval.truths.exports.folders import Pictures, ending, listed, without_suffix
 from rsis.eval.truths.exports.shapes import Outline, Shape, Undrawn
 
 # files that tools put beside the labels
-_NO_LABELS = ("classes.txt", "labels.txt", "notes.txt", "train.txt", "val.txt", "test.txt")
+_NO_LABELS = ("classes.txt", "labels.txt", "notes.txt", "train.txt", "val.txt", "test.txt", "readme")
 _BOX = 4  # numbers
 
 
@@ -34,11 +34,11 @@ class YoloTruth(ExportTruth):
         labels = root / section.annotations
         self._labels: dict[str, Path] = {}
         for name in listed(labels, "annotations"):
-            if PurePosixPath(name).suffix.lower() != ".txt":
+            if ending(name) != ".txt":
                 continue
             found = pictures.of_stem(without_suffix(name))
             self._labels |= dict.fromkeys(found, labels / name)
-            if not found and PurePosixPath(name).name not in _NO_LABELS:
+            if not found and not PurePosixPath(name).name.lower().startswith(_NO_LABELS):
                 on_lost_of(dataset)(
                     labels / name,
                     f"{labels / name}: has no picture of its name in {pictures.folder}; add it, or remove the file",
