@@ -38,12 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_denormal_numbers(request: pytest.FixtureRequest) -> None:
-    """Flush them to zero, as `rsis train` does: a few of them make a step of training take five times as long.
-
-    But not where hypothesis draws numbers, which refuses to without them.
-    """
+    """Flush them to zero where a test trains by itself, as `rsis train` does: a step can take five times as long."""
     if torch := sys.modules.get("torch"):
-        torch.set_flush_denormal(not getattr(request.function, "is_hypothesis_test", False))
+        torch.set_flush_denormal(request.node.get_closest_marker("learning") is not None)
 
 
 @pytest.fixture(autouse=True)
