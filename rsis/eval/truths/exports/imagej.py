@@ -86,7 +86,7 @@ def _rois(path: Path) -> Iterator[tuple[str, bytes]]:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror or error}); {REMEDY}") from error
-    if path.suffix.lower() == ".zip":
+    if ending(path.name) == ".zip":
         yield from _unpacked(path, content)
     else:
         yield "the ROI", content
