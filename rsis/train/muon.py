@@ -58,9 +58,11 @@ class Muon(torch.optim.Optimizer):
             if not state:
                 state["mean"] = torch.zeros_like(kernel)
             mean = state["mean"].lerp_(kernel.grad, 1 - group["momentum"])
-            update = kernel.grad.lerp(mean, group["momentum"]).flatten(1)  # [out, in * k * k]
+            update = kernel.grad.lerp(mean, group["momentum"]).movedim(1, -1)
+            shape = update.shape  # [out, k, k, in], as a kernel of channels last lies in memory
+            update = update.flatten(1)
             rows, columns = update.shape
-            update = orthogonalize(update).view_as(kernel)
+            update = orthogonalize(update).view(shape).movedim(-1, 1)
             kernel.mul_(1 - group["lr"] * group["weight_decay"])
             kernel.add_(update, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
 

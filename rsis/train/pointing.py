@@ -21,7 +21,8 @@ from rsis.loss.pointer.criterion import (
 from rsis.loss.pointer.targets import PointerTargets, pointer_targets
 from rsis.model.pointer.network import PointerNetwork, PointerState
 from rsis.model.pointer.pyramid import GRID_STRIDE, MASK_STRIDE, Features
-from rsis.model.pointer.recurrence import Glance
+from rsis.model.pointer.recurrence import Drive, Glance, maxima_of, pick_both
+from rsis.model.pointer.unrolled import unroll
 from rsis.structures import Batch, Losses
 
 
@@ -129,39 +130,64 @@ def run_sequence(
         own: bool [B], images on whose canvas are the network's own masks. No gradient flows through any canvas.
         free: Whether the network chooses the order of the objects.
     """
-    remaining = targets.present.clone()
-    everyone = torch.arange(len(remaining), device=remaining.device)
-    steps, sums, counts = [], [], []
-    for step in range(num_steps):
-        glance = network.glance(state)
-        if free:
-            choice = choose_freely(glance.logits, targets, remaining)
-            sums.append(focal_sum(glance.logits, choice))
-            counts.append(choice.right.sum())
-        else:
-            choice = choose_in_order(glance.logits, targets, step)
-            sums.append(softmax_sum(glance.logits, choice))
-            counts.append(choice.active.sum())
-        seen = glance.at(choice.cells)
-        steps.append((seen, glance.maxima, choice.cells, choice.objects, choice.active))
-        with torch.no_grad():
+    owners = own.nonzero()[:, 0]
+    glances, choices = [], []
+    drive, features = state.drive, state.features.of(owners)
+    with torch.no_grad():  # `unroll` has the gradients
+        remaining = targets.present.clone()
+        everyone = torch.arange(len(remaining), device=remaining.device)
+        for step in range(num_steps):
+            glance = network.glance(state)
+            if free:
+                choice = choose_freely(glance.logits, targets, remaining)
+            else:
+                choice = choose_in_order(glance.logits, targets, step)
+            glances.append(glance)
+            choices.append(choice)
             drawn = targets.canvas_masks[everyone, choice.objects]
-            if bool(own.any()):
-                drawn = torch.where(
-                    own[:, None, None], _own_masks(network, state.features, glance, seen, choice), drawn
-                )
+            if len(owners) > 0:
+                drawn[owners] = _own_masks(network, features, glance, choice.cells, owners)
             state = network.advance(state, glance, choice.cells, drawn, choice.active[:, None, None].float())
             remaining[everyone, choice.objects] &= ~choice.active
-    seen, maxima, cells, objects, active = (torch.stack(values, dim=1) for values in zip(*steps, strict=True))
-    return Sequence(seen, maxima, cells, objects, active, torch.stack(sums).sum(), torch.stack(counts).sum())
+    return _with_gradients(network, drive, glances, choices, free=free)
 
 
 def _own_masks(
-    network: PointerNetwork, features: Features, glance: Glance, seen: torch.Tensor, choice: Choice
+    network: PointerNetwork, features: Features, glance: Glance, cells: torch.Tensor, owners: torch.Tensor
 ) -> torch.Tensor:
-    """Return the probabilities [B, H/4, W/4] of the masks that the network emits at these cells."""
-    queries, _, _ = network.decoder.emit(features, seen[:, None], glance.maxima[:, None], choice.cells[:, None])
-    return torch.sigmoid(network.canvas_masks(features, queries[:, 0], choice.cells))
+    """Return the probabilities [M, H/4, W/4] of the masks that the network emits for M of the images.
+
+    Args:
+        network: With the pointer decoder.
+        features: Of the M images.
+        glance: Of all.
+        cells: int64 [B], of all.
+        owners: int64 [M], which images.
+    """
+    seen, maxima, cells = glance.at(cells)[owners], glance.maxima[owners], cells[owners]
+    queries, _, _ = network.decoder.emit(features, seen[:, None], maxima[:, None], cells[:, None])
+    return torch.sigmoid(network.canvas_masks(features, queries[:, 0], cells))
+
+
+def _with_gradients(
+    network: PointerNetwork, drive: Drive, glances: list[Glance], choices: list[Choice], *, free: bool
+) -> Sequence:
+    """Return the sequence as a function of the features and the kernels."""
+    recurrence = network.decoder.recurrence
+    unrolled = unroll(recurrence, drive, glances)
+    choice = Choice.join(choices)
+    logits = recurrence.logits(unrolled.keys)
+    pointing, right = (focal_sum, choice.right) if free else (softmax_sum, choice.active)
+    values = (
+        pick_both(unrolled.keys, unrolled.hidden, choice.cells),
+        maxima_of(unrolled.hidden, unrolled.keys),
+        choice.cells,
+        choice.objects,
+        choice.active,
+    )
+    steps = (len(glances), -1)
+    seen, maxima, cells, objects, active = (value.unflatten(0, steps).transpose(0, 1) for value in values)
+    return Sequence(seen, maxima, cells, objects, active, pointing(logits, choice), right.sum())
 
 
 def _pairs(sequence: Sequence, most: int | None) -> Pairs:

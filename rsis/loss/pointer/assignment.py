@@ -10,7 +10,10 @@ No cost matrix is solved. What holds instead, whatever the logits are (tests/los
 - A step after the last object answers for none.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -37,6 +40,12 @@ class Choice:
     cells: torch.Tensor
     objects: torch.Tensor
     active: torch.Tensor
+
+    @classmethod
+    def join(cls, choices: Sequence[Choice]) -> Choice:
+        """Return the choices of T steps as one of T * B images, step by step."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(torch.cat([getattr(choice, name) for choice in choices]) for name in names))
 
 
 def choose_freely(logits: torch.Tensor, targets: PointerTargets, remaining: torch.Tensor) -> Choice:

@@ -1,5 +1,7 @@
 """The encoder of the pointer decoder: a backbone and a light feature pyramid on top of it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +33,16 @@ class Features:
     embedding: torch.Tensor
     coarse_embedding: torch.Tensor
     coordinates: torch.Tensor
+
+    def of(self, images: torch.Tensor) -> Features:
+        """Return the features of some images, int64 [M]."""
+        return Features(
+            self.grid[images],
+            self.fine[images],
+            self.embedding[images],
+            self.coarse_embedding[images],
+            self.coordinates,
+        )
 
 
 class Pyramid(nn.Module):

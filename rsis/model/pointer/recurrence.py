@@ -1,11 +1,9 @@
 """The recurrence of the pointer decoder: a ConvLSTM on the grid that sees the canvas, and where it points."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from rsis.model.pointer.canvas import CHANNELS, Canvas
@@ -39,6 +37,25 @@ class Drive:
 
 
 @dataclass(frozen=True)
+class Gated:
+    """One step of a ConvLSTM, with what its gradients are made of.
+
+    Attributes:
+        hidden: float [B, D, h, w], after the step.
+        cell: float32 [B, D, h, w], after the step.
+        gates: float32 [B, 3D, h, w], the sigmoids of i, f, o.
+        candidate: float32 [B, D, h, w], the tanh of g.
+        squashed: float32 [B, D, h, w], the tanh of `cell`.
+    """
+
+    hidden: torch.Tensor
+    cell: torch.Tensor
+    gates: torch.Tensor
+    candidate: torch.Tensor
+    squashed: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Glance:
     """One step's view of the grid, before it is decided which cell the step points at.
 
@@ -47,16 +64,20 @@ class Glance:
         keys: float [B, D, h, w], what the cells offer.
         logits: float32 [B, h * w], for each cell whether an object should be taken there.
         maxima: float32 [B, 2D], the largest values of the hidden state and of the keys over the grid.
+        seen: float [B, D + 10, h, w], hidden state and canvas before the step.
+        gated: How `memory` came about.
     """
 
     memory: Memory
     keys: torch.Tensor
     logits: torch.Tensor
     maxima: torch.Tensor
+    seen: torch.Tensor
+    gated: Gated
 
     def at(self, cells: torch.Tensor) -> torch.Tensor:
         """Return float32 [B, 2D], keys and hidden state at a cell of each image, int64 [B]."""
-        return torch.cat([pick(values, cells[:, None])[:, 0] for values in (self.keys, self.memory.hidden)], dim=1)
+        return pick_both(self.keys, self.memory.hidden, cells)
 
 
 class Recurrence(nn.Module):
@@ -89,64 +110,71 @@ class Recurrence(nn.Module):
     def forward(self, drive: Drive, canvas: Canvas, memory: Memory | None) -> Glance:
         """Run one step; a memory of None is all zero."""
         if memory is None:
-            zeros = torch.zeros_like(drive.keys)
+            zeros = torch.zeros_like(drive.keys, memory_format=torch.channels_last)
             memory = Memory(zeros, zeros.float())
-        seen = torch.cat([memory.hidden, canvas.channels().to(memory.hidden.dtype)], dim=1)
-        gates = drive.gates + self.recurrent(seen.contiguous(memory_format=torch.channels_last))
-        if torch.is_grad_enabled():
-            hidden, cell = _Gates.apply(gates, memory.cell)
-        else:
-            hidden, cell = lstm(gates, memory.cell)
-        keys = F.relu(self.keys(hidden) + drive.keys)
-        logits = self.pointing(keys).float().flatten(1)  # [B, h * w]
-        maxima = torch.cat([values.float().amax(dim=(2, 3)) for values in (hidden, keys)], dim=1)
-        return Glance(Memory(hidden, cell), keys, logits, maxima)
+        channels = canvas.channels().to(memory.hidden.dtype, memory_format=torch.channels_last)
+        seen = torch.cat([memory.hidden, channels], dim=1)
+        gated = lstm(drive.gates + self.recurrent(seen), memory.cell)
+        keys = F.relu(self.keys(gated.hidden) + drive.keys)
+        maxima = maxima_of(gated.hidden, keys)
+        return Glance(Memory(gated.hidden, gated.cell), keys, self.logits(keys), maxima, seen, gated)
+
+    def logits(self, keys: torch.Tensor) -> torch.Tensor:
+        """Return the pointing logits, float32 [B, h * w], of keys [B, D, h, w]."""
+        logits: torch.Tensor = self.pointing(keys)
+        return logits.float().flatten(1)
+
+
+def maxima_of(hidden: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Return float32 [B, 2D], the largest values over the grid of hidden state and keys, each [B, D, h, w]."""
+    return torch.cat([F.adaptive_max_pool2d(values, 1)[..., 0, 0].float() for values in (hidden, keys)], dim=1)
+
+
+def pick_both(keys: torch.Tensor, hidden: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return float32 [B, 2D], keys and hidden state, each [B, D, h, w], at a cell of each image, int64 [B]."""
+    return torch.cat([pick(values, cells[:, None])[:, 0] for values in (keys, hidden)], dim=1)
 
 
 def pick(values: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     """Return float32 [B, T, C], the values [B, C, h, w] at cells, int64 [B, T]."""
-    index = cells[:, None].expand(-1, values.shape[1], -1)
-    return values.flatten(2).gather(2, index).transpose(1, 2).float()
+    cell_by_cell = values.flatten(2).transpose(1, 2)  # as it lies in memory
+    return cell_by_cell.gather(1, cells[..., None].expand(-1, -1, values.shape[1])).float()
 
 
-def lstm(gates: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the hidden and the cell state after a step, from gates i, f, o, g [B, 4D, h, w] and the cell before."""
-    i, f, o, g = gates.float().chunk(4, dim=1)
-    cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-    return (torch.sigmoid(o) * torch.tanh(cell)).to(gates.dtype), cell
+def lstm(gates: torch.Tensor, cell: torch.Tensor) -> Gated:
+    """Return a step of a ConvLSTM.
+
+    Args:
+        gates: float [B, 4D, h, w], i, f, o and g, before their sigmoids and tanh.
+        cell: float32 [B, D, h, w], before the step.
+    """
+    width = cell.shape[1]
+    values = gates.float()
+    active, candidate = torch.sigmoid(values[:, : 3 * width]), torch.tanh(values[:, 3 * width :])
+    i, f, o = active.chunk(3, dim=1)
+    after = torch.addcmul(f * cell, i, candidate)
+    squashed = torch.tanh(after)
+    return Gated((o * squashed).to(gates.dtype), after, active, candidate, squashed)
 
 
-class _Gates(torch.autograd.Function):
-    """`lstm` with a backward pass of its own: it keeps three tensors instead of ten."""
+def lstm_backward(
+    gated: Gated, before: torch.Tensor, grad_hidden: torch.Tensor, grad_cell: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the gradients of `lstm`'s two arguments, [B, 4D, h, w] and [B, D, h, w], float32.
 
-    @staticmethod
-    def forward(ctx: Any, gates: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        width = cell.shape[1]
-        active = gates.float().contiguous()  # float32 of its own: sigmoid and tanh in place
-        if active.data_ptr() == gates.data_ptr():
-            active = active.clone()
-        active[:, : 3 * width].sigmoid_()
-        active[:, 3 * width :].tanh_()
-        i, f, o, g = active.chunk(4, dim=1)
-        after = (f * cell).addcmul_(i, g)
-        squashed = after.tanh()
-        ctx.save_for_backward(active, cell, squashed)
-        ctx.dtype = gates.dtype
-        return (o * squashed).to(gates.dtype), after
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, grad_hidden: torch.Tensor, grad_cell: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        active, cell, squashed = ctx.saved_tensors
-        width = cell.shape[1]
-        i, f, o, g = active.chunk(4, dim=1)
-        grad_hidden = grad_hidden.float()
-        inner = (grad_hidden * o) * (1 - squashed * squashed)
-        if grad_cell is not None:
-            inner = inner + grad_cell
-        grad = torch.cat([inner * g, inner * cell, grad_hidden * squashed, inner * i], dim=1)
-        grad[:, : 3 * width] *= active[:, : 3 * width] * (1 - active[:, : 3 * width])
-        grad[:, 3 * width :] *= 1 - g * g
-        return grad.to(ctx.dtype).contiguous(memory_format=torch.channels_last), inner * f
+    Args:
+        gated: What it returned.
+        before: Its `cell`.
+        grad_hidden: float32 [B, D, h, w], of the hidden state.
+        grad_cell: Likewise of the cell state; None is zero.
+    """
+    i, f, o = gated.gates.chunk(3, dim=1)
+    inner = torch.ops.aten.tanh_backward(grad_hidden * o, gated.squashed)
+    if grad_cell is not None:
+        inner = inner + grad_cell
+    sigmoids = torch.cat([inner * gated.candidate, inner * before, grad_hidden * gated.squashed], dim=1)
+    parts = [
+        torch.ops.aten.sigmoid_backward(sigmoids, gated.gates),
+        torch.ops.aten.tanh_backward(inner * i, gated.candidate),
+    ]
+    return torch.cat(parts, dim=1), inner * f

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from rsis.model.pointer.canvas import CHANNELS, Canvas, points_of
 from rsis.model.pointer.mask_head import Geometry, MaskHead
-from rsis.model.pointer.recurrence import _Gates, lstm, pick
+from rsis.model.pointer.recurrence import Drive, Glance, Recurrence, lstm, lstm_backward, pick
+from rsis.model.pointer.unrolled import unroll
 
 
 @given(st.integers(0, 999), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
@@ -78,25 +79,53 @@ def test_a_canvas_holds_all_and_the_last() -> None:
             np.testing.assert_allclose(channels[:, 9, row, column], points[-1], rtol=1e-6)
 
 
-def test_the_gates_have_the_gradient_of_their_definition() -> None:
+def test_a_step_of_the_lstm_has_the_gradient_of_its_definition() -> None:
     torch.manual_seed(0)
     gates, cell = torch.randn(2, 12, 3, 2, requires_grad=True), torch.randn(2, 3, 3, 2, requires_grad=True)
-    weights = torch.randn(2, 2, 3, 3, 2)
-    results = []
-    for step in (lstm, _Gates.apply):
-        hidden, after = step(gates, cell)
-        loss = (weights[0] * hidden).sum() + (weights[1] * after.sin()).sum()
-        results.append((hidden, after, *torch.autograd.grad(loss, (gates, cell))))
-    for ours, defined in zip(results[1], results[0], strict=True):
-        torch.testing.assert_close(ours, defined)
+    of_hidden, of_cell = torch.randn(2, 2, 3, 3, 2)
+    i, f, o, g = gates.chunk(4, dim=1)
+    after = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+    hidden = o.sigmoid() * after.tanh()
+    step = lstm(gates, cell)
+    torch.testing.assert_close((step.hidden, step.cell), (hidden, after))
+    expected = torch.autograd.grad([hidden, after], (gates, cell), [of_hidden, of_cell], retain_graph=True)
+    torch.testing.assert_close(lstm_backward(step, cell, of_hidden, of_cell), expected)
+    last = torch.autograd.grad(hidden, (gates, cell), of_hidden)
+    torch.testing.assert_close(lstm_backward(step, cell, of_hidden, None), last)
 
 
-def test_the_gates_leave_their_input_alone() -> None:
-    gates, cell = torch.randn(1, 8, 2, 2), torch.randn(1, 2, 2, 2)
-    before = gates.clone(), cell.clone()
-    _Gates.apply(gates, cell)
-    assert torch.equal(gates, before[0])
-    assert torch.equal(cell, before[1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_unrolled_sequence_has_the_gradients_of_its_steps(dtype: torch.dtype) -> None:
+    """Those of autograd through one step after the other, of the features and of all kernels."""
+    torch.manual_seed(0)
+    recurrence = Recurrence(8, 8, 6)
+    kernels = [p for name, p in recurrence.named_parameters() if name.split(".")[0] in ("recurrent", "keys")]
+    features = [torch.randn(2, width, 4, 5, requires_grad=True) for width in (24, 6)]
+    masks, cells = torch.rand(3, 2, 8, 10), torch.randint(0, 20, (3, 2))
+    weights = torch.randn(2, 3 * 2, 6, 4, 5)
+
+    def steps() -> list[Glance]:
+        drive, canvas = Drive(*(part.to(dtype) for part in features)), Canvas.empty(features[1])
+        found: list[Glance] = []
+        for mask, cell in zip(masks, cells, strict=True):
+            found.append(recurrence(drive, canvas, found[-1].memory if found else None))
+            canvas = canvas.add(mask, points_of(cell, (4, 5)))
+        return found
+
+    def gradients(hidden: torch.Tensor, keys: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad((weights[0] * hidden).sum() + (weights[1] * keys).sum(), [*features, *kernels])
+
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        each = steps()
+        with torch.no_grad():
+            recorded = steps()
+        whole = unroll(recurrence, Drive(*(part.to(dtype) for part in features)), recorded)
+    hidden, keys = torch.cat([step.memory.hidden for step in each]), torch.cat([step.keys for step in each])
+    assert torch.equal(whole.hidden, hidden)
+    assert torch.equal(whole.keys, keys)
+    tolerance = 1e-5 if dtype == torch.float32 else 0.05  # of the largest value: bfloat16 has 8 bits
+    for ours, expected in zip(gradients(whole.hidden, whole.keys), gradients(hidden, keys), strict=True):
+        assert float((ours - expected).abs().max() / expected.abs().max()) < tolerance
 
 
 def test_values_are_picked_by_row_and_column() -> None:
