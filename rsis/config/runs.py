@@ -115,6 +115,8 @@ class PredictSection(Section):
     """T, the most steps of the decoder, so the most objects of an image. Paper: 10 for VOC, 20 for the others."""
     batch_size: Count = 8
     """Images at a time; it bounds the memory. Ours."""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """Number format of the computation. auto: bf16 where that is faster, as measured at each start. Ours."""
     mask_threshold: Fraction = 0.5
     """Probability above which a pixel belongs to the mask. Released code: 0.5."""
     objectness_threshold: Fraction = 0.5

@@ -144,8 +144,9 @@ class TrainSection(Section):
     workflow/README.md."""
     nodes: Count = 1
     """Machines that train together. Ours, see workflow/README.md."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Number format of the computation; bf16 where the hardware has it. Ours."""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """Number format of the computation. auto: bf16 where that is faster, as measured at the first start; a training
+    that goes on keeps to it. Ours."""
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     """How the weights are changed. sgd has a momentum of 0.9; muon makes orthogonal updates of the convolutions'
     kernels and is adamw for the rest.

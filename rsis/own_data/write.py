@@ -93,6 +93,7 @@ def _run_block(name: str, found: Examined) -> str:
       lr_encoder: 2e-3  # of the backbone
       lr_kernels: 0.02  # of the decoder's and skips' kernels
       lr_schedule: one_cycle  # or constant, cosine
+      precision: auto  # bf16 where that is faster, as measured; or fp32, bf16
       weight_decay: 0.01
       clip_norm: 1.0  # the largest norm of the gradient
       augment:  # random changes of the pictures; `rsis keys augment` lists all
@@ -114,7 +115,8 @@ def _run_block(name: str, found: Examined) -> str:
     # num_steps: the most objects of a picture, also more than in training. The sequence ends below
     # objectness_threshold: lower finds more objects, also wrong ones. exclusive: a pixel in two masks is kept only in
     # the more probable one. Also: mask_threshold, 0.5 by default
-    predict: {{split: {more["split"]}, num_steps: {more["most_steps"]}, objectness_threshold: 0.4, exclusive: true}}
+    predict: {{split: {more["split"]}, num_steps: {more["most_steps"]}, precision: auto, objectness_threshold: 0.4,
+      exclusive: true}}
     score: {{scorers: {more["scorers"]}}}  # cvppp: symmetric best dice and counts; coco: AP
 """
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from rsis.config.runs import PredictSection
 from rsis.errors import UserError
+from rsis.machine.precision import settle
 from rsis.model.any import Network
 from rsis.model.convlstm.decoder import join_steps, upsample
 from rsis.model.network import RSISNetwork
@@ -82,15 +83,17 @@ def find_objects(
 def decode(network: Network, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
     """Run the network on images uint8 [B, 3, H, W] until every sequence has ended, `num_steps` steps at most."""
     normalized = network.normalize(images).contiguous(memory_format=torch.channels_last)
-    match network:
-        case RSISNetwork():
-            return _decode_convlstm(network, normalized, section)
-        case PointerNetwork():
-            return _decode_pointer(network, normalized, section)
-        case MaskRCNNNetwork():
-            return _decode_peer(network, normalized, section)
-        case _ as unknown:
-            assert_never(unknown)
+    in_bf16 = settle(section.precision, images.device) == "bf16"
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=in_bf16):
+        match network:
+            case RSISNetwork():
+                return _decode_convlstm(network, normalized, section)
+            case PointerNetwork():
+                return _decode_pointer(network, normalized, section)
+            case MaskRCNNNetwork():
+                return _decode_peer(network, normalized, section)
+            case _ as unknown:
+                assert_never(unknown)
 
 
 @torch.inference_mode()
@@ -121,7 +124,7 @@ def _decode_convlstm(network: RSISNetwork, images: torch.Tensor, section: Predic
         going &= (torch.sigmoid(output.objectness_logits) >= section.objectness_threshold).all(dim=1)
         if not bool(going.any()):
             break
-    output = join_steps(outputs)
+    output = join_steps(outputs).float()
     probs = network.mask_probs(output, (images.shape[-2], images.shape[-1]))  # [B, T', H, W]
     classes, objectness = _class_probs(output.class_logits), _sigmoid(output.objectness_logits)
     return [
@@ -194,7 +197,7 @@ def _decode_peer(network: MaskRCNNNetwork, images: torch.Tensor, section: Predic
     sequences = []
     for item in found:
         classes = F.one_hot(item.class_ids[:most] - 1, network.num_classes - 1).float().cpu().numpy()
-        scores = item.scores[:most].cpu().numpy()
+        scores = item.scores[:most].float().cpu().numpy()
         sequences.append(StepOutputs(item.pasted, classes, scores, scores))
     return sequences
 

@@ -10,6 +10,7 @@ from rsis.config.runs import PredictSection, RunSection
 from rsis.data.prepared.file import PreparedSplit
 from rsis.errors import UserError
 from rsis.files.digests import sha256_of
+from rsis.machine.precision import settle
 from rsis.machine.progress import shown
 from rsis.masks import encode_rle
 from rsis.model.any import Network
@@ -42,6 +43,7 @@ def predict(name: str, run: RunSection, processed: Path, checkpoint: Path, targe
                 f"run `rsis prepare {run.dataset}` and `rsis train {name}` again"
             )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    section = section.model_copy(update={"precision": settle(section.precision, device)})  # the file says which it was
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     file = PredictionFile(
         dataset=run.dataset,

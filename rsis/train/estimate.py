@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from rsis.config.runs import RunSection, TrainSection
 from rsis.data.prepared.file import PreparedSplit
+from rsis.machine.precision import denormals_flushed, settle
 from rsis.machine.progress import duration
 from rsis.model.any import make_network
 from rsis.structures import Batch
@@ -144,9 +145,10 @@ def _time(
         module.schedule, num_steps=alone.num_steps, use_class=True, use_stop=True, update_encoder=True
     )
     stopwatch = _Stopwatch(steps, seconds)
+    in_bf16 = settle(alone.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu")) == "bf16"
     trainer = pl.Trainer(
         max_steps=steps,
-        precision="bf16-mixed" if alone.precision == "bf16" else "32-true",
+        precision="bf16-mixed" if in_bf16 else "32-true",
         gradient_clip_val=alone.clip_norm,
         limit_val_batches=0,
         callbacks=[stopwatch],
@@ -157,13 +159,11 @@ def _time(
         use_distributed_sampler=False,
         **trainer_options(alone),
     )
-    torch.set_flush_denormal(True)
     try:
-        trainer.fit(module, loader)
+        with denormals_flushed():
+            trainer.fit(module, loader)
     except SystemExit as error:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from error
-    finally:
-        torch.set_flush_denormal(False)
     return stopwatch.times
 
 

@@ -5,6 +5,7 @@ The state of a training is not an output of the DVC stage, because DVC would del
     state/<run>/events.log                 time and place of each start, resumption, stop and end; append-only
     state/<run>/<key>/last.ckpt            Lightning's checkpoint after each epoch
     state/<run>/<key>/previous.ckpt        the checkpoint of the epoch before
+    state/<run>/<key>/precision.txt        the number format that `train.precision: auto` came to at the first start
     state/<run>/<key>/best.safetensors     weights of the best validation (train.keep: best)
     state/<run>/<key>/history/             metrics of the epochs so far
     state/<run>/<key>/alive.json           heartbeat: the progress, written every few seconds
@@ -22,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
 from torch.utils.data import DataLoader
 
@@ -33,6 +33,7 @@ from rsis.errors import StoppedError, UserError
 from rsis.files.atomic import check_replaceable
 from rsis.files.durable import sweep
 from rsis.machine.lock import locked
+from rsis.machine.precision import denormals_flushed
 from rsis.model.any import make_network
 from rsis.train.batches import EpochSampler, Share, make_loader
 from rsis.train.budget import Budget
@@ -51,7 +52,7 @@ from rsis.train.processes import (
 from rsis.train.schedule import out_of_reach
 from rsis.train.state.checkpoint_io import AtomicCheckpointIO
 from rsis.train.state.key import run_key
-from rsis.train.state.record import Training, note, publish, save_result
+from rsis.train.state.record import Training, note, publish, save_result, settle_precision
 from rsis.train.state.resume import BEST, LAST, is_finished, is_published, newest_checkpoint, sweep_state
 from rsis.train.stop import StopOnRequest, StopRequests, stopped
 from rsis.train.validation import check_validation, open_splits
@@ -108,7 +109,7 @@ def train(name: str, run: RunSection, paths: TrainPaths, *, progress: bool = Tru
 
 
 def _follow(name: str, run: RunSection, paths: TrainPaths, decision: LeaderDecision, requests: StopRequests) -> None:
-    """Train as rank 0 decides, on a process of another rank; rank 0 alone writes messages and files."""
+    """Train as rank 0 decides, on a process of another rank; rank 0 alone writes."""
     decided = decision.wait()
     if decided == _NOTHING:
         return
@@ -147,6 +148,7 @@ def _lead(
     else:
         last = newest_checkpoint(state, run.train.keep)
         state.mkdir(parents=True, exist_ok=True)
+        settle_precision(training)  # the other processes read it
         decision.publish(_BEGIN if last is None else _RESUME)
         note(state.parent, f"{'begins' if last is None else 'goes on'}, key {training.key}")
         for fault in out_of_reach(run.train, validated="val" in training.splits):
@@ -162,15 +164,12 @@ def _training(name: str, run: RunSection, paths: TrainPaths) -> Training:
 
 
 def _fit(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
-    # Values of saturated gates decay to denormal numbers, which a CPU computes ten times slower. Threads inherit it.
-    torch.set_flush_denormal(True)
-    try:
+    with denormals_flushed():
         _fit_with_lightning(training, requests, progress=progress, resume=resume)
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def _fit_with_lightning(training: Training, requests: StopRequests, *, progress: bool, resume: Path | None) -> None:
+    training = settle_precision(training)
     section, state = training.run.train, training.state
     pl.seed_everything(section.seed, workers=True, verbose=False)
     module = TrainingModule(make_network(training.run.model, len(training.splits["train"].class_names) + 1), section)

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,12 @@ from rsis.files.atomic import atomic_folder, atomic_path, write_json
 from rsis.files.digests import sha256_of
 from rsis.files.durable import sync
 from rsis.machine.cores import describe_machine
+from rsis.machine.precision import settle
 from rsis.machine.revision import revision_of
 from rsis.train.callbacks import History
 from rsis.train.module import NonFiniteLossError, TrainingModule
 from rsis.train.state.files import seal, write_state
-from rsis.train.state.resume import BEST, RESULT
+from rsis.train.state.resume import BEST, PRECISION, RESULT
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,23 @@ class Training:
     splits: dict[str, PreparedSplit]
     key: str
     state: Path
+
+
+def settle_precision(training: Training) -> Training:
+    """Return the training with the number format that it computes in, if that is "auto": the faster one here.
+
+    It is written down at the first start, and a training that goes on keeps to it, on another machine as well.
+    """
+    train = training.run.train
+    if train.precision != "auto":
+        return training
+    path = training.state / PRECISION
+    known = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    if known not in ("fp32", "bf16"):
+        known = settle("auto", torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        write_state(path, f"{known}\n".encode())
+    run = training.run.model_copy(update={"train": train.model_copy(update={"precision": known})})
+    return replace(training, run=run)
 
 
 def save_result(training: Training, module: TrainingModule, trainer: pl.Trainer, history: History) -> None:

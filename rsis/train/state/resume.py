@@ -19,7 +19,8 @@ from rsis.train.state.files import forget, is_whole, put_back
 
 _LOG = logging.getLogger(__name__)
 LAST, PREVIOUS, BEST, RESULT = "last.ckpt", "previous.ckpt", "best.safetensors", "model.safetensors"
-_FILES = (LAST, PREVIOUS, BEST, RESULT, "history", "alive.json")
+PRECISION = "precision.txt"
+_FILES = (LAST, PREVIOUS, BEST, RESULT, PRECISION, "history", "alive.json")
 
 
 def sweep_state(state: Path) -> None:
@@ -76,7 +77,7 @@ def newest_checkpoint(state: Path, keep: str) -> Path | None:
         return state / LAST
     if any((state / name).exists() for name in (LAST, PREVIOUS)):
         _LOG.warning("%s: no checkpoint can be used; the training begins anew", state)
-    for name in (LAST, PREVIOUS, BEST, RESULT):
+    for name in (LAST, PREVIOUS, BEST, RESULT, PRECISION):
         forget(state / name)
     shutil.rmtree(state / "history", ignore_errors=True)
     return None
