@@ -1,7 +1,7 @@
 """Find the objects of a batch of images: run the decoder, end each sequence, make binary masks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import assert_never
 
 import numpy as np
@@ -15,8 +15,9 @@ from rsis.model.any import Network
 from rsis.model.convlstm.decoder import join_steps, upsample
 from rsis.model.network import RSISNetwork
 from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
-from rsis.model.pointer.network import Emissions, PointerNetwork, PointerState
-from rsis.model.pointer.pyramid import MASK_STRIDE
+from rsis.model.pointer.network import PointerNetwork
+from rsis.model.pointer.pyramid import GRID_STRIDE, MASK_STRIDE
+from rsis.model.pointer.state import Emissions
 from rsis.predict.binary import Resized, binary_masks, least_area
 from rsis.structures import RSISOutput
 
@@ -133,47 +134,61 @@ def _decode_convlstm(network: RSISNetwork, images: torch.Tensor, section: Predic
 
 
 def _decode_pointer(network: PointerNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:
-    """Run the steps; of each only its query is kept, from which its mask is made when it is asked for."""
+    """Run the steps; of each only its query is kept, from which its mask is made when it is asked for.
+
+    An image takes part until its own sequence ends, so its output is the same in any batch.
+    """
     state = network.start(images)
-    going = torch.ones(len(images), dtype=torch.bool, device=images.device)
-    parts: list[Emissions] = []
+    embedding = state.features.embedding
+    going = torch.arange(len(images), device=images.device)
+    of_image: list[list[Emissions]] = [[] for _ in images]
     for _ in range(section.num_steps):
         emitted, state = network.decode(state, 1)
-        parts.append(emitted)
-        going &= torch.sigmoid(emitted.objectness_logits[:, 0]) >= section.objectness_threshold
-        if not bool(going.any()):
+        for row, image in enumerate(going.tolist()):
+            of_image[image].append(emitted.of(row))
+        goes_on = torch.sigmoid(emitted.objectness_logits[:, 0]) >= section.objectness_threshold
+        if not bool(goes_on.all()):
+            going, state = going[goes_on], state.of(goes_on.nonzero()[:, 0])
+        if len(going) == 0:
             break
-    emitted = join_emissions(parts)
-    classes, objectness = _class_probs(emitted.class_logits), _sigmoid(emitted.objectness_logits)
-    scores = _sigmoid(emitted.pointing_logits)
     size = (images.shape[-2], images.shape[-1])
     return [
-        StepOutputs(_PointerMasks(network, state, emitted, b, size), classes[b], scores[b], objectness[b])
-        for b in range(len(images))
+        _sequence(network, embedding[image : image + 1], join_emissions(parts), size)
+        for image, parts in enumerate(of_image)
     ]
+
+
+def _sequence(
+    network: PointerNetwork, embedding: torch.Tensor, emitted: Emissions, size: tuple[int, int]
+) -> StepOutputs:
+    """Return the output for one image of this size from its embedding [1, C, H/2, W/2] and what its steps emitted."""
+    return StepOutputs(
+        _PointerMasks(network, embedding, emitted, size),
+        _class_probs(emitted.class_logits)[0],
+        _sigmoid(emitted.pointing_logits)[0],
+        _sigmoid(emitted.objectness_logits)[0],
+    )
 
 
 def join_emissions(parts: Sequence[Emissions]) -> Emissions:
     """Return the emissions of consecutive steps of one sequence as one."""
-    return Emissions(
-        torch.cat([part.cells for part in parts], dim=1),
-        torch.cat([part.pointing_logits for part in parts], dim=1),
-        torch.cat([part.queries for part in parts], dim=1),
-        torch.cat([part.class_logits for part in parts], dim=1),
-        torch.cat([part.objectness_logits for part in parts], dim=1),
-    )
+    names = [field.name for field in fields(Emissions)]
+    return Emissions(*(torch.cat([getattr(part, name) for part in parts], dim=1) for name in names))
 
 
 class _PointerMasks:
     """The masks of one image, made of the queries: a sequence needs memory for its features, not for its masks."""
 
     def __init__(
-        self, network: PointerNetwork, state: PointerState, emitted: Emissions, image: int, size: tuple[int, int]
+        self,
+        network: PointerNetwork,
+        embedding: torch.Tensor,
+        emitted: Emissions,
+        size: tuple[int, int],
     ) -> None:
-        self._network, self._size = network, size
-        self._embedding = state.features.embedding[image : image + 1]
-        self._columns = state.features.grid.shape[-1]
-        self._queries, self._cells = emitted.queries[image], emitted.cells[image]
+        self._network, self._embedding, self._size = network, embedding, size
+        self._columns = embedding.shape[-1] * MASK_STRIDE // GRID_STRIDE
+        self._queries, self._cells = emitted.queries[0], emitted.cells[0]
 
     def __call__(self, first: int, last: int, size: tuple[int, int]) -> torch.Tensor:
         count = last - first

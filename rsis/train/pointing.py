@@ -19,9 +19,10 @@ from rsis.loss.pointer.criterion import (
     softmax_sum,
 )
 from rsis.loss.pointer.targets import PointerTargets, pointer_targets
-from rsis.model.pointer.network import PointerNetwork, PointerState
+from rsis.model.pointer.network import PointerNetwork
 from rsis.model.pointer.pyramid import GRID_STRIDE, MASK_STRIDE, Features
 from rsis.model.pointer.recurrence import Drive, Glance, maxima_of, pick_both
+from rsis.model.pointer.state import PointerState
 from rsis.model.pointer.unrolled import unroll
 from rsis.structures import Batch, Losses
 

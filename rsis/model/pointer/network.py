@@ -5,8 +5,6 @@ Here a step sees a canvas of all masks and points emitted so far, points at one 
 there, and emits a small network for the mask of that one object (docs/network.md).
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -16,47 +14,12 @@ from rsis.model.normalization import normalize
 from rsis.model.pointer.canvas import Canvas, points_of
 from rsis.model.pointer.mask_head import MaskHead
 from rsis.model.pointer.pyramid import MASK_STRIDE, Features, Pyramid
-from rsis.model.pointer.recurrence import Drive, Glance, Memory, Recurrence, pick
+from rsis.model.pointer.recurrence import Glance, Recurrence, pick
+from rsis.model.pointer.state import Emissions, PointerState
 from rsis.structures import RSISOutput
 
 _READ_WIDTH = 128
 _CANVAS_STRIDE = 4
-
-
-@dataclass(frozen=True)
-class PointerState:
-    """Where a sequence stands between two steps.
-
-    Attributes:
-        features: Of the images.
-        drive: What the features contribute to every step.
-        canvas: What has been emitted.
-        memory: The recurrence's; None before the first step.
-    """
-
-    features: Features
-    drive: Drive
-    canvas: Canvas
-    memory: Memory | None
-
-
-@dataclass(frozen=True)
-class Emissions:
-    """What T steps emitted for each image, but for the masks, which `PointerNetwork.masks` makes of the queries.
-
-    Attributes:
-        cells: int64 [B, T], where each step pointed, row * w + column.
-        pointing_logits: float [B, T], of that cell.
-        queries: float [B, T, Q], see `MaskHead`.
-        class_logits: float [B, T, K].
-        objectness_logits: float [B, T].
-    """
-
-    cells: torch.Tensor
-    pointing_logits: torch.Tensor
-    queries: torch.Tensor
-    class_logits: torch.Tensor
-    objectness_logits: torch.Tensor
 
 
 class Decoder(nn.Module):
