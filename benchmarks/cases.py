@@ -72,6 +72,12 @@ def demo_model() -> ModelSection:
     )
 
 
+def pointer_model() -> ModelSection:
+    """Return the architecture of the runs on nuclei (params.yaml)."""
+    found = {"decoder": "pointer", "backbone": "resnet18", "stride": 16, "normalization": "image"}
+    return ModelSection.model_validate(found)
+
+
 def paper_training(steps: int, *, frozen: bool = False) -> TrainSection:
     """Return the paper's training parameters, with all terms of the loss switched on.
 
@@ -98,6 +104,25 @@ def demo_training(steps: int) -> TrainSection:
         epochs=1,
         batch_size=1,
         num_steps=steps,
+        optimizer="adamw",
+        lr=2e-3,
+        lr_encoder=2e-3,
+        weight_decay=0.01,
+        clip_norm=1.0,
+        objective=objective,
+    )
+
+
+def pointer_training(steps: int) -> TrainSection:
+    """Return training parameters of the pointer decoder: every object's mask, AdamW, own masks on every canvas."""
+    objective = ObjectiveSection(
+        class_weight=0.3, class_from_epoch=0, stop_weight=0.3, stop_from_epoch=0, own_canvas=1.0, own_canvas_ramp=0.0
+    )
+    return TrainSection(
+        epochs=1,
+        batch_size=1,
+        num_steps=steps,
+        order="free",
         optimizer="adamw",
         lr=2e-3,
         lr_encoder=2e-3,

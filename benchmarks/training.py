@@ -7,6 +7,7 @@ from functools import partial
 import torch
 
 from benchmarks.cases import (
+    NUM_CLASSES,
     Case,
     Shape,
     demo_model,
@@ -15,12 +16,16 @@ from benchmarks.cases import (
     make_networks,
     paper_model,
     paper_training,
+    pointer_model,
+    pointer_training,
 )
+from benchmarks.literal.pointing import LiteralPointing
 from benchmarks.literal.training import LiteralTraining
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
 from rsis.config.runs import TrainSection
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
+from rsis.model.pointer.network import PointerNetwork
 from rsis.structures import Batch
 from rsis.train.module import TrainingModule
 
@@ -34,7 +39,7 @@ class OurTraining:
         autocast: Whether to use autocast, as with `train.precision: bf16`.
     """
 
-    def __init__(self, network: RSISNetwork, section: TrainSection, *, autocast: bool = False) -> None:
+    def __init__(self, network: Network, section: TrainSection, *, autocast: bool = False) -> None:
         self.module = TrainingModule(network, section)
         # as at the start of an epoch: freeze the backbone or train it
         self.module.network.backbone.requires_grad_(self.module.schedule.update_encoder)
@@ -69,6 +74,9 @@ def cases(settings: Settings) -> list[Case]:
         demo = Shape(demo_model(), (96, 96), 8, 13)
     found = [Case("training", shape.name, partial(_step, shape, settings, shape.name)) for shape in shapes]
     found.append(Case("training", f"demo {demo.name}", partial(_step, demo, settings, f"demo {demo.name}", demo=True)))
+    size, images, slots = ((64, 64), 2, 3) if settings.quick else ((192, 192), 8, 20)
+    name = f"pointer resnet18 {size[0]}x{size[1]} B{images} T{slots + 1}"
+    found.append(Case("training", name, partial(_pointer, settings, name, size, images, slots)))
     for shape in shapes[:2]:
         name = f"{shape.name}, frozen encoder"
         found.append(Case("training", name, partial(_frozen, shape, settings, name)))
@@ -98,6 +106,30 @@ def _step(shape: Shape, settings: Settings, name: str, *, demo: bool = False) ->
             items=shape.batch,
         )
         for precision, other in pairs
+    ]
+
+
+def _pointer(settings: Settings, name: str, size: tuple[int, int], images: int, slots: int) -> list[Row]:
+    batch = make_batch(size, images, slots, settings.device)
+    section = pointer_training(slots + 1)
+    calls: dict[str, Callable[[], object]] = {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        networks = [PointerNetwork(pointer_model(), NUM_CLASSES).to(settings.device).train() for _ in range(2)]
+        autocast = precision == "bf16"
+        calls[f"ours {precision}"] = partial(OurTraining(networks[0], section, autocast=autocast).step, batch)
+        calls[f"literal {precision}"] = partial(LiteralPointing(networks[1], section, autocast=autocast).step, batch)
+    taken = interleave(calls, settings.effort, settings.device)
+    return [
+        Row(
+            "training",
+            f"{name} {precision}",
+            taken[f"ours {precision}"],
+            against=f"literal {other}",
+            baseline=taken[f"literal {other}"],
+            items=images,
+        )
+        for precision, other in (("fp32", "fp32"), ("bf16", "fp32"), ("bf16", "bf16"))
     ]
 
 
