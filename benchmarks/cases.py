@@ -122,6 +122,7 @@ def pointer_training(steps: int) -> TrainSection:
         epochs=1,
         batch_size=1,
         num_steps=steps,
+        max_instances=steps,
         order="free",
         optimizer="adamw",
         lr=2e-3,
