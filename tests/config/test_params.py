@@ -24,8 +24,8 @@ def test_the_repositorys_own_file_is_valid() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     assert params.run("demo").dataset == "plants"
     full = {"nuclei_full", "pascal_pointer", "cvppp_pointer", "cityscapes_pointer"}  # too long to train here
-    seeds = {*params.comparisons["seeds"], *params.comparisons["networks_seeds"]}
-    assert set(params.runs) - set(params.default.runs) == full | seeds
+    others = {run for name in ("seeds", "networks_seeds", "choices") for run in params.comparisons[name]}
+    assert set(params.runs) - set(params.default.runs) == full | others
     assert "nuclei_full" not in params.default.datasets
 
 
