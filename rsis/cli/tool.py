@@ -184,13 +184,16 @@ def demo_app(
         str | None,
         typer.Argument(
             metavar="[CHECKPOINT]",
-            help="A trained network: a file, or its address. \\[default: that of models/, or one of them to choose]",
+            help="A trained network: a file, or its address; or a folder of them, to choose on the page. "
+            "\\[default: models]",
             show_default=False,
         ),
     ] = None,
     examples: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Pictures to click on. \\[default: examples/nuclei, if it is here]"),
+        typer.Option(
+            metavar="FOLDER", help="Pictures to click on. \\[default: of the network's test split, or examples/nuclei]"
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
@@ -204,27 +207,12 @@ def demo_app(
     """
     require("demo-app", "gradio", "starlette")
     from rsis.machine.pixels import allow_pixels
+    from rsis.tool.app.models import Models, found_in
     from rsis.tool.app.server import serve
-    from rsis.tool.predictor import RSIS
 
     if max_pixels is not None:
         allow_pixels(max_pixels)
-    model = RSIS.from_checkpoint(checkpoint or _chosen_model(), device=device)
-    ours = Path("examples/nuclei")
-    serve(model, host, port, browser=not no_browser, examples=examples or (ours if ours.is_dir() else None))
-
-
-def _chosen_model() -> str:
-    """Return the network in models/; of several, the one that the user chooses at the terminal."""
-    folder = paths.model_file("").parent
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) == 1:
-        return str(found[0])
-    if not found or not sys.stdin.isatty():
-        names = ", ".join(path.name for path in found) or "no *.safetensors file"
-        raise UserError(f"{folder}: has {names}; name one checkpoint, as in `rsis demo-app FILE`")
-    for number, path in enumerate(found, start=1):
-        typer.echo(f"{number}: {path.stem}")
-    while not 1 <= (chosen := typer.prompt("Number of the network", type=int)) <= len(found):
-        typer.echo(f"There are 1 to {len(found)}.")
-    return str(found[chosen - 1])
+    folder = paths.model_file("").parent if checkpoint is None else Path(checkpoint)
+    here = checkpoint is None or folder.is_dir()
+    models = Models(found_in(folder) if here else [str(checkpoint)], device)
+    serve(models, host, port, browser=not no_browser, examples=examples)
