@@ -187,7 +187,7 @@ def test_a_network_is_chosen_and_a_folder_of_pictures_is_taken(folder: Path, tmp
         heading = "document.querySelector('#heading').innerText"
         assert "Model b, trained on drawn: disc, square" in page.evaluate(heading)
         value = "document.querySelector('#mask input[type=range]').value"
-        assert float(page.evaluate(value)) == 0.5
+        assert float(page.wait_for(value.replace(")", ")?"), "the slider")) == 0.5
 
         page.upload("input[webkitdirectory]", scans)
         page.wait_for(f"{STATUS}?.includes('in one.png, 75 x 90 pixels')", "the first picture of the folder")

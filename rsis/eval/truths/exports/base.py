@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import ExportDataset
@@ -16,6 +17,7 @@ from rsis.eval.truths.base import TrueObject
 from rsis.eval.truths.drawn import DrawnTruth, drawing_frame, turned
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, draw_object
 from rsis.eval.truths.images import PictureFrame, frame_of
+from rsis.masks import decode_rle
 from rsis.splits.own import OnLost, leave_out, refuse
 from rsis.splits.pictures import PictureFiles
 from rsis.splits.share import select_share
@@ -31,11 +33,13 @@ class ExportObject:
         place: Where it stands in its file, such as "shapes[3]"; for messages.
         class_name: As written; None where the file says none.
         shapes: Its parts.
+        is_ignored: Whether it is no object, but a region that is not annotated.
     """
 
     place: str
     class_name: str | None
     shapes: tuple[Shape, ...]
+    is_ignored: bool = False
 
     @property
     def is_box(self) -> bool:
@@ -110,7 +114,10 @@ class ExportTruth(DrawnTruth):
         """
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects that can be drawn, in the order of the file; there are no crowd regions."""
+        """Return what can be drawn, in the order of the file.
+
+        A region that is not annotated is a crowd region of each class, since a scorer looks at one class at a time.
+        """
         found, frame = self.annotation(image_id), self.frame(image_id)
         if found.size is not None and not frame.has(found.size):
             raise UserError(
@@ -120,15 +127,26 @@ class ExportTruth(DrawnTruth):
         size, turn = drawing_frame(frame, found.size, self._annotated)
         objects = []
         for item in found.objects:
-            class_id = self.class_of(found.path, item)
+            class_ids = range(1, len(self.class_names) + 1)
+            if not item.is_ignored:
+                class_id = self.class_of(found.path, item)
+                class_ids = range(class_id, class_id + 1)
             try:
                 rle = turned(draw_object(item.shapes, size), turn)
             except ValueError:
                 continue
             area = float(coco_mask.area(rle))
             if area:
-                objects.append(TrueObject(rle, class_id, area, iscrowd=False))
+                objects += [TrueObject(rle, class_id, area, iscrowd=item.is_ignored) for class_id in class_ids]
         return tuple(objects)
+
+    def ignore_mask(self, image_id: str) -> np.ndarray:
+        """Return bool [H, W], true in regions that are not annotated, but for the objects in them."""
+        regions = [item.rle for item in self.annotations(image_id) if item.iscrowd and item.class_id == 1]
+        if not regions:
+            return np.zeros(self.size(image_id), bool)
+        inside = np.any([decode_rle(rle) for rle in regions], axis=0)
+        return np.asarray(inside & (self.instance_map(image_id) == 0))
 
     def class_of(self, path: Path, item: ExportObject) -> int:
         """Return the class of an object; raise UserError if the data set does not list it.
