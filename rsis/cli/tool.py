@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ from rsis.errors import UserError
 from rsis.files import paths
 from rsis.machine.allocator import keep_freed_memory
 from rsis.machine.extras import require
+
+if TYPE_CHECKING:
+    from rsis.tool.image_files import Written
+    from rsis.tool.outputs import What
 
 tool = typer.Typer()
 Format = Literal["onnx", "torchscript"]
@@ -77,14 +81,10 @@ def predict_images(
     out.
     """
     from rsis.machine.pixels import allow_pixels
-    from rsis.tool.formats.documents import TOLERANCE
-    from rsis.tool.formats.write import known_format
     from rsis.tool.image_files import write_results
-    from rsis.tool.outputs import DEFAULT_FORMATS, What
     from rsis.tool.predictor import RSIS
     from rsis.tool.tiles import Tiling
 
-    tiling = None if tile is None else Tiling(tile, overlap)
     if max_pixels is not None:
         allow_pixels(max_pixels)
     keep_freed_memory()
@@ -93,12 +93,8 @@ def predict_images(
         images,
         out,
         force=force,
-        what=What(
-            formats=tuple(dict.fromkeys(map(known_format, formats))) if formats else DEFAULT_FORMATS,
-            tolerance=TOLERANCE if tolerance is None else tolerance,
-            animate=animate,
-        ),
-        tiling=tiling,
+        what=_what(formats, tolerance, animate=animate),
+        tiling=None if tile is None else Tiling(tile, overlap),
         full_size=full_size,
         progress=sys.stderr.isatty(),
         num_steps=steps,
@@ -107,6 +103,24 @@ def predict_images(
         min_area=min_area,
         batch_size=batch_size,
     )
+    _echo_written(written, out)
+
+
+def _what(formats: list[str] | None, tolerance: float | None, *, animate: bool) -> "What":
+    """Return what to write of each picture, by the options."""
+    from rsis.tool.formats.documents import TOLERANCE
+    from rsis.tool.formats.write import known_format
+    from rsis.tool.outputs import DEFAULT_FORMATS, What
+
+    return What(
+        formats=tuple(dict.fromkeys(map(known_format, formats))) if formats else DEFAULT_FORMATS,
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        animate=animate,
+    )
+
+
+def _echo_written(written: "Written", out: Path) -> None:
+    """Print what was found and what was skipped."""
     for line in written.skipped:
         typer.echo(f"skipped {line}", err=True)
     for line in written.notes:
