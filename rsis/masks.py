@@ -11,7 +11,7 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco_mask
 
-_BAND = 1 << 20  # pixels of a band: what needs much memory for each pixel looks at one band after the other
+_BAND = 1 << 18  # pixels of a band: what needs much memory for each pixel looks at one band after the other
 _SMALL_TABLE = 1 << 16  # entries; a lookup table up to this length is always affordable
 _MOST_DIGITS = 12  # of one run length; 12 digits of 5 bits fit into 64 bits
 
@@ -28,7 +28,7 @@ class RLE(TypedDict):
 
 
 def bands(array: np.ndarray) -> Iterator[slice]:
-    """Yield the rows of an array [H, ...] in slices of about a million pixels, at least one row each."""
+    """Yield the rows of an array [H, ...] in slices of about a quarter of a million pixels, at least one row each."""
     rows = max(1, _BAND * len(array) // max(1, array.size))
     for top in range(0, len(array), rows):
         yield slice(top, min(top + rows, len(array)))

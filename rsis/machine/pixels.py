@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from PIL import Image
 
-_BAND = 1 << 20  # pixels that are copied at a time
+_BAND = 1 << 18  # pixels that are copied at a time
 MOST_PIXELS = 178_956_970  # Pillow's own limit
 _VARIABLE = "RSIS_MAX_PIXELS"
 

@@ -32,6 +32,7 @@ def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: 
         masks = np.zeros((length, *size), dtype=bool)
         for first, full in _full_size(resized, length, size):
             np.greater(full, section.mask_threshold, out=masks[first : first + len(full)])
+            del full  # before the next ones are made
     if section.largest_component:
         for step in range(length):
             masks[step] = largest_component(masks[step])
@@ -57,6 +58,7 @@ def _exclusive_masks(resized: Resized, length: int, size: tuple[int, int], thres
                 higher = probs[rows] > best[rows]
                 np.copyto(owner[rows], step, where=higher)
                 np.copyto(best[rows], probs[rows], where=higher)
+        del full, probs  # before the next ones are made
     for rows in bands(best):
         owner[rows][~(best[rows] > threshold)] = -1
     del best
