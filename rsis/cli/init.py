@@ -85,6 +85,11 @@ def init(
     add_entries(params, title, *entries)
     if ESTIMATES if estimate is None else estimate:
         _echo_estimate(params, title, found.findings)
+    _echo_next(params, title)
+
+
+def _echo_next(params: Path, title: str) -> None:
+    """Print the commands that come next."""
     typer.echo(f"{params}: data set and run {title}; change what you like, then")
     typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
     for command in ("download", "check", "prepare", "train", "predict", "score", "report"):

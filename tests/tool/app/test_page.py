@@ -56,12 +56,14 @@ def app(folder: Path, checkpoint: str = "small.safetensors", *options: str) -> I
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        for _ in range(1800):
             assert process.poll() is None, log.read_text()
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(address, timeout=5).close()
                 break
             time.sleep(0.1)
+        else:
+            raise AssertionError(f"{address}: no answer\n{log.read_text()}")
         yield address
     finally:
         process.terminate()

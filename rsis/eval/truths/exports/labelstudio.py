@@ -16,10 +16,11 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import shown
-from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ListedTruth
+from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject
 from rsis.eval.truths.exports.bitmask import Bitmask, bytes_of_address
 from rsis.eval.truths.exports.brush import Brush
 from rsis.eval.truths.exports.labelstudio_file import Region, read_tasks
+from rsis.eval.truths.exports.listed import ListedTruth
 from rsis.eval.truths.exports.shapes import Outline, Shape, Size, Undrawn, ellipse, number, points_of
 from rsis.eval.truths.fields import class_name_or_none
 
