@@ -5,11 +5,13 @@ may overlap, the objects of an instance map cannot. A run-length encoding is COC
 which counts pixels column by column.
 """
 
+from collections.abc import Iterator
 from typing import TypedDict
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+_BAND = 1 << 18  # pixels of a band: what needs much memory for each pixel looks at one band after the other
 _SMALL_TABLE = 1 << 16  # entries; a lookup table up to this length is always affordable
 _MOST_DIGITS = 12  # of one run length; 12 digits of 5 bits fit into 64 bits
 
@@ -25,22 +27,41 @@ class RLE(TypedDict):
     counts: str
 
 
+def bands(array: np.ndarray) -> Iterator[slice]:
+    """Yield the rows of an array [H, ...] in slices of about a quarter of a million pixels, at least one row each."""
+    rows = max(1, _BAND * len(array) // max(1, array.size))
+    for top in range(0, len(array), rows):
+        yield slice(top, min(top + rows, len(array)))
+
+
+def distinct(numbers: np.ndarray) -> np.ndarray:
+    """Return the sorted distinct numbers of an array [H, ...], as np.unique does, but with little memory."""
+    parts = [np.unique(numbers[rows]) for rows in bands(numbers)]
+    return np.unique(np.concatenate(parts)) if parts else np.unique(numbers)
+
+
 def relabel(instance_map: np.ndarray) -> np.ndarray:
     """Return int32 [H, W] with the labels above 0 renumbered 1..N in rising order; 0 and below become 0.
 
     Args:
         instance_map: Integer [H, W].
     """
+    renumbered = np.empty(instance_map.shape, np.int32)
     largest = int(instance_map.max(initial=0))
     if largest > max(_SMALL_TABLE, instance_map.size):  # a table with `largest` entries would be too long
-        labels, inverse = np.unique(instance_map, return_inverse=True)
-        numbers = np.cumsum(labels > 0) * (labels > 0)
-        return numbers[inverse].reshape(instance_map.shape).astype(np.int32)
-    indices = np.maximum(instance_map, 0).astype(np.intp)
-    present = np.bincount(indices.ravel(), minlength=1) > 0
+        labels = distinct(instance_map)
+        labels = labels[labels > 0]
+        for rows in bands(instance_map):
+            band = instance_map[rows]
+            renumbered[rows] = np.where(band > 0, np.searchsorted(labels, band) + 1, 0)
+        return renumbered
+    present = np.zeros(largest + 1, bool)
+    for rows in bands(instance_map):
+        present[np.maximum(instance_map[rows], 0).astype(np.intp)] = True
     present[0] = False
     table = (np.cumsum(present) * present).astype(np.int32)
-    renumbered: np.ndarray = table.take(indices)
+    for rows in bands(instance_map):
+        renumbered[rows] = table.take(np.maximum(instance_map[rows], 0).astype(np.intp))
     return renumbered
 
 
@@ -161,17 +182,31 @@ def encode_labels(label_map: np.ndarray) -> dict[int, RLE]:
         label_map: Integer [H, W], labels perhaps with gaps.
     """
     height, width = label_map.shape
-    columns = label_map.ravel(order="F")
-    starts = np.append(0, np.flatnonzero(columns[1:] != columns[:-1]) + 1)
-    ends = np.append(starts[1:], columns.size)
-    labels = columns[starts]
+    starts, labels = _runs_by_column(label_map)
+    ends = np.append(starts[1:], label_map.size)[: len(starts)]
     order = np.argsort(labels, kind="stable")
     order = order[labels[order] > 0]
     rle_of_label: dict[int, RLE] = {}
     for runs in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else ():
         edges = np.column_stack([starts[runs], ends[runs]]).ravel()
-        counts = np.diff(edges, prepend=0, append=columns.size)
+        counts = np.diff(edges, prepend=0, append=label_map.size)
         kept = counts if counts[-1] else counts[:-1]
         encoded = coco_mask.frPyObjects({"size": [height, width], "counts": kept.tolist()}, height, width)
         rle_of_label[int(labels[runs[0]])] = RLE(size=[height, width], counts=encoded["counts"].decode("ascii"))
     return rle_of_label
+
+
+def _runs_by_column(label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int64 [R], where each run of equal labels begins, counted column by column, and its label."""
+    height = len(label_map)
+    starts, labels = [np.zeros(0, np.int64)], [np.zeros(0, label_map.dtype)]
+    before = None
+    for columns in bands(label_map.T):
+        band = label_map[:, columns].ravel(order="F")
+        begins = np.append(0, np.flatnonzero(band[1:] != band[:-1]) + 1)
+        if before is not None and band[0] == before:  # the run goes on
+            begins = begins[1:]
+        starts.append(begins + columns.start * height)
+        labels.append(band[begins])
+        before = band[-1]
+    return np.concatenate(starts), np.concatenate(labels)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rsis.cli.console import note_missing_val, print_table
-from rsis.cli.options import DEFAULT_PARAMS, ParamsFile
+from rsis.cli.options import DEFAULT_PARAMS, MaxPixels, ParamsFile
 from rsis.errors import UserError
 from rsis.files import paths
 
@@ -43,6 +43,7 @@ def init(
     channels: Annotated[
         str | None, typer.Option(help="Channels that become red, green and blue, or grey: 1,2,3 or 2, from 1.")
     ] = None,
+    max_pixels: MaxPixels = None,
     params: ParamsFile = DEFAULT_PARAMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the entries, but write no file.")] = False,
     estimate: Annotated[
@@ -66,7 +67,7 @@ def init(
     _check_place(folder, title)
     if not class_name.strip() or not class_name.isprintable():
         raise UserError(f"--class-name: found {class_name!r}; expected a name")
-    wishes = Wishes(class_name, crowd, page, None if channels is None else _channels(channels))
+    wishes = Wishes(class_name, crowd, page, None if channels is None else _channels(channels), max_pixels)
     if not dry_run:
         check_name(params, title)  # fail now, and not after minutes of reading
     found = examine(folder, title, wishes)
@@ -84,6 +85,11 @@ def init(
     add_entries(params, title, *entries)
     if ESTIMATES if estimate is None else estimate:
         _echo_estimate(params, title, found.findings)
+    _echo_next(params, title)
+
+
+def _echo_next(params: Path, title: str) -> None:
+    """Print the commands that come next."""
     typer.echo(f"{params}: data set and run {title}; change what you like, then")
     typer.echo(f"  rsis run {title}\nwhich is, one stage after the other,")
     for command in ("download", "check", "prepare", "train", "predict", "score", "report"):

@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ from rsis.errors import UserError
 from rsis.files import paths
 from rsis.machine.allocator import keep_freed_memory
 from rsis.machine.extras import require
+
+if TYPE_CHECKING:
+    from rsis.tool.image_files import Written
+    from rsis.tool.outputs import What
 
 tool = typer.Typer()
 Format = Literal["onnx", "torchscript"]
@@ -77,14 +81,10 @@ def predict_images(
     out.
     """
     from rsis.machine.pixels import allow_pixels
-    from rsis.tool.formats.documents import TOLERANCE
-    from rsis.tool.formats.write import known_format
     from rsis.tool.image_files import write_results
-    from rsis.tool.outputs import DEFAULT_FORMATS, What
     from rsis.tool.predictor import RSIS
     from rsis.tool.tiles import Tiling
 
-    tiling = None if tile is None else Tiling(tile, overlap)
     if max_pixels is not None:
         allow_pixels(max_pixels)
     keep_freed_memory()
@@ -93,12 +93,8 @@ def predict_images(
         images,
         out,
         force=force,
-        what=What(
-            formats=tuple(dict.fromkeys(map(known_format, formats))) if formats else DEFAULT_FORMATS,
-            tolerance=TOLERANCE if tolerance is None else tolerance,
-            animate=animate,
-        ),
-        tiling=tiling,
+        what=_what(formats, tolerance, animate=animate),
+        tiling=None if tile is None else Tiling(tile, overlap),
         full_size=full_size,
         progress=sys.stderr.isatty(),
         num_steps=steps,
@@ -107,6 +103,24 @@ def predict_images(
         min_area=min_area,
         batch_size=batch_size,
     )
+    _echo_written(written, out)
+
+
+def _what(formats: list[str] | None, tolerance: float | None, *, animate: bool) -> "What":
+    """Return what to write of each picture, by the options."""
+    from rsis.tool.formats.documents import TOLERANCE
+    from rsis.tool.formats.write import known_format
+    from rsis.tool.outputs import DEFAULT_FORMATS, What
+
+    return What(
+        formats=tuple(dict.fromkeys(map(known_format, formats))) if formats else DEFAULT_FORMATS,
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        animate=animate,
+    )
+
+
+def _echo_written(written: "Written", out: Path) -> None:
+    """Print what was found and what was skipped."""
     for line in written.skipped:
         typer.echo(f"skipped {line}", err=True)
     for line in written.notes:
@@ -184,13 +198,16 @@ def demo_app(
         str | None,
         typer.Argument(
             metavar="[CHECKPOINT]",
-            help="A trained network: a file, or its address. \\[default: that of models/, or one of them to choose]",
+            help="A trained network: a file, or its address; or a folder of them, to choose on the page. "
+            "\\[default: models]",
             show_default=False,
         ),
     ] = None,
     examples: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Pictures to click on. \\[default: examples/nuclei, if it is here]"),
+        typer.Option(
+            metavar="FOLDER", help="Pictures to click on. \\[default: of the network's test split, or examples/nuclei]"
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
@@ -204,27 +221,12 @@ def demo_app(
     """
     require("demo-app", "gradio", "starlette")
     from rsis.machine.pixels import allow_pixels
+    from rsis.tool.app.models import Models, found_in
     from rsis.tool.app.server import serve
-    from rsis.tool.predictor import RSIS
 
     if max_pixels is not None:
         allow_pixels(max_pixels)
-    model = RSIS.from_checkpoint(checkpoint or _chosen_model(), device=device)
-    ours = Path("examples/nuclei")
-    serve(model, host, port, browser=not no_browser, examples=examples or (ours if ours.is_dir() else None))
-
-
-def _chosen_model() -> str:
-    """Return the network in models/; of several, the one that the user chooses at the terminal."""
-    folder = paths.model_file("").parent
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) == 1:
-        return str(found[0])
-    if not found or not sys.stdin.isatty():
-        names = ", ".join(path.name for path in found) or "no *.safetensors file"
-        raise UserError(f"{folder}: has {names}; name one checkpoint, as in `rsis demo-app FILE`")
-    for number, path in enumerate(found, start=1):
-        typer.echo(f"{number}: {path.stem}")
-    while not 1 <= (chosen := typer.prompt("Number of the network", type=int)) <= len(found):
-        typer.echo(f"There are 1 to {len(found)}.")
-    return str(found[chosen - 1])
+    folder = paths.model_file("").parent if checkpoint is None else Path(checkpoint)
+    here = checkpoint is None or folder.is_dir()
+    models = Models(found_in(folder) if here else [str(checkpoint)], device)
+    serve(models, host, port, browser=not no_browser, examples=examples)

@@ -182,6 +182,9 @@ class ExportDataset(OwnDataset):
     without a class are of the only one."""
     class_key: str | None = None
     """Of via: which attribute of a region names its class; null: no region does."""
+    numbered_labels: bool = False
+    """Of labelme: whether labels end in the number of the object, as cat-1 and cat-2 in early versions of LabelMe, so
+    that the class is cat; false takes each label as a class."""
     splits: dict[Split, ExportSplit]
     """Which images train, validate and test."""
 
@@ -189,6 +192,8 @@ class ExportDataset(OwnDataset):
     def _differ(self) -> Self:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name occurs twice; give each class its own")
+        if self.numbered_labels and self.format != "labelme":
+            raise ValueError("numbered_labels: is a key of the format labelme alone; remove it")
         if self.class_key is not None and self.format != "via":
             raise ValueError("class_key: is a key of the format via alone; remove it")
         return self

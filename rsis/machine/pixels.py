@@ -7,8 +7,10 @@ can raise it, by an option or a key; the value also holds in worker processes, w
 import os
 import warnings
 
+import numpy as np
 from PIL import Image
 
+_BAND = 1 << 18  # pixels that are copied at a time
 MOST_PIXELS = 178_956_970  # Pillow's own limit
 _VARIABLE = "RSIS_MAX_PIXELS"
 
@@ -29,6 +31,20 @@ def _apply(most: int) -> None:
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
+def array_of(image: Image.Image) -> np.ndarray:
+    """Return the pixels of an image as np.asarray does, but without two further copies of a large one on the way."""
+    rows = max(1, _BAND // max(1, image.width))
+    if rows >= image.height:
+        return np.asarray(image)
+    first = np.asarray(image.crop((0, 0, image.width, rows)))
+    pixels = np.empty((image.height, *first.shape[1:]), first.dtype)
+    pixels[:rows] = first
+    for top in range(rows, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
+
+
 def too_many_pixels(error: Image.DecompressionBombError) -> str:
     """Return what an error message says of a picture above the limit, with what to do."""
     found = "".join(char if char.isdigit() else " " for char in str(error)).split()
@@ -36,7 +52,7 @@ def too_many_pixels(error: Image.DecompressionBombError) -> str:
     pixels = found[0] if found else "more"
     return (
         f"has {pixels} pixels, at most {limit} are read; if it is a picture of yours, allow more: "
-        "the key max_pixels of a data set, or --max-pixels of rsis predict-images and demo-app"
+        "the key max_pixels of a data set, or --max-pixels of rsis init, predict-images and demo-app"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from rsis.config.datasets import AnyDataset, Dataset
+from rsis.machine.pixels import allow_pixels
 from rsis.own_data.crowd import choose_crowd
 from rsis.own_data.findings import Findings, inspect
 from rsis.own_data.reading import Reading, find_reading
@@ -24,12 +25,14 @@ class Wishes:
         crowd: What annotations with `iscrowd` are, for COCO JSON.
         page: The page of TIFF stacks to use, from 1.
         channels: Channels that become red, green and blue, or grey, from 1.
+        max_pixels: Most pixels of a picture that is read.
     """
 
     class_name: str
     crowd: Literal["ignore", "object"] | None = None
     page: int | None = None
     channels: tuple[int, ...] | None = None
+    max_pixels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def examine(folder: Path, title: str, wishes: Wishes) -> Examined:
     Raises:
         UserError: The layout is unknown or ambiguous, or no image can be used.
     """
+    allow_pixels(wishes.max_pixels)
     recognized = recognize(folder)
     crowd = choose_crowd(recognized, wishes.crowd)
     recognized = replace(recognized, crowd=crowd.value if crowd.reason else "", crowd_reason=crowd.reason)
@@ -72,7 +76,7 @@ def examine(folder: Path, title: str, wishes: Wishes) -> Examined:
         "splits": dict(recognized.splits),
     }
     section |= {"crowd": crowd.value} if recognized.format == "coco" else recognized.class_keys(wishes.class_name)
-    given: dict[str, Any] = {"page": wishes.page, "channels": wishes.channels}
+    given: dict[str, Any] = {"page": wishes.page, "channels": wishes.channels, "max_pixels": wishes.max_pixels}
     given = {key: value for key, value in given.items() if value is not None}
     adapter: TypeAdapter[AnyDataset] = TypeAdapter(Dataset)
     reading = find_reading(adapter.validate_python(section | given), folder, given)

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from rsis.data.readers.exports.geojson import label_of
+from rsis.data.readers.exports.labelme import NO_CLASSES
 from rsis.own_data.facts import Facts, class_of, count_classes, dict_of, dicts_of
 from rsis.own_data.json_kinds import is_region, regions_of
 from rsis.splits.pictures import spellings
@@ -42,7 +43,7 @@ def _labelme(content: dict[str, Any]) -> Facts:
     name = content.get("imagePath")
     return Facts(
         pictures=(name if isinstance(name, str) else "",),
-        classes=count_classes(shape.get("label") for shape in shapes),
+        classes=count_classes(shape.get("label") for shape in shapes if shape.get("label") not in NO_CLASSES),
         objects=len(shapes),
         embedded=bool(content.get("imageData")),
     )
@@ -52,6 +53,8 @@ def _geojson(content: Any) -> Facts:
     if isinstance(content, dict) and content.get("type") == "FeatureCollection":
         content = content.get("features")
     features = dicts_of(content) if isinstance(content, list) else [dict_of(content)]
+    for feature in features:  # which grows by what is nested
+        features += dicts_of(feature.get("childObjects"))
     return Facts(classes=count_classes(label_of(item) for item in features), objects=len(features))
 
 

@@ -8,7 +8,7 @@ from rsis.errors import UserError
 from rsis.own_data.divide import Section, divide, split_of
 from rsis.own_data.facts import AnnotationFile
 from rsis.own_data.forms import NAMES
-from rsis.own_data.picture_folders import common_folder, folder_of_names, folder_of_stems
+from rsis.own_data.picture_folders import common_folder, folder_of_names, folder_of_stems, renamed
 from rsis.own_data.recognized import Recognized
 from rsis.own_data.scan import Scan
 
@@ -36,15 +36,35 @@ def find_labels(seen: Scan, kind: str) -> Recognized | None:
     splits = divide(seen.folder, sections, lambda section: numbers[section["annotations"]])
     used = sum(len(files) for _, files in groups.values())
     further = len(seen.of(kind)) - used
+    left_out = [f"{further} files in no folder of a split: left out"] if further else []
     classes = sorted({name for _, files in groups.values() for item in files for name in item.facts.classes})
     places = dict.fromkeys(f"{item['images']} and {item['annotations']}" for item in splits.values())
     return Recognized(
         form=f"pictures and {NAMES[kind]}: {', '.join(places)}",
         format=kind,
         splits=splits,
-        left_out=(f"{further} files in no folder of a split: left out",) if further else (),
+        left_out=(*left_out, *(_numbered(classes) if kind == "labelme" else ())),
         keys={"classes": tuple(classes)} if classes else {},
     )
+
+
+def _numbered(classes: Sequence[str]) -> list[str]:
+    """Return a line for the labels of each class that are all numbered, as early versions of LabelMe had them."""
+    stems: dict[str, list[str]] = {}
+    for name in classes:
+        stem, _, number = name.rpartition("-")
+        if stem and number.isdecimal():
+            stems.setdefault(stem, []).append(name)
+    found = {stem: names for stem, names in stems.items() if len(names) > 1 and stem not in classes}
+    if not found:
+        return []
+    stem, names = next(iter(found.items()))
+    kept = [name for name in classes if all(name not in names for names in found.values())]
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return [
+        f"labels end in numbers ({shown}), and each is a class; if they number the objects of a class {stem}, set "
+        f"numbered_labels: true and classes: [{', '.join(sorted({*kept, *found}))}] in the data set"
+    ]
 
 
 def groups_of(seen: Scan, files: Sequence[AnnotationFile]) -> Groups:
@@ -74,8 +94,20 @@ def _images(seen: Scan, kind: str, place: Path, files: Sequence[AnnotationFile],
         return _images_of_labelme(seen, place, files, split)
     names = [PurePosixPath(item.path).relative_to(place.as_posix()).with_suffix("") for item in files]
     if kind == "imagej":
-        names = [name.parent / _AROUND_ROIS.sub("", name.name) for name in names]
+        names = [_alone(seen, place, name, names) or name.parent / _AROUND_ROIS.sub("", name.name) for name in names]
     return folder_of_stems(seen, place, [name.as_posix() for name in names], split)
+
+
+def _alone(seen: Scan, place: Path, name: PurePosixPath, names: Sequence[PurePosixPath]) -> PurePosixPath | None:
+    """Return the name of the picture that is alone in its folder, as the ROI file is; None if one of them is not."""
+    if sum(other.parent == name.parent for other in names) != 1:
+        return None
+    for folder in (place, *renamed(place)):
+        here = (PurePosixPath(folder.as_posix()) / name.parent).as_posix()
+        inside = [path for path in map(PurePosixPath, seen.pictures) if path.parent.as_posix() == here]
+        if len(inside) == 1:
+            return name.parent / inside[0].stem
+    return None
 
 
 def _images_of_labelme(seen: Scan, place: Path, files: Sequence[AnnotationFile], split: str) -> str:

@@ -29,7 +29,7 @@ class LookedAt:
     def add(self, sample: RawSample) -> None:
         """Keep what `account` needs of an image."""
         numbers = sample.instance_map
-        self._maps.append(((numbers.shape[0], numbers.shape[1]), zlib.compress(numbers.tobytes(), 1)))
+        self._maps.append(((numbers.shape[0], numbers.shape[1]), zlib.compress(np.ascontiguousarray(numbers).data, 1)))
         self._objects += len(sample.class_ids)
         self._dropped.update(sample.dropped)
 

@@ -8,6 +8,7 @@ import numpy as np
 from rsis.config.datasets import AnyDataset, MapsDataset, MasksDataset
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.labels import read_map, read_mask_numbers
+from rsis.masks import distinct
 from rsis.splits.own import OwnImage, leave_out, map_images, mask_images
 
 _MOST_READ = 400  # most images of a split that are read, evenly spaced
@@ -78,4 +79,4 @@ def _values(paths: Iterable[Path], *, of_masks: bool) -> Iterator[tuple[Path, np
             pages = read_mask_numbers(path) if of_masks else [read_map(path, 0)]
         except BadSampleError:
             continue
-        yield path, np.unique(np.concatenate([np.unique(labels.numbers) for labels in pages]))
+        yield path, np.unique(np.concatenate([distinct(labels.numbers) for labels in pages]))

@@ -51,7 +51,7 @@ def folder_of_stems(seen: Scan, place: Path, stems: Sequence[str], split: str) -
         UserError: No picture is called like any of them.
     """
     some = _some(stems)
-    folders = _renamed(place)
+    folders = renamed(place)
     folders += [Path(path) for path in _places(seen, place, split)]
     found = {
         folder: sum(
@@ -87,7 +87,7 @@ def _some(names: Sequence[str]) -> Sequence[str]:
     return [names[i * len(names) // _SAMPLE] for i in range(_SAMPLE)] if len(names) > _SAMPLE else names
 
 
-def _renamed(place: Path) -> list[Path]:
+def renamed(place: Path) -> list[Path]:
     """Return a folder with one part of its path replaced by images, the last one first, and the folder itself."""
     parts = place.parts
     return [*(Path(*parts[:i], "images", *parts[i + 1 :]) for i in reversed(range(len(parts)))), place]

@@ -12,6 +12,7 @@ from rsis.config.datasets import AnyDataset, CocoDataset, ExportDataset, MapsDat
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.labels import Labels, read_map
 from rsis.data.readers.measure import measure_intensity
+from rsis.masks import distinct
 from rsis.own_data.oddities import some
 from rsis.splits.own import OwnImage, each_page, leave_out, map_images, mask_images
 from rsis.splits.pages import planes_of
@@ -132,16 +133,16 @@ class _Numbers:
         return found
 
     def add(self, path: Path, labels: Labels) -> None:
-        if labels.numbers.dtype.kind == "f" and not np.isfinite(labels.numbers).all():
+        values = distinct(labels.numbers)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
             return  # the reader reports it
         self.files += 1
-        if (labels.numbers > 0).all():
+        if (values > 0).all():
             self.full.append(path)
         if labels.is_colour:
             self.colours.append(path)
             return
         kind = labels.numbers.dtype
-        values = np.unique(labels.numbers)
         below = {int(value) for value in values[values < 0].tolist()} if kind.kind in "if" else set()
         if below:
             self.negative = (self.negative[0] | below, self.negative[1] + 1)

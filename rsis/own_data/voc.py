@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
-import numpy as np
-
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.labels import read_map
 from rsis.data.readers.voc import VOC_CLASSES, VOID
 from rsis.errors import UserError
+from rsis.masks import distinct
 from rsis.own_data.divide import Section, divide, split_of
 from rsis.own_data.facts import class_of, text_of
 from rsis.own_data.oddities import some
@@ -126,7 +125,7 @@ def _numbers_of(files: list[Path]) -> tuple[set[int], bool]:
         except BadSampleError:  # the reader reports it
             continue
         is_colour = is_colour or labels.is_colour
-        numbers |= {int(number) for number in np.unique(labels.numbers) if number > 0}
+        numbers |= {int(number) for number in distinct(labels.numbers) if number > 0}
     return numbers if is_colour else numbers - {VOID}, is_colour
 
 

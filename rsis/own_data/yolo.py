@@ -68,6 +68,11 @@ def _sections_of_yaml(seen: Scan, about: Description) -> dict[str, Section]:
     sections: dict[str, Section] = {}
     for split, images in about.folders.items():
         own = [item for item in seen.of("yolo") if (folder := _labels_for(seen, item, images)) is not None]
+        if not own and split != "train" and _pictures_in(seen, images):
+            empty = next((path for path in _label_folders(images) if (seen.folder / path).is_dir()), None)
+            if empty is not None:  # of pictures without objects
+                sections[split] = {"annotations": empty.as_posix(), "images": images}
+                continue
         nested = any(images != other and Path(images) in Path(other).parents for other in about.folders.values())
         if not own or nested:
             return {}
@@ -83,15 +88,20 @@ def _labels_for(seen: Scan, item: AnnotationFile, images: str) -> Path | None:
 
     It has "labels" where the folder of the pictures has "images", or it is that folder.
     """
-    parts = Path(images).parts
-    changed = [Path(*parts[:i], "labels", *parts[i + 1 :]) for i, part in enumerate(parts) if part.lower() == "images"]
-    for folder in (*reversed(changed), Path(images)):
+    for folder in (*_label_folders(images), Path(images)):
         path = PurePosixPath(item.path)
         if path.is_relative_to(folder.as_posix()):
             stem = path.relative_to(folder.as_posix()).with_suffix("")
             if seen.has_picture((PurePosixPath(images) / stem).as_posix()):
                 return folder
     return None
+
+
+def _label_folders(images: str) -> list[Path]:
+    """Return the folder of pictures with "labels" for "images", the last of them first."""
+    parts = Path(images).parts
+    changed = [Path(*parts[:i], "labels", *parts[i + 1 :]) for i, part in enumerate(parts) if part.lower() == "images"]
+    return changed[::-1]
 
 
 def _pictures_in(seen: Scan, images: str) -> int:
@@ -119,6 +129,11 @@ def _notes(seen: Scan, about: Description, splits: dict[str, Section]) -> list[s
     notes = [f"{boxes} of {whole} YOLO labels are boxes without outlines: they are no objects"] if boxes else []
     if not about.names:
         notes.append("no file names the classes (data.yaml, classes.txt): they are called class0, class1, ...")
+    used = {section["images"] for section in splits.values()}
+    for images in about.folders.values():
+        if images not in used and not any(path == "." or images.startswith(f"{path}/") for path in used):
+            number = _pictures_in(seen, images)
+            notes += [f"{images}: left out, its {number} pictures have no folder of labels"] if number else []
     lists = [path for path in seen.files if PurePosixPath(path).name in _LISTS]
     one_folder = len({section["images"] for section in splits.values()}) == 1
     if len(lists) > 1 and one_folder:

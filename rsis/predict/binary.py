@@ -1,12 +1,13 @@
 """Binary masks at an image's own size, made of a network's probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from scipy import ndimage
 
 from rsis.config.runs import PredictSection
+from rsis.masks import bands
 
 Resized = Callable[[int, int, tuple[int, int]], torch.Tensor]
 _MASKS_AT_ONCE = 8  # masks that are at the image's own size, as probabilities, at one time
@@ -25,23 +26,45 @@ def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: 
     `exclusive`, a pixel in more than one mask is kept only in the most probable one. With `largest_component`,
     only the largest 8-connected component of each mask is kept (released code for Cityscapes).
     """
-    masks = np.zeros((length, *size), dtype=bool)
-    best, owner = np.zeros(size, np.float32), np.zeros(size, np.int32)
+    if section.exclusive:
+        masks = _exclusive_masks(resized, length, size, section.mask_threshold)
+    else:
+        masks = np.zeros((length, *size), dtype=bool)
+        for first, full in _full_size(resized, length, size):
+            np.greater(full, section.mask_threshold, out=masks[first : first + len(full)])
+            del full  # before the next ones are made
+    if section.largest_component:
+        for step in range(length):
+            masks[step] = largest_component(masks[step])
+    return masks
+
+
+def _full_size(resized: Resized, length: int, size: tuple[int, int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the probabilities [n, H', W'] of a few steps at a time, and the first of these steps."""
     at_once = max(1, min(_MASKS_AT_ONCE, _PIXELS_AT_ONCE // (size[0] * size[1])))
     for first in range(0, length, at_once):
-        last = min(first + at_once, length)
-        full = resized(first, last, size).cpu().numpy()  # [n, H', W']
-        masks[first:last] = full > section.mask_threshold
-        if section.exclusive:
-            highest = full.max(axis=0)
-            higher = highest > best
-            owner[higher] = first + full.argmax(axis=0)[higher]
-            best[higher] = highest[higher]
+        yield first, resized(first, min(first + at_once, length), size).cpu().numpy()
+
+
+def _exclusive_masks(resized: Resized, length: int, size: tuple[int, int], threshold: float) -> np.ndarray:
+    """Return bool [length, H', W'], each pixel in the mask of the step, the first of equal ones, that is surest of it.
+
+    Of all steps together there is one map in memory, of the surest step at each pixel, until the masks are made.
+    """
+    best, owner = np.zeros(size, np.float32), np.zeros(size, np.int16)
+    for first, full in _full_size(resized, length, size):
+        for step, probs in enumerate(full, start=first):
+            for rows in bands(probs):
+                higher = probs[rows] > best[rows]
+                np.copyto(owner[rows], step, where=higher)
+                np.copyto(best[rows], probs[rows], where=higher)
+        del full, probs  # before the next ones are made
+    for rows in bands(best):
+        owner[rows][~(best[rows] > threshold)] = -1
+    del best
+    masks = np.empty((length, *size), dtype=bool)
     for step in range(length):
-        if section.exclusive:
-            masks[step] &= owner == step
-        if section.largest_component:
-            masks[step] = largest_component(masks[step])
+        np.equal(owner, step, out=masks[step])
     return masks
 
 
@@ -50,5 +73,8 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     components, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if count < 2:
         return mask
-    largest: np.ndarray = components == np.bincount(components.ravel())[1:].argmax() + 1
+    sizes = np.zeros(count + 1, np.int64)
+    for rows in bands(components):  # counting would need another copy, of 8 bytes a pixel
+        sizes += np.bincount(components[rows].ravel(), minlength=count + 1)
+    largest: np.ndarray = components == sizes[1:].argmax() + 1
     return largest

@@ -111,7 +111,10 @@ def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSectio
     masks = binary_masks(decoded.resized, length, size, section)  # [length, H', W']
     areas = [np.count_nonzero(mask) for mask in masks]
     steps = np.flatnonzero(np.array(areas, np.int64) > least_area(size, section))
-    masks = masks if len(steps) == length else masks[steps]  # a copy of all masks may need gigabytes
+    for place, step in enumerate(steps):  # in place: a copy of all masks may need gigabytes
+        if place != step:
+            masks[place] = masks[step]
+    masks = masks[: len(steps)]
     return DetectedObjects(masks, decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
 
 

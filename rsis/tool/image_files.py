@@ -28,14 +28,15 @@ from pathlib import Path
 
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.depth import DARK
+from rsis.data.readers.rules import PictureRules
 from rsis.errors import UserError
 from rsis.machine.lock import alone_in
 from rsis.machine.progress import shown
 from rsis.tool.formats.documents import TOLERANCE, check_tolerance
 from rsis.tool.formats.write import FORMATS, SUFFIX_OF
-from rsis.tool.names import names_of
+from rsis.tool.names import OutputName, names_of
 from rsis.tool.outputs import Outputs, What, cells_of, save_animation, save_formats, save_image, write_table
-from rsis.tool.pictures import find_pages, root_of
+from rsis.tool.pictures import PictureFile, find_pages, root_of
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import OBJECT_COLUMNS, ImageResult
 from rsis.tool.tiles import Tiling
@@ -91,14 +92,8 @@ def write_results(
     """
     check_tolerance((what or What()).tolerance)
     model.read_out(**thresholds)  # raises for a wrong threshold before anything is written
-    own = folder.resolve()
-    rules = model.info.pictures
-    files = [file for file in find_pages(sources, rules) if own not in file.path.resolve().parents]
-    if not files:
-        raise UserError(f"{folder}: all pictures lie in the folder to write to; name another --out")
-    names = dict(
-        zip(files, names_of([(file.path, file.page, root_of(file.path, sources)) for file in files]), strict=True)
-    )
+    names = _names_of_pictures(sources, folder, model.info.pictures)
+    files = list(names)
     outputs = Outputs(folder, what or What(), model.info.class_names)
     if not force:
         outputs.refuse_existing(list(names.values()))
@@ -120,6 +115,16 @@ def write_results(
             raise UserError(f"{skipped[0]}; of {len(files)} files none could be read, nothing was written")
         images, objects = outputs.finish()
     return Written(images, objects, tuple(skipped), _dark_note(dark))
+
+
+def _names_of_pictures(sources: Sequence[Path], folder: Path, rules: PictureRules) -> dict[PictureFile, OutputName]:
+    """Return the pictures to look at, but for those in the folder to write to, and the names of their files."""
+    own = folder.resolve()
+    files = [file for file in find_pages(sources, rules) if own not in file.path.resolve().parents]
+    if not files:
+        raise UserError(f"{folder}: all pictures lie in the folder to write to; name another --out")
+    names = names_of([(file.path, file.page, root_of(file.path, sources)) for file in files])
+    return dict(zip(files, names, strict=True))
 
 
 def save_picture_files(result: ImageResult, folder: Path, name: str) -> list[Path]:

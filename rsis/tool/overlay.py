@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, find_objects
 
-from rsis.masks import resize_map
+from rsis.masks import bands, resize_map
 
 # Paul Tol's muted scheme and three colours of his vibrant scheme, ordered so that consecutive numbers differ most
 # with the common colour-vision deficiencies. From the thirteenth object on colours repeat, and only the number differs.
@@ -21,7 +21,6 @@ GREY = np.array([110, 110, 110])
 _FILL, _WASH = 0.55, 0.35  # opacity of the object's colour; opacity of white over the grey image
 _LONG, _SHORT = 288, 192  # pixels: wanted length of the longer side, least length of the shorter side
 _LONGEST = 2048  # pixels: most of the longer side of what is enlarged, so that a narrow strip does not become huge
-_BAND = 2**20  # pixels that are painted at a time, since painting needs much memory for each
 _NUMBERED = 2**20  # pixels among which the place of an object's number is looked for
 
 
@@ -55,17 +54,23 @@ def paint(
             None paints the object grey, without a number.
         hatched: Values of the instance map whose objects are painted with stripes.
     """
-    big = resize_map(instance_map, (image.height, image.width))
-    grey = np.asarray(image.convert("L"))
+    return paint_over(image.convert("RGB"), instance_map, numbers, hatched)
+
+
+def paint_over(
+    picture: Image.Image, instance_map: np.ndarray, numbers: dict[int, int | None], hatched: set[int]
+) -> Image.Image:
+    """Do the same as `paint`, on the picture itself, which is RGB; return it."""
+    size = (picture.height, picture.width)
+    big = instance_map if instance_map.shape == size else resize_map(instance_map, size)
     colors = np.zeros((int(instance_map.max(initial=0)) + 1, 3))
     for instance_id, number in numbers.items():
         colors[instance_id] = GREY if number is None else PALETTE[(number - 1) % len(PALETTE)]
-    painted = np.empty((*big.shape, 3), np.uint8)
-    rows = max(1, _BAND // max(1, image.width))
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        painted[top:bottom] = _paint_band(grey, big, (top, bottom), colors, hatched)
-    picture = Image.fromarray(painted)
+    for rows in bands(big):
+        grey = np.asarray(picture.crop((0, rows.start, picture.width, rows.stop)).convert("L"))
+        picture.paste(
+            Image.fromarray(_paint_band(grey, big, (rows.start, rows.stop), colors, hatched)), (0, rows.start)
+        )
     draw = ImageDraw.Draw(picture)
     boxes = find_objects(big)
     for instance_id, number in numbers.items():
@@ -77,10 +82,10 @@ def paint(
 def _paint_band(
     grey: np.ndarray, big: np.ndarray, band: tuple[int, int], colors: np.ndarray, hatched: set[int]
 ) -> np.ndarray:
-    """Return uint8 [h, W, 3], the painted rows first..last-1 of a grey image [H, W] with its instance map."""
+    """Return uint8 [h, W, 3], the painted rows first..last-1 of an image, of which these rows are grey, [h, W]."""
     first, last = band
     part = big[first:last]
-    base = (1 - _WASH) * grey[first:last, :, None].astype(float) + _WASH * 255
+    base = (1 - _WASH) * grey[..., None].astype(float) + _WASH * 255
     color = colors[part]
     rows, columns = np.arange(first, last)[:, None], np.arange(part.shape[1])
     stripe = np.isin(part, sorted(hatched)) & ((rows + columns) % 10 < 5)

@@ -79,7 +79,7 @@ def find_pictures(sources: Iterable[str | Path]) -> list[Path]:
     for source in sources:
         path = Path(source).expanduser()
         if path.is_dir():
-            files = sorted(file for file in _files_below(path) if _is_picture(file.relative_to(path), file))
+            files = sorted(file for file in _files_below(path) if is_picture(file.relative_to(path)) and file.is_file())
             nothing = f"{path}: no image file in this folder; expected files such as *.png, *.jpg, *.tif"
         elif path.exists():
             files, nothing = [path], ""
@@ -206,9 +206,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
             waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
 
 
-def _is_picture(relative: Path, file: Path) -> bool:
-    hidden = any(part.startswith(".") for part in relative.parts)
-    return not hidden and file.suffix.lower() in Image.registered_extensions() and file.is_file()
+def is_picture(path: Path) -> bool:
+    """Return whether a path, relative to the user's folder, has the suffix of an image format and is not hidden."""
+    return not any(part.startswith(".") for part in path.parts) and path.suffix.lower() in Image.registered_extensions()
 
 
 def _from_memory(item: Image.Image | np.ndarray | torch.Tensor, number: int, rules: PictureRules) -> InputImage:

@@ -11,11 +11,11 @@ from PIL import Image
 
 from rsis.files.atomic import write_json
 from rsis.machine.extras import require
-from rsis.masks import encode_rle
+from rsis.masks import distinct, encode_rle
 from rsis.tool.formats.documents import TOLERANCE, Outlined
 from rsis.tool.formats.write import format_of, map_of, write_map, write_outlines
 from rsis.tool.instance import Instance
-from rsis.tool.overlay import enlarge, paint
+from rsis.tool.overlay import enlarge, paint_over
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +52,17 @@ class ImageResult:
 
         A pixel in more than one mask belongs to the object with the lowest number.
         """
-        numbers = np.zeros(self.image.shape[:2], np.int32)
+        return self._numbers(np.int32)
+
+    def _numbers(self, kind: type[np.integer[Any]]) -> np.ndarray:
+        numbers = np.zeros(self.image.shape[:2], kind)
         for instance in reversed(self.instances):
             numbers[instance.mask] = instance.number
         return numbers
+
+    def _small_numbers(self) -> np.ndarray:
+        """Return the instance map in 16 bits where they suffice: of a large picture it is half the memory."""
+        return self._numbers(np.uint16 if len(self.instances) < 2**16 else np.int32)
 
     def to_coco(self) -> dict[str, Any]:
         """Return a COCO instance document of this picture; see the function `to_coco`."""
@@ -112,7 +119,7 @@ class ImageResult:
             case "coco":
                 write_json(path, self.to_coco())
             case "png" | "tiff":
-                write_map(path, map_of(self.to_instance_map(), self.image_id), kind)
+                write_map(path, map_of(self._small_numbers(), self.image_id), kind)
             case _:
                 write_outlines(path, self.outlined(tolerance), kind)
 
@@ -128,11 +135,12 @@ class ImageResult:
         Args:
             last: Number of the last object to show; None shows all.
         """
-        numbers = self.to_instance_map()
+        numbers = self._small_numbers()
         if last is not None:
             numbers[numbers > last] = 0
-        present = np.unique(numbers[numbers > 0]).tolist()
-        return paint(enlarge(Image.fromarray(self.image), shrink=False), numbers, {n: n for n in present}, set())
+        present = [number for number in distinct(numbers).tolist() if number]
+        picture = enlarge(Image.fromarray(self.image), shrink=False)  # a copy of the pixels
+        return paint_over(picture, numbers, {n: n for n in present}, set())
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draw the overlay with matplotlib.

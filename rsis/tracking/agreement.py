@@ -18,6 +18,7 @@ from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth
 from rsis.eval.truths.open import load_ground_truth
 from rsis.files.manifest import Manifest
+from rsis.masks import bands
 from rsis.structures import RawSample
 
 _ADVICE = "correct that annotation, or leave the image out with skip_bad: true"
@@ -77,6 +78,7 @@ class ComparedReader:
         objects, true_objects = (len(np.unique(column[column != 0])) for column in pairs.T)
         if objects != true_objects:
             return f"training reads {objects} objects, scoring {true_objects}"
+        del expected  # classes are read from the file again
         if len(pairs) != objects:
             return f"training and scoring disagree on the pixels of {objects} objects"
         return self._difference_of_classes(sample)
@@ -130,7 +132,8 @@ def compared(
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return int64 [P, 2], each pair of numbers that occurs at the same pixel, but (0, 0)."""
     shift = np.int64(1) << 32
-    joined = np.unique(first.astype(np.int64) * shift + second.astype(np.int64))
+    found = [np.unique(first[rows].astype(np.int64) * shift + second[rows].astype(np.int64)) for rows in bands(first)]
+    joined = np.unique(np.concatenate([np.zeros(1, np.int64), *found]))
     pairs: np.ndarray = np.column_stack([joined // shift, joined % shift])[joined != 0]
     return pairs
 

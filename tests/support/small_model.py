@@ -1,6 +1,7 @@
 """A checkpoint of a small network with random weights, which runs fast and finds objects in every picture."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,8 +22,13 @@ POINTER = ModelSection(
 )
 
 
-def write_small_model(path: Path, steps: int = 3, *, confident: bool = True, section: ModelSection = CONVLSTM) -> Path:
-    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none."""
+def write_small_model(
+    path: Path, steps: int = 3, *, confident: bool = True, section: ModelSection = CONVLSTM, **predict: Any
+) -> Path:
+    """Write a checkpoint whose objectness is above 0.5 at every step or, without `confident`, at none.
+
+    Its run has the name of the file, and these values of `predict`.
+    """
     torch.manual_seed(7)
     network = make_network(section, len(CLASSES) + 1)
     assert isinstance(network, RSISNetwork | PointerNetwork)
@@ -31,13 +37,13 @@ def write_small_model(path: Path, steps: int = 3, *, confident: bool = True, sec
             torch.nn.init.normal_(network.decoder.recurrence.pointing.weight, std=3.0)
         network.decoder.objectness_head.bias.fill_(9.0 if confident else -9.0)
     info = CheckpointInfo(
-        run="small",
+        run=path.stem,
         dataset="drawn",
         class_names=CLASSES,
         size=SIZE,
         model=section.model_dump(mode="json"),
         train={"epochs": 2},
-        predict=PredictSection(num_steps=steps, batch_size=2).model_dump(mode="json"),
+        predict=PredictSection(num_steps=steps, batch_size=2, **predict).model_dump(mode="json"),
         metrics={"val/total": 0.5},
         key="abc",
         preprocessing=PREPROCESSING_OF[section.normalization],

@@ -7,6 +7,7 @@ import numpy as np
 
 from rsis.data.readers.base import BadSampleError
 from rsis.errors import UserError
+from rsis.masks import bands, distinct
 
 _SHOWN = 5  # most numbers that a message names
 
@@ -39,13 +40,16 @@ def class_ids_of(path: Path, objects: np.ndarray, numbers: np.ndarray, classes: 
     Raises:
         BadSampleError: An object has no pixel of a class.
     """
-    found, places = np.unique(objects, return_inverse=True)
-    places = places.reshape(objects.shape)
+    found = distinct(objects)
     ids = {number: class_id for class_id, number in enumerate(classes.values(), start=1)}
     known = sorted(ids)
-    counts = np.array([np.bincount(places[numbers == number], minlength=len(found)) for number in known])  # [K, N]
+    counts = np.zeros((len(known), len(found)), np.int64)
+    for rows in bands(objects):
+        places, band = np.searchsorted(found, objects[rows]), numbers[rows]
+        for i, number in enumerate(known):
+            counts[i] += np.bincount(places[band == number], minlength=len(found))
     for place in np.flatnonzero((counts.max(axis=0) == 0) & (found != 0)):
-        there = np.unique(numbers[places == place])
+        there = np.unique(numbers[objects == found[place]])
         shown = ", ".join(f"{number:g}" if numbers.dtype.kind == "f" else str(number) for number in there[:_SHOWN])
         raise BadSampleError(
             f"{path}: has on object {found[place]} the numbers {shown}{', ...' if len(there) > _SHOWN else ''}; "

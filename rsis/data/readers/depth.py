@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from rsis.masks import bands
+
 DARK = 48  # of 255: in pictures with no brighter value hardly anything can be seen
 _PERCENTILES = (0.1, 99.9)
 _SAMPLED = 20_000  # most pixels of a picture that are looked at
@@ -22,8 +24,10 @@ def to_8_bits(pixels: np.ndarray, intensity: tuple[float, float]) -> np.ndarray:
         intensity: (low, high); equal numbers are taken as (low, low + 1).
     """
     low, high = intensity
-    scaled = (pixels.astype(np.float64) - low) * (255 / (high - low if high > low else 1.0))
-    rounded: np.ndarray = np.rint(scaled.clip(0, 255)).astype(np.uint8)
+    rounded = np.empty(pixels.shape, np.uint8)
+    for rows in bands(pixels):
+        scaled = (pixels[rows].astype(np.float64) - low) * (255 / (high - low if high > low else 1.0))
+        rounded[rows] = np.rint(scaled.clip(0, 255))
     return rounded
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from rsis.data.readers.base import BadSampleError
-from rsis.machine.pixels import too_many_pixels
+from rsis.machine.pixels import array_of, too_many_pixels
 from rsis.masks import relabel
 from rsis.structures import RawSample
 
@@ -71,4 +71,4 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if image.shape[:2] == size:
         return image
-    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    return array_of(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))

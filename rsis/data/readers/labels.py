@@ -20,6 +20,8 @@ from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.images import unreadable
 from rsis.data.readers.orientation import read_shown, turned
 from rsis.data.readers.tiff import read_tiff
+from rsis.machine.pixels import array_of
+from rsis.masks import bands, distinct
 from rsis.splits.pages import Planes, is_tiff, planes_of
 
 _GREY = ("1", "L", "I", "F")
@@ -55,7 +57,7 @@ def read_map(path: Path, page: int | None) -> Labels:
     """
     labels = _read(path, page, palette_colours=False)
     if labels.is_colour:
-        colours = len(np.unique(labels.numbers))
+        colours = len(distinct(labels.numbers))
         if colours > _MOST_COLOURS and colours * _LEAST_PIXELS > labels.numbers.size:
             raise BadSampleError(
                 f"{path}: has {colours} colours on {labels.numbers.size} pixels, expected an object a colour, or a "
@@ -80,7 +82,7 @@ def read_mask_numbers(path: Path) -> list[Labels]:
 
 
 def to_objects(path: Path, numbers: np.ndarray, ignore_value: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return int64 [H, W], 0 = background and objects above it in the order of the numbers, and the ignored pixels.
+    """Return integers [H, W], 0 = background and objects above it in the order of the numbers, and the ignored pixels.
 
     Args:
         path: The file, for messages.
@@ -91,21 +93,35 @@ def to_objects(path: Path, numbers: np.ndarray, ignore_value: int | None) -> tup
         BadSampleError: A number is not whole.
     """
     if numbers.dtype.kind == "f":
-        numbers = numbers.astype(np.float64)
-        broken = numbers[~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**62))]
+        numbers = _whole(path, numbers)
+    ignored = np.zeros(numbers.shape, bool) if ignore_value is None else numbers == ignore_value
+    if numbers.dtype == np.uint64:  # above what int64 holds: only the order counts
+        found, given = distinct(numbers), numbers
+        numbers = np.empty(given.shape, np.int64)
+        for rows in bands(given):
+            numbers[rows] = np.searchsorted(found, given[rows]) + (found[0] != 0)
+    elif numbers.dtype.kind == "b":
+        numbers = numbers.view(np.uint8)
+    if ignore_value is None and numbers.min(initial=0) >= 0:
+        return numbers, ignored
+    objects = np.maximum(numbers, 0)
+    objects[ignored] = 0
+    return objects, ignored
+
+
+def _whole(path: Path, numbers: np.ndarray) -> np.ndarray:
+    """Return whole numbers of floating-point ones, [H, W]; raise BadSampleError if one is not whole."""
+    largest = 0.0
+    for rows in bands(numbers):
+        band = numbers[rows].astype(np.float64)
+        broken = band[~(np.isfinite(band) & (band == np.floor(band)) & (np.abs(band) < 2**62))]
         if broken.size:
             raise BadSampleError(
                 f"{path}: has the number {broken[0]:g}, expected whole ones, a number for each object; save the map "
                 "with whole numbers"
             )
-        numbers = numbers.astype(np.int64)
-    ignored = np.zeros(numbers.shape, bool) if ignore_value is None else numbers == ignore_value
-    if numbers.dtype == np.uint64:  # above what int64 holds: only the order counts
-        found, places = np.unique(numbers, return_inverse=True)
-        numbers = places.reshape(numbers.shape) + (found[0] != 0)
-    objects = numbers.astype(np.int64)
-    objects[ignored | (objects < 0)] = 0
-    return objects, ignored
+        largest = max(largest, float(np.abs(band).max(initial=0)))
+    return numbers.astype(np.int32 if largest < 2**31 else np.int64)
 
 
 def _read(path: Path, page: int | None, *, palette_colours: bool) -> Labels:
@@ -122,15 +138,15 @@ def _read(path: Path, page: int | None, *, palette_colours: bool) -> Labels:
     if image.mode in ("P", "PA") and palette_colours:
         image = image.convert("RGB")
     if image.mode in _GREY or image.mode.startswith("I;16"):
-        return _labels(path, np.asarray(image), orientation, is_colour=False)
+        return _labels(path, array_of(image), orientation, is_colour=False)
     deep = image.mode in ("LA", "RGB", "RGBA") and _has_deep_colours(path)
     if image.mode in ("P", "PA", "LA") and not deep:
-        pixels = np.asarray(image)
+        pixels = array_of(image)
         return _labels(path, pixels if pixels.ndim == 2 else pixels[..., 0], orientation, is_colour=False)
     if image.mode not in ("RGB", "RGBA") or deep:
         kind = "16 bits a colour" if deep else f"mode {image.mode}"
         raise BadSampleError(f"{path}: pixels of {kind}, expected a number or an 8-bit colour a pixel; save it as such")
-    return _labels(path, np.asarray(image), orientation, is_colour=True)
+    return _labels(path, array_of(image), orientation, is_colour=True)
 
 
 def _labels(path: Path, pixels: np.ndarray, orientation: int, *, is_colour: bool) -> Labels:
@@ -144,8 +160,11 @@ def _labels(path: Path, pixels: np.ndarray, orientation: int, *, is_colour: bool
                 "save it as such"
             )
         bits = 8 * pixels.dtype.itemsize
-        red, green, blue = (pixels[..., k].astype(np.int64) for k in range(3))
-        pixels = (red << 2 * bits) + (green << bits) + blue
+        numbers = np.empty(pixels.shape[:2], np.int64 if bits > 8 else np.int32)
+        for rows in bands(pixels):
+            red, green, blue = (pixels[rows, :, k].astype(np.int64) for k in range(3))
+            numbers[rows] = (red << 2 * bits) + (green << bits) + blue
+        pixels = numbers
     return Labels(pixels, orientation != 1, is_colour)
 
 

@@ -53,7 +53,7 @@ def rules_of(dataset: AnyDataset) -> PictureRules:
 
 def reading_of(dataset: AnyDataset) -> dict[str, Any]:
     """Return the keys that decide how the files of a data set are read, without those that have their default."""
-    keys = ("intensity", "channels", "page", "annotated", "ignore_value")
+    keys = ("intensity", "channels", "page", "annotated", "ignore_value", "numbered_labels")
     fields = type(dataset).model_fields
     return {
         key: getattr(dataset, key) for key in keys if key in fields and getattr(dataset, key) != fields[key].default

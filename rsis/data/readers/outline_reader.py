@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 from rsis.data.readers.base import BadSampleError
 from rsis.data.readers.outlines import CannotDrawError, Outline, draw
 from rsis.data.readers.pictures import PictureRules, read_picture, turned
-from rsis.masks import relabel
+from rsis.masks import distinct, relabel
 from rsis.structures import DropReason, RawSample
 
 
@@ -126,7 +126,7 @@ class OutlineReader:
         painted, ignore_mask, dropped = _draw_all(annotated.objects, size)
         if frame == "stored":
             painted, ignore_mask = turned(painted, picture.orientation), turned(ignore_mask, picture.orientation)
-        kept = np.unique(painted[painted > 0])
+        kept = [number for number in distinct(painted).tolist() if number]
         places = {number: item.where for number, item in enumerate(annotated.objects)}
         return RawSample(
             image=picture.image,
@@ -170,14 +170,14 @@ def _draw_all(
     for number, item in enumerate(objects):
         mask, reason, fault = _mask_of(item.outline, size)
         if mask is not None and item.is_region:
-            regions |= coco_mask.decode(mask).astype(bool)
-            reason, fault = "crowd", "iscrowd, and so a region that is ignored"
+            regions |= coco_mask.decode(mask).view(bool)
+            reason, fault = "crowd", "a region that is ignored"
         if reason is None:
             masks[number] = mask
         else:
             dropped[number] = (reason, fault)
     painted = _paint(masks, size)
-    for number in masks.keys() - {int(k) - 1 for k in np.unique(painted)}:
+    for number in masks.keys() - {int(k) - 1 for k in distinct(painted)}:
         dropped[number] = ("hidden by others", "smaller objects cover all its pixels")
     return painted, regions, dict(sorted(dropped.items()))
 
@@ -200,5 +200,5 @@ def _paint(masks: dict[int, Any], size: tuple[int, int]) -> np.ndarray:
     painted = np.zeros(size, np.int32)
     areas = {i: int(coco_mask.area(mask)) for i, mask in masks.items()}
     for i in sorted(masks, key=lambda i: (-areas[i], -i)):  # the smallest is painted last, on top
-        painted[coco_mask.decode(masks[i]) > 0] = i + 1
+        painted[coco_mask.decode(masks[i]).view(bool)] = i + 1
     return painted

@@ -12,6 +12,8 @@ from rsis.data.readers.orientation import read_shown, turned
 from rsis.data.readers.rules import PLAIN, PictureRules
 from rsis.data.readers.tiff import read_tiff
 from rsis.files.embedded import open_picture
+from rsis.machine.pixels import array_of
+from rsis.masks import bands
 from rsis.splits.pages import Planes, is_tiff, planes_of, stack_axes
 
 
@@ -51,7 +53,7 @@ def read_values(path: Path, rules: PictureRules = PLAIN, page: int | None = None
         pixels = _chosen(path, shown, rules, planes, is_colour=True)
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype != np.uint8 and not np.isfinite(pixels).all():
+    if pixels.dtype.kind not in "iu" and not all(np.isfinite(pixels[rows]).all() for rows in bands(pixels)):
         raise BadSampleError(f"{path}: has pixels that are no number (NaN or infinite); replace them, such as by 0")
     return Values(pixels, orientation)
 
@@ -113,8 +115,8 @@ def _chosen(path: Path, pixels: np.ndarray, rules: PictureRules, planes: Planes,
 def _to_array(image: Image.Image) -> np.ndarray:
     """Return [H, W] of a grey image of more than 8 bits, uint8 [H, W, 3] of all others; alpha is dropped."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return np.asarray(image)
-    return np.asarray(image.convert("RGB"))
+        return array_of(image)
+    return array_of(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _deep_colours(path: Path) -> np.ndarray | None:

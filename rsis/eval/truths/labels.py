@@ -14,7 +14,8 @@ from PIL import Image
 
 from rsis.errors import UserError
 from rsis.eval.truths.images import PictureFrame, as_shown, frame_of, read_image
-from rsis.machine.pixels import too_many_pixels
+from rsis.machine.pixels import array_of, too_many_pixels
+from rsis.masks import bands
 from rsis.splits.pages import is_described, is_tiff, open_tiff, pages_of, planes_of, refuse_bomb
 
 _MODES = ("1", "L", "P", "I", "F", "LA", "PA", "RGB", "RGBA")
@@ -45,7 +46,7 @@ class Pixels:
 
 
 def numbers_of(path: Path, pixels: Pixels, remedy: str) -> np.ndarray:
-    """Return whole numbers [H, W], int64 or uint64, of the pixels of a map.
+    """Return integers [H, W] of the pixels of a map.
 
     Raises:
         UserError: A number is not whole, or there are more channels than those of a colour.
@@ -58,14 +59,25 @@ def numbers_of(path: Path, pixels: Pixels, remedy: str) -> np.ndarray:
             raise UserError(f"{path}: has {values.shape[2]} channels; expected a number or a colour a pixel; {remedy}")
         base = 256 if values.dtype == np.uint8 else 65536
         weights = np.array([base * base, base, 1], np.int64)
-        return np.asarray(values[..., :3].astype(np.int64) @ weights)
+        numbers = np.empty(values.shape[:2], np.int32 if base == 256 else np.int64)
+        for rows in bands(values):
+            numbers[rows] = values[rows, :, :3].astype(np.int64) @ weights
+        return numbers
     if values.dtype.kind == "f":
-        values = values.astype(np.float64)
-        whole = np.isfinite(values) & (np.abs(values) < 2.0**62)
-        whole &= np.where(whole, values, 0.5) % 1 == 0
+        return _whole_numbers(path, values, remedy)
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def _whole_numbers(path: Path, values: np.ndarray, remedy: str) -> np.ndarray:
+    numbers = np.empty(values.shape, np.int64)
+    for rows in bands(values):
+        band = values[rows].astype(np.float64)
+        whole = np.isfinite(band) & (np.abs(band) < 2.0**62)
+        whole &= np.where(whole, band, 0.5) % 1 == 0
         if not whole.all():
-            raise UserError(f"{path}: has the number {values[~whole][0]:g}; expected whole ones; {remedy}")
-    return values if values.dtype == np.uint64 else values.astype(np.int64)
+            raise UserError(f"{path}: has the number {band[~whole][0]:g}; expected whole ones; {remedy}")
+        numbers[rows] = band
+    return numbers
 
 
 def is_object(pixels: Pixels) -> np.ndarray:
@@ -174,10 +186,10 @@ def _frame(path: Path, page: int, remedy: str) -> Image.Image:
 
 def _values(image: Image.Image, palette_colours: bool) -> np.ndarray:
     if image.mode == "PA":
-        return np.asarray(image.convert("RGBA"))[..., :3] if palette_colours else np.asarray(image)[..., 0]
+        return array_of(image.convert("RGBA"))[..., :3] if palette_colours else array_of(image)[..., 0]
     if image.mode == "P" and palette_colours:
-        return np.asarray(image.convert("RGB"))
-    return np.asarray(image)[..., 0] if image.mode == "LA" else np.asarray(image)
+        return array_of(image.convert("RGB"))
+    return array_of(image)[..., 0] if image.mode == "LA" else array_of(image)
 
 
 def _wrong_mode(path: Path, mode: str, remedy: str) -> UserError:

@@ -12,7 +12,7 @@ from rsis.errors import UserError
 from rsis.eval.truths.base import GroundTruth, TrueObject
 from rsis.eval.truths.images import frame_of
 from rsis.eval.truths.labels import is_object, numbers_of, page_count, read_pixels
-from rsis.masks import encode_labels, encode_rle
+from rsis.masks import bands, distinct, encode_labels, encode_rle
 from rsis.splits.own import OwnImage, each_page, leave_out, map_images, mask_images, refuse
 
 _REMEDY = "restore the file, or take the image out of the folder"
@@ -103,13 +103,18 @@ class MapsTruth(_OwnTruth):
             return {}
         pixels = read_pixels(path, files.map_page or 0, _REMEDY, palette_colours=False)
         frame = frame_of(files.picture, _REMEDY, files.page or 0)
-        found = pixels.on(frame, path, _REMEDY, self._annotated, numbers_of(path, pixels, _REMEDY))[numbers > 0]
-        objects, ranks = np.unique(numbers[numbers > 0], return_inverse=True)
+        found = pixels.on(frame, path, _REMEDY, self._annotated, numbers_of(path, pixels, _REMEDY))
+        objects = distinct(numbers)
+        objects = objects[objects > 0]
         ids = sorted(self._numbers, key=lambda class_id: self._numbers[class_id])
-        # pixels by class and object, [K, N]
-        votes = np.array([np.bincount(ranks[found == self._numbers[k]], minlength=len(objects)) for k in ids])
+        votes = np.zeros((len(ids), len(objects)), np.int64)  # pixels by class and object, [K, N]
+        for rows in bands(numbers):
+            inside = numbers[rows] > 0
+            ranks, voted = np.searchsorted(objects, numbers[rows][inside]), found[rows][inside]
+            for i, k in enumerate(ids):
+                votes[i] += np.bincount(ranks[voted == self._numbers[k]], minlength=len(objects))
         for rank in np.flatnonzero(votes.sum(axis=0) == 0):
-            strange = ", ".join(map(str, np.unique(found[ranks == rank])[:5].tolist()))
+            strange = ", ".join(map(str, np.unique(found[numbers == objects[rank]])[:5].tolist()))
             raise UserError(
                 f"{path}: object {objects[rank]} of {files.annotations[0]} has the numbers {strange} here; expected "
                 f"one of {', '.join(map(str, sorted(self._numbers.values())))}; correct the map, or name all "
@@ -126,12 +131,18 @@ class MapsTruth(_OwnTruth):
         ignored = (
             np.equal(numbers, self._ignore_value) if self._ignore_value is not None else np.zeros(numbers.shape, bool)
         )
-        numbers = np.where(ignored | (numbers < 0), np.zeros_like(numbers), numbers)
+        kinds = None
         if numbers.max(initial=0) > _LARGEST:
-            kinds = np.unique(numbers[numbers > 0])
-            numbers = np.where(numbers > 0, np.searchsorted(kinds, numbers) + 1, 0)
+            kinds = distinct(numbers)
+            kinds = kinds[(kinds > 0) & (kinds != (self._ignore_value or 0))]
+        objects = np.zeros(numbers.shape, np.int32)
+        for rows in bands(numbers):
+            band = numbers[rows]
+            objects[rows] = np.where(
+                (band > 0) & ~ignored[rows], band if kinds is None else np.searchsorted(kinds, band) + 1, 0
+            )
         frame = frame_of(files.picture, _REMEDY, files.page or 0)
-        shown = pixels.on(frame, path, _REMEDY, self._annotated, numbers.astype(np.int32))
+        shown = pixels.on(frame, path, _REMEDY, self._annotated, objects)
         return shown, pixels.on(frame, path, _REMEDY, self._annotated, ignored)
 
 

@@ -1,4 +1,4 @@
-"""Parts of the web page: its theme, the bars of objectness, the examples, and the results of several pictures."""
+"""Parts of the web page: its theme, the bars of objectness, the gallery, and the results of several pictures."""
 
 import os
 import shutil
@@ -12,16 +12,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from rsis.data.readers.base import BadSampleError
 from rsis.tool.formats.write import FORMATS
 from rsis.tool.image_files import write_results
 from rsis.tool.outputs import What
-from rsis.tool.pictures import PictureFile, find_pictures, read_picture
 from rsis.tool.predictor import RSIS
 from rsis.tool.result import ImageResult
 from rsis.tool.tiles import Tiling
 
-_EXAMPLES, _SMALL = 6, (160, 160)
 COUNT_COLUMNS = ("picture", "objects", "mean area", "whole area")
 
 
@@ -59,16 +56,6 @@ def gallery(examples: Sequence[tuple[Path, Image.Image]]) -> gr.Gallery:
     )
 
 
-def counting() -> tuple[gr.Button, gr.Dataframe, gr.File, gr.Markdown]:
-    """Return the button that counts in all pictures, the table, the file to download, and the place of faults."""
-    with gr.Accordion("All pictures: counts, areas, and their files", open=False):
-        button = gr.Button("Find the objects of all pictures", elem_id="every")
-        fault = gr.Markdown(elem_id="fault")
-        table = gr.Dataframe(headers=list(COUNT_COLUMNS), elem_id="counts", interactive=False, buttons=[])
-        archive = gr.File(label="All files", elem_id="archive", interactive=False)
-    return button, table, archive, fault
-
-
 def choices(paths: list[str] | None) -> gr.Dropdown:
     """Return the choice among uploaded pictures, with the first one chosen."""
     found = [(Path(path).name, str(number)) for number, path in enumerate(paths or ())]
@@ -84,24 +71,6 @@ def picked(paths: list[str] | None, chosen: str | None) -> str | None:
 def new_folder() -> Path:
     """Make a folder for downloads, which is deleted with the uploads."""
     return Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
-
-
-def examples_of(folder: Path) -> list[tuple[Path, Image.Image]]:
-    """Return up to six pictures of a folder, from all over it, and a small image of each.
-
-    Raises:
-        UserError: There is no such folder, or no picture in it.
-    """
-    files = find_pictures([folder])
-    found = []
-    for path in files[:: max(1, len(files) // _EXAMPLES)][:_EXAMPLES]:
-        try:
-            small = Image.fromarray(read_picture(PictureFile(path)).image)
-        except BadSampleError:  # predict-images says so; here another picture does as well
-            continue
-        small.thumbnail(_SMALL)
-        found.append((path, small))
-    return found
 
 
 def results_of_all(

@@ -14,9 +14,9 @@ from starlette.middleware import Middleware
 
 from rsis.errors import UserError
 from rsis.tool.app.isolation import NoFetching, refuse_connections
+from rsis.tool.app.models import Models
 from rsis.tool.app.page import Page
-from rsis.tool.app.parts import examples_of, theme
-from rsis.tool.predictor import RSIS
+from rsis.tool.app.parts import theme
 
 _log = logging.getLogger(__name__)
 _UPLOADS = "rsis-demo."  # start of the name of the folder for uploads; the process id follows
@@ -30,15 +30,15 @@ _CSS = """
 """
 
 
-def serve(model: RSIS, host: str, port: int, *, browser: bool, examples: Path | None = None) -> None:
+def serve(models: Models, host: str, port: int, *, browser: bool, examples: Path | None = None) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
-        model: The network.
+        models: The networks to choose among.
         host: Address to listen on.
         port: Port to listen on.
         browser: Whether to open the page in the user's browser.
-        examples: A folder with pictures to click on; None shows none.
+        examples: A folder with pictures to click on; None chooses them (see `Page`).
 
     Raises:
         UserError: The server cannot listen on this host and port, or there are no examples in their folder.
@@ -50,11 +50,11 @@ def serve(model: RSIS, host: str, port: int, *, browser: bool, examples: Path | 
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
         raise UserError(f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host") from error
-    shown = examples_of(examples) if examples is not None else []
+    page_of_models = Page(models, examples)
     _sweep()
     with tempfile.TemporaryDirectory(prefix=f"{_UPLOADS}{os.getpid()}.") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # for uploads and downloads; deleted at the end
-        page = Page(model, shown).build()
+        page = page_of_models.build()
         refuse_connections(host, port)
         page.launch(
             server_name=host,

@@ -88,7 +88,7 @@ def map_of(instance_map: np.ndarray, image_id: str) -> np.ndarray:
     if objects > _MOST_OBJECTS:
         found = f"{image_id}: {objects} objects; an instance map of 16 bits holds {_MOST_OBJECTS}"
         raise UserError(f"{found}; use smaller pictures, or --format coco")
-    return instance_map.astype(np.uint16)
+    return instance_map.astype(np.uint16, copy=False)
 
 
 def write_map(path: Path, instance_map: np.ndarray, kind: Format) -> None:

@@ -13,6 +13,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from support.small_model import write_small_model
 
 from rsis import RSIS
 from rsis.errors import UserError
+from rsis.tool.app.models import Models, found_in
 
 STATUS = "document.querySelector('#status')?.innerText"
 
@@ -41,11 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def app(folder: Path) -> Iterator[str]:
+def app(folder: Path, checkpoint: str = "small.safetensors", *options: str) -> Iterator[str]:
     """Run the command on a free port until the block ends; SIGTERM ends it, as a background job may ignore SIGINT."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("rsis")), "demo-app", "small.safetensors", "--examples", "examples"]
+    command = [str(Path(sys.executable).with_name("rsis")), "demo-app", checkpoint, *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     log = folder / "app.log"
     with log.open("wb") as output:
@@ -54,12 +56,14 @@ def app(folder: Path) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        for _ in range(1800):
             assert process.poll() is None, log.read_text()
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(address, timeout=5).close()
                 break
             time.sleep(0.1)
+        else:
+            raise AssertionError(f"{address}: no answer\n{log.read_text()}")
         yield address
     finally:
         process.terminate()
@@ -89,7 +93,7 @@ def test_a_picture_its_objects_and_their_files(folder: Path, tmp_path: Path) -> 
     between = float(np.sort(objectness)[1] + np.sort(objectness)[2]) / 2
     fewer = predict_one(model, folder / "cells.png", objectness_threshold=between)
     assert len(fewer.instances) != len(expected.instances)
-    with app(folder) as address, browser(tmp_path / "profile") as page:
+    with app(folder, "small.safetensors", "--examples", "examples") as address, browser(tmp_path / "profile") as page:
         page.open(address, 1300, 1000)
         page.wait_for("document.querySelector('#picture input[type=file]') !== null", "the page")
 
@@ -139,17 +143,13 @@ def test_several_pictures_are_counted(folder: Path, tmp_path: Path) -> None:
     model = RSIS.from_checkpoint(folder / "small.safetensors")
     pictures = [folder / "cells.png", folder / "examples/leaf.png", folder / "broken.png"]
     results = [predict_one(model, path) for path in pictures[:2]]
-    with app(folder) as address, browser(tmp_path / "profile") as page:
+    with app(folder, "small.safetensors", "--examples", "examples") as address, browser(tmp_path / "profile") as page:
         page.open(address, 1300, 1000)
         page.wait_for("document.querySelector('#picture input[type=file]') !== null", "the page")
         page.upload("#picture input[type=file]", *pictures)
         page.wait_for(f"{STATUS}?.includes('objects in cells.png')", "the first picture")
         page.wait_for("document.querySelector('#chosen input') !== null", "the choice among them")
-        page.evaluate("document.querySelector('#chosen input').focus()")
-        page.wait_for("document.querySelectorAll('#chosen ul li').length == 3", "the names")
-        page.evaluate(
-            "document.querySelectorAll('#chosen ul li')[1].dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))"
-        )
+        choose(page, "chosen", 3, 1)
         page.wait_for(f"{STATUS}?.includes('objects in leaf.png')", "the second picture")
         page.evaluate(
             "[...document.querySelectorAll('.label-wrap')].find(e => e.innerText.includes('All pictures')).click()"
@@ -168,26 +168,95 @@ def test_several_pictures_are_counted(folder: Path, tmp_path: Path) -> None:
             assert str(sum(item.area for item in result.instances)) in shown
 
 
-def test_models_are_listed_where_none_is_named(
+@pytest.mark.browser
+def test_a_network_is_chosen_and_a_folder_of_pictures_is_taken(folder: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "models").mkdir(parents=True)
+    (project / "models/a.safetensors").write_bytes(b"no network")
+    write_small_model(project / "models/b.safetensors", steps=5)
+    write_small_model(project / "models/c.safetensors", steps=3, mask_threshold=0.25)
+    (project / "examples/nuclei").mkdir(parents=True)
+    Image.open(folder / "cells.png").crop((0, 0, 70, 60)).save(project / "examples/nuclei/ours.png")
+    scans = project / "scans"
+    (scans / "deep").mkdir(parents=True)
+    Image.open(folder / "cells.png").save(scans / "one.png")
+    Image.open(folder / "cells.png").crop((0, 0, 80, 50)).save(scans / "deep/two.png")
+    for other in ("notes.txt", ".hidden.png"):
+        (scans / other).write_text("no picture")
+    with app(project, "models") as address, browser(tmp_path / "profile") as page:
+        page.open(address, 1300, 1000)
+        page.wait_for("document.querySelector('input[webkitdirectory]') !== null", "the page")
+        heading = "document.querySelector('#heading').innerText"
+        assert "Model b, trained on drawn: disc, square" in page.evaluate(heading)
+        value = "document.querySelector('#mask input[type=range]').value"
+        assert float(page.wait_for(value.replace(")", ")?"), "the slider")) == 0.5
+
+        page.upload("input[webkitdirectory]", scans)
+        page.wait_for(f"{STATUS}?.includes('in one.png, 75 x 90 pixels')", "the first picture of the folder")
+        assert page.evaluate("document.querySelectorAll('#steps .bar').length") == 5
+        page.wait_for("document.querySelector('#left_out').innerText.includes('2 of 4 files')", "what is no picture")
+
+        choose(page, "network", 3, 2)
+        page.wait_for(f"{heading}.includes('Model c, ')", "the other network")
+        page.wait_for("document.querySelectorAll('#steps .bar').length == 3", "its steps")
+        assert float(page.evaluate(value)) == 0.25
+        page.evaluate("document.querySelector('#examples button.thumbnail-item, #examples .thumbnail-lg').click()")
+        page.wait_for(f"{STATUS}?.includes('in ours.png, 60 x 70 pixels')", "the example")
+
+        choose(page, "network", 3, 0)
+        page.wait_for(f"{STATUS}?.includes('a.safetensors: not a checkpoint')", "the fault")
+
+
+def choose(page: Browser, name: str, choices: int, position: int) -> None:
+    """Choose in a list that drops down, as a user does."""
+    page.evaluate(f"document.querySelector('#{name} input').focus()")
+    page.wait_for(f"document.querySelectorAll('#{name} ul li').length == {choices}", "the names")
+    page.evaluate(
+        f"document.querySelectorAll('#{name} ul li')[{position}]"
+        ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))"
+    )
+
+
+def test_a_folder_without_networks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert rsis(monkeypatch, "demo-app") == 2
     assert capsys.readouterr().err.startswith("rsis: models: has no *.safetensors file; name one checkpoint")
-    for name in ("a", "b"):
-        (tmp_path / "models").mkdir(exist_ok=True)
-        (tmp_path / f"models/{name}.safetensors").touch()
-    assert rsis(monkeypatch, "demo-app") == 2
-    assert "models: has a.safetensors, b.safetensors; name one" in capsys.readouterr().err
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others/a.safetensors").write_bytes(b"no network")
+    assert rsis(monkeypatch, "demo-app", "others") == 2
+    assert capsys.readouterr().err.startswith("rsis: others/a.safetensors: not a checkpoint of this program")
+
+
+def test_networks_are_read_when_they_are_chosen_and_few_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_small_model(tmp_path / f"{name}.safetensors")
+    read: list[str] = []
+    real = RSIS.from_checkpoint
+
+    def noted(source: str, **options: Any) -> RSIS:
+        read.append(Path(source).stem)
+        return real(source, **options)
+
+    monkeypatch.setattr(RSIS, "from_checkpoint", noted)
+    models = Models(found_in(tmp_path))
+    assert (models.names, models.first, read) == (("a", "b", "c"), 0, ["a"])
+    assert [models.chosen(number).info.run for number in ("2", "0", "2", "1", "2", None)] == list("cacbca")
+    assert read == list("acba")  # a was the one not asked for longest when b was read
+    with pytest.raises(UserError, match="network 10: there are 1 to 3"):
+        models.chosen("9")
 
 
 def test_a_port_in_use_is_named(folder: Path) -> None:
     from rsis.tool.app.server import serve
 
-    model = RSIS.from_checkpoint(folder / "small.safetensors")
+    models = Models([str(folder / "small.safetensors")])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=rf"127\.0\.0\.1:{port}: cannot listen there \(Address already in use\)"):
-            serve(model, "127.0.0.1", port, browser=False)
+            serve(models, "127.0.0.1", port, browser=False)
     with pytest.raises(UserError, match=r"nowhere\.invalid:80: cannot listen there"):
-        serve(model, "nowhere.invalid", 80, browser=False)
+        serve(models, "nowhere.invalid", 80, browser=False)

@@ -7,7 +7,8 @@
       "properties": {"objectType": "annotation", "classification": {"name": "Tumor", "color": [200, 0, 0]}}}]}
 
 A file has a FeatureCollection, a list of features, one feature, or one geometry. The first ring of a polygon is its
-outline, the others are holes. A MultiPolygon is one object of some parts. Of a cell, its nucleus is not read.
+outline, the others are holes. A MultiPolygon is one object of some parts. Of a cell, its nucleus is not read. The
+childObjects of a feature are objects like it, and follow it, as QuPath lists them where it does not nest them.
 """
 
 from collections.abc import Iterator
@@ -72,8 +73,18 @@ def _features(content: Any, where: str) -> list[dict[str, Any]]:
         kind = entry.get("type") if isinstance(entry, dict) else None
         if kind != "Feature" and kind not in _GEOMETRIES:
             raise BadSampleError(f"{where}: entry {number} is {show(entry)} of no type of GeoJSON; export it again")
-        features.append(entry if kind == "Feature" else {"geometry": entry})
+        features += _with_children(entry) if kind == "Feature" else [{"geometry": entry}]
     return features
+
+
+def _with_children(feature: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a feature and all that are nested in it, each before its own."""
+    found, waiting = [], [feature]
+    while waiting:
+        found.append(waiting.pop())
+        nested = found[-1].get("childObjects")
+        waiting += [item for item in reversed(nested) if isinstance(item, dict)] if isinstance(nested, list) else []
+    return found
 
 
 def label_of(feature: dict[str, Any]) -> Any:

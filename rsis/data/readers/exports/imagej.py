@@ -2,6 +2,7 @@
 
     cell1.tif  cell1.zip, cell1.roi, RoiSet_cell1.zip, cell1_RoiSet.zip, cell1-RoiSet.zip, cell1_rois.zip, cell1.roi.zip
 
+A zip of another name, such as RoiSet.zip, belongs to the picture of its folder if both are alone there.
 Polygons, freehand and traced shapes, rectangles, ovals and composites are drawn. In a composite, a path inside another
 is a hole. Lines, angles, points, text and images enclose nothing. ROI files have no classes.
 """
@@ -11,6 +12,7 @@ import logging
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -34,14 +36,32 @@ _DRAWN = (roifile.ROI_TYPE.POLYGON, roifile.ROI_TYPE.FREEHAND, roifile.ROI_TYPE.
 def read_imagej(source: Source) -> AnnotationDocument:
     """Read all files; raise UserError for faults of the data set."""
     logging.getLogger("roifile").setLevel(logging.CRITICAL)  # it reports what is read as a shape that cannot be drawn
-    return read_by_stem(source, (".zip", ".roi"), _stems_of, _read_file, _is_other)
+    alone = _alone(source)
+    return read_by_stem(source, (".zip", ".roi"), partial(_stems_of, alone), _read_file, _is_other)
 
 
-def _stems_of(file: PurePosixPath) -> Iterator[str]:
+def _alone(source: Source) -> dict[PurePosixPath, str]:
+    """Return the picture of each zip that is the only file of ROIs of its folder, where there is one picture."""
+    pictures: dict[PurePosixPath, list[str]] = {}
+    files: dict[PurePosixPath, list[PurePosixPath]] = {}
+    for picture in source.pictures:
+        pictures.setdefault(PurePosixPath(picture).parent, []).append(picture)
+    for file in map(PurePosixPath, source.files(".zip", ".roi")):
+        files.setdefault(file.parent, []).append(file)
+    return {
+        here[0]: pictures[folder][0]
+        for folder, here in files.items()
+        if len(here) == 1 and len(pictures.get(folder, ())) == 1 and here[0].suffix.lower() == ".zip"
+    }
+
+
+def _stems_of(alone: dict[PurePosixPath, str], file: PurePosixPath) -> Iterator[str]:
     yield file.with_suffix("").as_posix()
     named = _SET_NAME.match(file.stem)
     if named is not None and file.suffix.lower() == ".zip":
         yield (file.parent / (named["a"] or named["b"] or named["c"])).as_posix()
+    if file in alone:
+        yield alone[file]
 
 
 def _read_file(source: Source, file: str) -> list[AnnotatedObject]:

@@ -5,9 +5,13 @@
 
 Shapes of one label and group_id are one object. A picture is looked for where imagePath says, seen from the JSON file;
 then by its name in the folder of the pictures; then beside the JSON file, under the name of that; then in imageData.
+
+Two labels are LabelMe's own, unless they are classes of the data set: what is called __ignore__ is not annotated, and
+_background_ is no object. With numbered_labels, cat-1 is the object 1 of the class cat.
 """
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,13 +29,16 @@ from rsis.files.tree import files_below
 from rsis.splits.own import is_picture
 from rsis.splits.pictures import spellings
 
+IGNORED, BACKGROUND = "__ignore__", "_background_"
+NO_CLASSES = (IGNORED, BACKGROUND)
+_NUMBERED = re.compile(r"(.+)-[0-9]+", re.DOTALL)
 _Place = tuple[str, Path | None]  # image id, and the picture where that is not its path below the pictures
 
 
 def read_labelme(source: Source) -> AnnotationDocument:
     """Read all files; raise UserError for faults of the data set."""
     gathered, search = Gathered(source), _Search(source)
-    others = []
+    others, backgrounds = [], []
     for file in source.files(".json"):
         path = source.annotations / file
         try:
@@ -49,10 +56,19 @@ def read_labelme(source: Source) -> AnnotationDocument:
         place = search.picture_of(file, content, gathered)
         if place is not None:
             objects = _objects(source, path, shapes)
+            if len(objects) < len(shapes) and any(_special(source, shape) == BACKGROUND for shape in shapes):
+                backgrounds.append(file)
             gathered.add(place[0], AnnotatedPicture(objects, size, file, place[1]), str(path))
     gathered.note_first("JSON files without shapes, which are passed by", others)
+    gathered.note_first(f"files with shapes called {BACKGROUND}, which are no objects and left out", backgrounds)
     gathered.note_unannotated()
     return gathered.document()
+
+
+def _special(source: Source, shape: dict[str, Any]) -> str | None:
+    """Return the label of a shape if it is LabelMe's own and no class of the data set."""
+    label = shape.get("label")
+    return label if label in NO_CLASSES and label not in source.classes.names else None
 
 
 def _checked(path: Path, content: dict[str, Any]) -> tuple[tuple[int, int] | None, list[dict[str, Any]]]:
@@ -68,13 +84,18 @@ def _checked(path: Path, content: dict[str, Any]) -> tuple[tuple[int, int] | Non
 
 
 def _objects(source: Source, path: Path, shapes: list[dict[str, Any]]) -> list[AnnotatedObject]:
-    objects = []
+    objects, regions = [], []
     for number, shape in enumerate(shapes):
-        where, group = f"shapes[{number}]", shape.get("group_id")
-        class_id = source.classes.id_of(shape.get("label"), f"{path}: {where}")
-        key = group if isinstance(group, int | float | str) else None
+        where, group, label = f"shapes[{number}]", shape.get("group_id"), shape.get("label")
+        if special := _special(source, shape):
+            regions += [AnnotatedObject(where, 1, outline_of(shape), is_region=True)] if special == IGNORED else []
+            continue
+        key: Any = group if isinstance(group, int | float | str) else None
+        if source.numbered_labels and isinstance(label, str) and (parts := _NUMBERED.fullmatch(label.strip())):
+            key, label = (label.strip(), key), parts[1]
+        class_id = source.classes.id_of(label, f"{path}: {where}")
         objects.append((key, AnnotatedObject(where, class_id, outline_of(shape))))
-    return join_groups(objects)
+    return [*join_groups(objects), *regions]
 
 
 class _Search:

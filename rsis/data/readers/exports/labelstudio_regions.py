@@ -2,6 +2,7 @@
 
     polygonlabels, polygon        points in percent of the picture's width and height
     brushlabels, brush            rle, see `rsis.data.readers.exports.labelstudio_brush`
+    bitmasklabels, bitmask        imageDataURL, a PNG of the picture's size whose object is not transparent
     ellipselabels, ellipse        x, y, radiusX, radiusY in percent; rotation in degrees
     rectanglelabels, rectangle    a box
     keypointlabels and others     enclose nothing
@@ -10,18 +11,28 @@ The class is the first label of the value, or that of an item of type labels wit
 about the picture or a region, such as choices, are no regions.
 """
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from rsis.data.readers.exports.labelstudio_brush import brush_runs
 from rsis.data.readers.exports.shapes import ellipse, polygon, ring_of, to_number
+from rsis.data.readers.images import DAMAGE
 from rsis.data.readers.json_values import read_length
 from rsis.data.readers.outlines import BOX, Outline, PixelRuns, not_drawn
+from rsis.files.embedded import decode_picture
+from rsis.masks import encode_rle
 
-_NOT_DRAWN = ("keypoint", "bitmask", "vector", "magicwand", "polyline", "cuboid")
-_SHAPES = ("polygon", "brush", "ellipse", "rectangle", *_NOT_DRAWN)
+_NOT_DRAWN = ("keypoint", "vector", "magicwand", "polyline", "cuboid")
+_SHAPES = ("polygon", "brush", "bitmask", "ellipse", "rectangle", *_NOT_DRAWN)
 _ANSWERS = {"choices", "text", "rating", "taxonomy", "number", "datetime"}
-_SHAPES_BY_VALUE = (("points", "polygon"), ("rle", "brush"), ("radiusX", "ellipse"), ("height", "rectangle"))
+_SHAPES_BY_VALUE = (
+    ("points", "polygon"), ("rle", "brush"), ("imageDataURL", "bitmask"), ("radiusX", "ellipse"),
+    ("height", "rectangle"),
+)  # fmt: skip
 
 
 def region_of(entry: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +84,8 @@ def outline_of(item: dict[str, Any], where: str) -> Outline:
             return polygon([number / 100 for number in ring_of(value.get("points"))], fractions=True)
         case "brush":
             return _brush(value, (height, width))
+        case "bitmask":
+            return _bitmask(value, (height, width))
         case "ellipse":
             return _ellipse(value, (height, width))
         case "rectangle":
@@ -106,3 +119,19 @@ def _brush(value: dict[str, Any], size: tuple[int, int]) -> Outline:
     except (TypeError, ValueError) as error:
         return not_drawn(f"a brush whose encoding {error}")
     return Outline(masks=[PixelRuns(list(size), runs, by_row=True)])
+
+
+def _bitmask(value: dict[str, Any], size: tuple[int, int]) -> Outline:
+    """Return the pixels of a PNG that are not transparent; of one without transparency, those that are not black."""
+    try:
+        with Image.open(io.BytesIO(decode_picture(value.get("imageDataURL")))) as image:
+            found = (image.height, image.width)  # of the header: a picture of another size is not unpacked
+            if all(size) and found != size:
+                return not_drawn(f"a bitmask of {list(found)}, and the picture is {list(size)}")
+            if image.has_transparency_data:
+                pixels = np.asarray(image.convert("RGBA").getchannel("A"))
+            else:
+                pixels = np.asarray(image.convert("RGB")).max(axis=2)
+    except DAMAGE as error:
+        return not_drawn(f"a bitmask that cannot be read ({' '.join(str(error).split())})")
+    return Outline(masks=[PixelRuns(list(found), encode_rle(pixels > 0)["counts"])])

@@ -35,7 +35,15 @@ def open_export(
         UserError: A file is missing or has no sensible meaning, or an object has a class that the data set lacks.
     """
     annotations = root / split.annotations
-    source = Source(annotations, root / split.images, Classes(dataset.classes), on_missing, dataset.class_key)
+    source = Source(
+        annotations,
+        root / split.images,
+        Classes(dataset.classes),
+        on_missing,
+        dataset.class_key,
+        dataset.numbered_labels,
+        trains=split == dataset.splits.get("train"),
+    )
     document = _read(dataset.format, source)
     return OutlineReader(document, select_share(document.pictures, split, annotations), rules)
 

@@ -68,6 +68,8 @@ class Source:
         classes: The data set's classes.
         on_missing: Called for each picture or annotation file that is missing.
         class_key: Of VIA: which attribute of a region names its class.
+        numbered_labels: Of LabelMe: whether labels end in the number of the object.
+        trains: Whether it is the split to train with, which has objects.
     """
 
     annotations: Path
@@ -75,6 +77,8 @@ class Source:
     classes: Classes
     on_missing: OnMissing
     class_key: str | None = None
+    numbered_labels: bool = False
+    trains: bool = True
 
     @cached_property
     def pictures(self) -> tuple[str, ...]:

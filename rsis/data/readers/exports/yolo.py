@@ -3,7 +3,7 @@
     images/day1/a.png  labels/day1/a.txt      0 0.31 0.20 0.45 0.20 0.38 0.41
 
 A line has the number of the class, from 0, then x and y of each corner as fractions of the picture's width and height.
-A line of four numbers is a box. A picture without a file has no objects.
+A line of four numbers is a box. A picture without a file has no objects; so may all pictures that do not train.
 """
 
 from pathlib import PurePosixPath
@@ -26,10 +26,10 @@ def read_yolo(source: Source) -> AnnotationDocument:
     files = {without_suffix(path): path for path in source.files(".txt")}
     stems = {without_suffix(picture) for picture in source.pictures}
     if not files.keys() & stems:
-        raise UserError(
-            f"{source.annotations}: has no label file of a picture in {source.images}; expected a.txt for a.png; "
-            "correct the split's paths"
-        )
+        found = f"{source.annotations}: has no label file of a picture in {source.images}"
+        if source.trains:
+            raise UserError(f"{found}; expected a.txt for a.png; correct the split's paths")
+        gathered.notes.append(f"{found}: none of them has an object; if they are not annotated, remove the split")
     for picture in source.pictures:
         file = files.get(without_suffix(picture))
         annotated = AnnotatedPicture() if file is None else _read_file(source, file)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import ExportDataset
@@ -16,8 +17,8 @@ from rsis.eval.truths.base import TrueObject
 from rsis.eval.truths.drawn import DrawnTruth, drawing_frame, turned
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, draw_object
 from rsis.eval.truths.images import PictureFrame, frame_of
+from rsis.masks import decode_rle
 from rsis.splits.own import OnLost, leave_out, refuse
-from rsis.splits.pictures import PictureFiles
 from rsis.splits.share import select_share
 
 REMEDY = "correct the file, or export it again"
@@ -31,11 +32,13 @@ class ExportObject:
         place: Where it stands in its file, such as "shapes[3]"; for messages.
         class_name: As written; None where the file says none.
         shapes: Its parts.
+        is_ignored: Whether it is no object, but a region that is not annotated.
     """
 
     place: str
     class_name: str | None
     shapes: tuple[Shape, ...]
+    is_ignored: bool = False
 
     @property
     def is_box(self) -> bool:
@@ -110,7 +113,10 @@ class ExportTruth(DrawnTruth):
         """
 
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects that can be drawn, in the order of the file; there are no crowd regions."""
+        """Return what can be drawn, in the order of the file.
+
+        A region that is not annotated is a crowd region of each class, since a scorer looks at one class at a time.
+        """
         found, frame = self.annotation(image_id), self.frame(image_id)
         if found.size is not None and not frame.has(found.size):
             raise UserError(
@@ -120,15 +126,26 @@ class ExportTruth(DrawnTruth):
         size, turn = drawing_frame(frame, found.size, self._annotated)
         objects = []
         for item in found.objects:
-            class_id = self.class_of(found.path, item)
+            class_ids = range(1, len(self.class_names) + 1)
+            if not item.is_ignored:
+                class_id = self.class_of(found.path, item)
+                class_ids = range(class_id, class_id + 1)
             try:
                 rle = turned(draw_object(item.shapes, size), turn)
             except ValueError:
                 continue
             area = float(coco_mask.area(rle))
             if area:
-                objects.append(TrueObject(rle, class_id, area, iscrowd=False))
+                objects += [TrueObject(rle, class_id, area, iscrowd=item.is_ignored) for class_id in class_ids]
         return tuple(objects)
+
+    def ignore_mask(self, image_id: str) -> np.ndarray:
+        """Return bool [H, W], true in regions that are not annotated, but for the objects in them."""
+        regions = [item.rle for item in self.annotations(image_id) if item.iscrowd and item.class_id == 1]
+        if not regions:
+            return np.zeros(self.size(image_id), bool)
+        inside = np.any([decode_rle(rle) for rle in regions], axis=0)
+        return np.asarray(inside & (self.instance_map(image_id) == 0))
 
     def class_of(self, path: Path, item: ExportObject) -> int:
         """Return the class of an object; raise UserError if the data set does not list it.
@@ -162,70 +179,9 @@ class ExportTruth(DrawnTruth):
             )
 
 
-class ListedTruth(ExportTruth):
-    """A truth whose single file lists the pictures.
-
-    Args:
-        root: Folder of the raw data.
-        dataset: The data set's section of params.yaml.
-        split: Name of the split.
-        listed: What is annotated in each picture, with the name that the file gives it, in the order of the file.
-
-    Raises:
-        UserError: See `ExportTruth`; besides, a picture is missing or is listed twice.
-    """
-
-    def __init__(
-        self, root: Path, dataset: ExportDataset, split: Split, listed: Iterable[tuple[str, Annotation]]
-    ) -> None:
-        section = dataset.splits[split]
-        files = PictureFiles(root / section.images)
-        pictures: dict[str, Path] = {}
-        self._found: dict[str, Annotation] = {}
-        for name, annotation in listed:
-            picture = find_picture(files, name, annotation.path, on_lost_of(dataset))
-            if picture is None:
-                continue
-            image_id = id_of(picture, files.folder)
-            if image_id in pictures:
-                raise UserError(f"{annotation.path}: lists the picture {image_id} twice; expected it once; {REMEDY}")
-            pictures[image_id], self._found[image_id] = picture, annotation
-        super().__init__(root, dataset, split, pictures)
-        self._found = {image_id: self._found[image_id] for image_id in self.image_ids}
-        self.refuse_boxes(self._found.values())
-        for annotation in self._found.values():
-            for item in annotation.objects:
-                self.class_of(annotation.path, item)
-
-    def annotation(self, image_id: str) -> Annotation:
-        """Return what is annotated in an image."""
-        return self._found[image_id]
-
-
 def on_lost_of(dataset: ExportDataset) -> OnLost:
     """Return what happens to a picture or annotation without its partner."""
     return leave_out if dataset.skip_bad else refuse
-
-
-def find_picture(files: PictureFiles, name: str, listed_in: Path, on_lost: OnLost) -> Path | None:
-    """Return the picture of a name in an annotation file; None if it is left out.
-
-    Args:
-        files: The pictures.
-        name: As written.
-        listed_in: The annotation file.
-        on_lost: Called if there is no such picture, or several.
-    """
-    found = files.find(name)
-    if len(found) == 1:
-        return found[0]
-    what = f"{len(found)} pictures of that name" if found else "no such picture"
-    on_lost(
-        files.folder / name,
-        f"{listed_in}: names {name!r}; found {what} in {files.folder}; expected one; correct images of the split, or "
-        "the name",
-    )
-    return None
 
 
 def id_of(picture: Path, folder: Path) -> str:

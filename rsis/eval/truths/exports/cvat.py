@@ -18,9 +18,10 @@ import numpy as np
 
 from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
-from rsis.eval.truths.exports.base import Annotation, ExportObject, ListedTruth
+from rsis.eval.truths.exports.base import Annotation, ExportObject
 from rsis.eval.truths.exports.cvat_file import Element, read_cvat
 from rsis.eval.truths.exports.groups import joined
+from rsis.eval.truths.exports.listed import ListedTruth
 from rsis.eval.truths.exports.shapes import Patch, Shape, Undrawn, ellipse, number, outline_of, whole_number
 
 _OBJECTS = ("polygon", "mask", "box", "ellipse", "polyline", "points", "cuboid", "skeleton")

@@ -6,7 +6,8 @@
       {"type": "Feature", "properties": {"objectType": "cell", "classification": {"name": "Tumor"}},
        "geometry": {"type": "Polygon", "coordinates": [[[1, 2], [9, 2], [9, 7], [1, 2]]]}}]}
 
-The first ring of a polygon is its outline, the others are holes. A picture without a file is not annotated yet.
+The first ring of a polygon is its outline, the others are holes. Features may be nested, under childObjects. A picture
+without a file is not annotated yet.
 """
 
 from pathlib import Path
@@ -56,13 +57,25 @@ def features_of(content: Any) -> list[dict[str, Any]] | None:
     kind = content.get("type") if isinstance(content, dict) else "FeatureCollection"
     if kind == "FeatureCollection":
         features = content.get("features") if isinstance(content, dict) else content
-        is_whole = isinstance(features, list) and all(
-            isinstance(item, dict) and item.get("type") == "Feature" for item in features
-        )
-        return features if is_whole else None
+        if not isinstance(features, list):
+            return None
+        if not all(isinstance(item, dict) and item.get("type") == "Feature" for item in features):
+            return None
+        return [item for feature in features for item in _family(feature)]
     if kind == "Feature":
-        return [content]
+        return _family(content)
     return [{"geometry": content}] if isinstance(kind, str) and kind in _GEOMETRIES else None
+
+
+def _family(feature: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a feature, and then its children, each followed by its own."""
+    members, place = [feature], 0
+    while place < len(members):
+        children = members[place].get("childObjects")
+        place += 1
+        if isinstance(children, list) and children:
+            members[place:place] = [child for child in children if isinstance(child, dict)]
+    return members
 
 
 def _may_be_geojson(path: Path, has_picture: bool) -> bool:

@@ -3,12 +3,14 @@
     images/cell7.tif  annotations/cell7.zip  (or cell7.roi, RoiSet_cell7.zip, cell7_RoiSet.zip, cell7-RoiSet.zip,
                                               cell7_rois.zip, cell7.roi.zip)
 
-A zip, as the ROI Manager saves it, holds a .roi file for each ROI. A picture without a file is not annotated yet.
+A zip, as the ROI Manager saves it, holds a .roi file for each ROI. One of any name will do where a folder has one zip
+and one picture. A picture without a file is not annotated yet.
 """
 
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -34,14 +36,18 @@ class ImagejTruth(ExportTruth):
         section = dataset.splits[split]
         pictures, folder = Pictures(root / section.images), root / section.annotations
         pairs = []
-        for name in listed(folder, "annotations"):
-            if ending(name) in (".zip", ".roi"):
-                several = (pictures.of_stem(stem) or pictures.of_name(stem) for stem in _stems(name))
-                found = next(filter(None, several), [])
-                if not found and _has_no_rois(folder / name):
-                    continue
-                picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
-                pairs += [(picture, folder / name)] if picture is not None else []
+        names = [name for name in listed(folder, "annotations") if ending(name) in (".zip", ".roi")]
+        own_folders = Counter(map(_folder_of, names))
+        for name in names:
+            several = (pictures.of_stem(stem) or pictures.of_name(stem) for stem in _stems(name))
+            found = next(filter(None, several), [])
+            if not found and ending(name) == ".zip" and own_folders[_folder_of(name)] == 1:
+                beside = [picture for picture in pictures.names if _folder_of(picture) == _folder_of(name)]
+                found = beside if len(beside) == 1 else []
+            if not found and _has_no_rois(folder / name):
+                continue
+            picture = one_of(found, folder / name, pictures, on_lost_of(dataset))
+            pairs += [(picture, folder / name)] if picture is not None else []
         self._documents = without_doubles(pairs)
         super().__init__(root, dataset, split, {name: pictures.folder / name for name in self._documents})
 
@@ -49,6 +55,10 @@ class ImagejTruth(ExportTruth):
         """Return the ROIs of the picture's file."""
         path = self._documents[image_id]
         return Annotation(path, None, tuple(_object(path, place, roi) for place, roi in _rois(path)))
+
+
+def _folder_of(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 def _stems(name: str) -> Iterator[str]:

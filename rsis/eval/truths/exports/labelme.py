@@ -3,12 +3,15 @@
     {"imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64, "imageData": null,
      "shapes": [{"label": "cat", "shape_type": "polygon", "points": [[1, 2], [9, 2], [9, 7]], "group_id": null}]}
 
-Shapes of one label and one group_id are one object. A picture without a file is not annotated yet.
+Shapes of one label and one group_id are one object. A picture without a file is not annotated yet. The label __ignore__
+marks what is not annotated, _background_ what is no object, unless the data set has classes of these names. With its
+key numbered_labels, a label is the name of a class, a hyphen and the number of the object.
 """
 
 import base64
 import math
 import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -19,7 +22,7 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import read_json, shown, validated
-from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, id_of, on_lost_of
+from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ExportTruth, id_of, on_lost_of, plain
 from rsis.eval.truths.exports.folders import Pictures, ending, listed, without_doubles, without_suffix
 from rsis.eval.truths.exports.groups import joined
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, ellipse, outline_of, patch_of, points_of, rectangle
@@ -60,6 +63,7 @@ class LabelmeTruth(ExportTruth):
     def __init__(self, root: Path, dataset: ExportDataset, split: Split) -> None:
         section = dataset.splits[split]
         self._folder, images = root / section.annotations, root / section.images
+        self._has_numbers = dataset.numbered_labels
         names = [name for name in listed(self._folder, "annotations") if ending(name) == ".json"]
         self._beside, self._files = Pictures(self._folder), PictureFiles(images)
         self._images = Pictures(images) if images.is_dir() else self._beside
@@ -86,11 +90,22 @@ class LabelmeTruth(ExportTruth):
         path = self._documents[image_id]
         document = validated(LabelmeFile, read_json(path, REMEDY), str(path), REMEDY)
         size = (document.height, document.width)
-        pairs = [
-            (ExportObject(f"shapes[{k}]", item.label, (_shape(item, path),)), item.group_id)
-            for k, item in enumerate(document.shapes)
-        ]
-        return Annotation(path, size if all(size) else None, joined(pairs))
+        pairs, ignored = [], []
+        for k, item in enumerate(document.shapes):
+            label, is_own = item.label, item.label not in self.class_names
+            found = ExportObject(f"shapes[{k}]", label, (_shape(item, path),))
+            if is_own and label == "__ignore__":
+                ignored.append(replace(found, is_ignored=True))
+            elif not is_own or label != "_background_":
+                pairs.append(self._numbered(found, item.group_id))
+        return Annotation(path, size if all(size) else None, (*joined(pairs), *ignored))
+
+    def _numbered(self, item: ExportObject, group: Any) -> tuple[ExportObject, Any]:
+        """Return an object by the class and with the group that its label says."""
+        stem, hyphen, number = plain(item.class_name or "").rpartition("-")
+        if not (self._has_numbers and stem and hyphen and number.isascii() and number.isdecimal()):
+            return item, group
+        return replace(item, class_name=stem), f"{number} of {group!r}"
 
     def _id_of(self, picture: Path, document: Path) -> str:
         """Return the path of the picture below the folder of pictures, or else below that of annotations."""

@@ -16,9 +16,11 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import shown
-from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ListedTruth
+from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject
+from rsis.eval.truths.exports.bitmask import Bitmask, bytes_of_address
 from rsis.eval.truths.exports.brush import Brush
 from rsis.eval.truths.exports.labelstudio_file import Region, read_tasks
+from rsis.eval.truths.exports.listed import ListedTruth
 from rsis.eval.truths.exports.shapes import Outline, Shape, Size, Undrawn, ellipse, number, points_of
 from rsis.eval.truths.fields import class_name_or_none
 
@@ -105,6 +107,8 @@ def _shape(item: Region, kind: str) -> Shape:
     if kind in ("ellipse", "brush") and not (height and width):
         return Undrawn()  # it has no meaning without the picture's size
     try:
+        if kind == "bitmask":
+            return Bitmask(bytes_of_address(value["imageDataURL"]))
         if kind == "polygon":
             return _PercentOutline(points_of(value["points"]))
         if kind == "ellipse":

@@ -26,7 +26,10 @@ from rsis.eval.truths.fields import UNKNOWN, side
 from rsis.splits.pictures import spellings
 
 # what tells the kind of a region in JSON-MIN, the first that is there
-_KEYS = {"points": "polygon", "rle": "brush", "radiusX": "ellipse", "height": "rectangle", "x": "keypoint"}
+_KEYS = {
+    "points": "polygon", "rle": "brush", "imageDataURL": "bitmask", "radiusX": "ellipse", "height": "rectangle",
+    "x": "keypoint",
+}  # fmt: skip
 _ANSWERS = frozenset(
     ("choices", "text", "rating", "taxonomy", "number", "datetime")
 )  # about a region, whose values are repeated

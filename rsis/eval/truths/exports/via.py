@@ -17,7 +17,8 @@ from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
 from rsis.eval.truths.documents import read_json, shown, validated
-from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject, ListedTruth
+from rsis.eval.truths.exports.base import REMEDY, Annotation, ExportObject
+from rsis.eval.truths.exports.listed import ListedTruth
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, ellipse, number, outline_of, rectangle
 from rsis.eval.truths.fields import class_name_or_none, file_name
 

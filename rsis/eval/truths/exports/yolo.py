@@ -3,7 +3,8 @@
     images/day1/a.jpg  labels/day1/a.txt         0 0.5 0.25 0.75 0.25 0.75 0.5
 
 A line has the number of the class, then x and y of each point as fractions of the picture's width and height. Four
-numbers alone are the centre and the sides of a box. A picture without label file has no objects.
+numbers alone are the centre and the sides of a box. A picture without label file has no objects; to train, one at least
+must have a label file.
 """
 
 from collections.abc import Iterator
@@ -43,6 +44,11 @@ class YoloTruth(ExportTruth):
                     labels / name,
                     f"{labels / name}: has no picture of its name in {pictures.folder}; add it, or remove the file",
                 )
+        if split == "train" and pictures.names and not self._labels:
+            raise UserError(
+                f"{labels}: has no label file that is named like a picture in {pictures.folder}; expected one at "
+                "least; correct annotations and images of the split in params.yaml"
+            )
         super().__init__(root, dataset, split, {name: pictures.folder / name for name in pictures.names})
         self.refuse_boxes(self._readable())
 
