@@ -205,6 +205,7 @@ def score(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Accept that images left out by prepare have no prediction.")
     ] = False,
+    workers: Workers = None,
     force: Force = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers, and print the metrics."""
@@ -233,7 +234,7 @@ def score(
         dataset = dataset.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("score", run), f"scoring of {run}"):
         origin = Origin(run, section.dataset, chosen.split, chosen.own, paths.model_file(run))
-        scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
+        scores = score_run(source, dataset, manifest.root, section.score, manifest, origin, workers)
         sweep(figures, folder)
         write_scores(scores, figures, folder)
     if nothing := nothing_found(scores):
