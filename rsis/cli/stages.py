@@ -118,7 +118,7 @@ def train(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Time 20 steps, print how long the training will take, and end.")
+        bool, typer.Option("--estimate", help="Time 20 steps, print the time and the memory of the training, and end.")
     ] = False,
 ) -> None:
     """Train a run and write models/RUN.safetensors and history/RUN.
@@ -138,12 +138,12 @@ def train(
     chosen.check_prepared("train", "val")
     keep_freed_memory()
     if estimate:
-        from rsis.data.prepared.file import PreparedSplit
         from rsis.train.estimate import estimate as time_steps
+        from rsis.train.validation import open_splits
 
-        print_table(
-            (), time_steps(section, PreparedSplit(paths.processed_folder(section.dataset) / "train.h5")).rows().items()
-        )
+        splits = open_splits(paths.processed_folder(section.dataset))
+        validated = len(splits["val"]) if "val" in splits else 0
+        print_table((), time_steps(section, splits["train"], validated=validated).rows().items())
         return
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
