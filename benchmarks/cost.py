@@ -174,9 +174,9 @@ def table(results: Path = RESULTS) -> str:
     for name, found in costs(results).items():
         gib = [f"{value / 1024:.0f}" for value in (found.core_mib, *found.card_mib)]
         lines.append(
-            f"| `{name}` | {found.steps} | {found.core_step:.0f} s | {found.core_hours / 24:,.0f} days | "
-            f"{gib[0]} GiB | {1000 * found.card_step:.0f} ms | {found.card_hours[0]:.1f} h | "
-            f"{found.card_hours[1]:.1f} h | {gib[1]}, {gib[2]} GiB |"
+            f"| `{name}` | {found.steps} | {found.core_step:.0f} s | {found.core_hours / 24:.1f} days | "
+            f"{gib[0]} GiB | {1000 * found.card_step:.0f} ms | {60 * found.card_hours[0]:.0f} min | "
+            f"{60 * found.card_hours[1]:.0f} min | {gib[1]}, {gib[2]} GiB |"
         )
     return "\n".join(lines) + "\n"
 
