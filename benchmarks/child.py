@@ -85,8 +85,9 @@ def paper_step(params: str, run: str, batch: int, size: list[int], steps: int) -
     section = found.train.model_copy(update=changes)
     network = make_network(found.model, NUM_CLASSES, pretrained=False)
     training = OurTraining(network.train(), section, autocast=section.precision == "bf16")
-    every = {"num_steps": steps, "use_class": True, "use_stop": True, "update_encoder": True}
-    training.module.schedule = replace(training.module.schedule, **every)
+    training.module.schedule = replace(
+        training.module.schedule, num_steps=steps, use_class=True, use_stop=True, update_encoder=True
+    )
     network.requires_grad_(True)
     data = make_batch((size[0], size[1]), batch, steps, torch.device("cpu"))
     before = resident_mib()

@@ -125,14 +125,15 @@ def cost_of(name: str, params: Params, measured: Measured, load: float) -> Cost:
     """
     run = params.run(name)
     train, (height, width) = run.train, params.dataset(run.dataset).size
-    assert train.epochs is not None, "no run of the paper has minutes"
+    epochs = train.epochs
+    assert epochs is not None, "no run of the paper has minutes"
     images, validated = IMAGES[run.dataset]
     steps, pixels, decoder_steps = images // train.batch_size, height * width, train.num_steps
 
     def hours(step: float) -> float:
         """Return the hours of all epochs: an epoch trains on S batches, and some end with a validation."""
         epoch = steps * step + FORWARD_SHARE * step * validated / train.batch_size / train.validate_every
-        return train.epochs * epoch / 3600
+        return epochs * epoch / 3600
 
     core = measured.optimiser + measured.seconds.at(decoder_steps, train.batch_size, pixels)
     operations = measured.operations.at(decoder_steps, train.batch_size, pixels)

@@ -20,7 +20,7 @@ from benchmarks.literal.training import LiteralTraining
 from benchmarks.measure import Settings, interleave
 from benchmarks.results import Row
 from rsis.config.runs import TrainSection
-from rsis.model.network import RSISNetwork
+from rsis.model.any import Network
 from rsis.structures import Batch
 from rsis.train.module import TrainingModule
 
@@ -34,7 +34,7 @@ class OurTraining:
         autocast: Whether to use autocast, as with `train.precision: bf16`.
     """
 
-    def __init__(self, network: RSISNetwork, section: TrainSection, *, autocast: bool = False) -> None:
+    def __init__(self, network: Network, section: TrainSection, *, autocast: bool = False) -> None:
         self.module = TrainingModule(network, section)
         # as at the start of an epoch: freeze the backbone or train it
         self.module.network.backbone.requires_grad_(self.module.schedule.update_encoder)

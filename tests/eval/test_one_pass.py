@@ -1,6 +1,5 @@
 """One pass over the images: the same scores by any number of processes and in any order, each annotation read once."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from rsis.eval.run import score_run
 from rsis.eval.scores import Scores
 from rsis.eval.truths import cityscapes as truth_module
 from rsis.eval.truths.cityscapes import LABEL_IDS
+from rsis.eval.truths.images import read_image
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
 
@@ -95,11 +95,10 @@ def replace_rules(**changes: Any) -> ScoreSection:
 def test_each_annotation_is_read_once(case: tuple[Path, PredictionFile], monkeypatch: pytest.MonkeyPatch) -> None:
     root, file = case
     read: list[str] = []
-    original: Callable[..., Any] = truth_module.read_image
 
     def counted(path: Path, remedy: str) -> Any:
         read.append(path.name.removesuffix("_gtFine_instanceIds.png"))
-        return original(path, remedy)
+        return read_image(path, remedy)
 
     monkeypatch.setattr(truth_module, "read_image", counted)
     score(root, file)
