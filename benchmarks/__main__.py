@@ -36,6 +36,7 @@ SUBJECTS = (
     "scale",
     "roofline",
     "variants",
+    "paper",
 )
 DEFAULT_OUT = Path("reports/benchmarks.json")
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,55 @@ def step(
     return {"mib": peak - before}
 
 
+def paper_step(params: str, run: str, batch: int, size: list[int], steps: int) -> dict[str, Any]:
+    """Run training steps of a run of params.yaml with random weights, on one thread.
+
+    Returns:
+        step, optimiser: processor time of the second step, and of its optimiser alone, in seconds; before, peak: MiB
+        resident before the first step and at the peak; parameters: bytes of the weights; flop: operations of a step.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from benchmarks.cases import NUM_CLASSES, make_batch
+    from benchmarks.measure import peak_resident_mib, resident_mib
+    from benchmarks.training import OurTraining
+    from rsis.config.params import load_params
+    from rsis.machine.allocator import keep_freed_memory
+    from rsis.model.any import make_network
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    keep_freed_memory()
+    found = load_params(Path(params)).run(run)
+    changes = {"num_steps": steps, "max_instances": steps, "lr_schedule": "constant"}
+    section = found.train.model_copy(update=changes)
+    network = make_network(found.model, NUM_CLASSES, pretrained=False)
+    training = OurTraining(network.train(), section, autocast=section.precision == "bf16")
+    training.module.schedule = replace(
+        training.module.schedule, num_steps=steps, use_class=True, use_stop=True, update_encoder=True
+    )
+    network.requires_grad_(True)
+    data = make_batch((size[0], size[1]), batch, steps, torch.device("cpu"))
+    before = resident_mib()
+    with FlopCounterMode(display=False) as operations:
+        training.step(data)  # also allocates memory and the optimiser's state
+    times = [time.process_time()]
+    training.step(data)
+    times.append(time.process_time())
+    training.optimizer.step()
+    times.append(time.process_time())
+    parameters = sum(item.numel() * item.element_size() for item in network.parameters())
+    return {
+        "step": times[1] - times[0],
+        "optimiser": times[2] - times[1],
+        "before": before,
+        "peak": peak_resident_mib(),
+        "parameters": parameters,
+        "flop": operations.get_total_flops(),
+    }
+
+
 def _training(who: str, section: "ModelSection", steps: int, device: "torch.device") -> "OurTraining | LiteralTraining":
     from benchmarks.cases import make_networks, paper_training
     from benchmarks.literal.training import LiteralTraining
@@ -70,7 +120,7 @@ def _training(who: str, section: "ModelSection", steps: int, device: "torch.devi
     return LiteralTraining(literal.train(), paper_training(steps), use_class=True, use_stop=True)
 
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {"prepare": prepare, "step": step}
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {"prepare": prepare, "step": step, "paper_step": paper_step}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))

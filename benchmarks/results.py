@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks.measure import Measurement
 
 SCHEMA_VERSION = 1
-Unit = Literal["s", "MiB", "GB/s", "GFLOP/s"]
+Unit = Literal["s", "MiB", "GFLOP", "GB/s", "GFLOP/s"]
 
 
 class ResultsError(Exception):

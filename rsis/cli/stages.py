@@ -118,7 +118,7 @@ def train(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no line for each epoch.")] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Time 20 steps, print how long the training will take, and end.")
+        bool, typer.Option("--estimate", help="Time 20 steps, print the time and the memory of the training, and end.")
     ] = False,
 ) -> None:
     """Train a run and write models/RUN.safetensors and history/RUN.
@@ -138,12 +138,12 @@ def train(
     chosen.check_prepared("train", "val")
     keep_freed_memory()
     if estimate:
-        from rsis.data.prepared.file import PreparedSplit
         from rsis.train.estimate import estimate as time_steps
+        from rsis.train.validation import open_splits
 
-        print_table(
-            (), time_steps(section, PreparedSplit(paths.processed_folder(section.dataset) / "train.h5")).rows().items()
-        )
+        splits = open_splits(paths.processed_folder(section.dataset))
+        validated = len(splits["val"]) if "val" in splits else 0
+        print_table((), time_steps(section, splits["train"], validated=validated).rows().items())
         return
     places = TrainPaths(
         paths.processed_folder(section.dataset), paths.model_file(run), paths.history_folder(run), paths.STATE
@@ -205,6 +205,7 @@ def score(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Accept that images left out by prepare have no prediction.")
     ] = False,
+    workers: Workers = None,
     force: Force = False,
 ) -> None:
     """Compare predictions with the raw annotations by the run's scorers, and print the metrics."""
@@ -233,7 +234,7 @@ def score(
         dataset = dataset.model_copy(update={"skip_bad": True})
     with locked(paths.lock_file("score", run), f"scoring of {run}"):
         origin = Origin(run, section.dataset, chosen.split, chosen.own, paths.model_file(run))
-        scores = score_run(source, dataset, manifest.root, section.score, manifest, origin)
+        scores = score_run(source, dataset, manifest.root, section.score, manifest, origin, workers)
         sweep(figures, folder)
         write_scores(scores, figures, folder)
     if nothing := nothing_found(scores):

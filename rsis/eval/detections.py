@@ -12,9 +12,8 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from rsis.eval.truths.base import GroundTruth
-from rsis.machine.pool import map_in_processes
-from rsis.masks import RLE, decode_rle, encode_rle, masks_to_map
-from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
+from rsis.masks import RLE, decode_rle, encode_rle, pixels_of, relabel
+from rsis.prediction_file import ImagePrediction, InstancePrediction
 
 ClassRule = Literal["all", "best"]
 OverlapRule = Literal["first", "probable"]
@@ -72,37 +71,30 @@ def instance_map_of(image: ImagePrediction, overlap: OverlapRule) -> np.ndarray:
     instances = list(image.instances)
     if overlap == "probable":
         instances.sort(key=lambda item: -item.objectness)
-    masks = np.zeros((len(instances), *image.size), bool)
-    for mask, instance in zip(masks, instances, strict=True):
-        mask[:] = decode_rle(instance.rle)
-    return masks_to_map(masks)
+    height, width = image.size
+    columns = np.zeros(height * width, np.int32)  # one after the other, as in run-length encodings
+    for precedence, instance in reversed(list(enumerate(instances, 1))):
+        columns[pixels_of(instance.rle)] = precedence
+    return relabel(np.ascontiguousarray(columns.reshape(width, height).T))
 
 
-def without_ignored(predictions: PredictionFile, truth: GroundTruth) -> PredictionFile:
+def without_ignored(image: ImagePrediction, truth: GroundTruth) -> ImagePrediction:
     """Remove the pixels that the ground truth ignores from each mask; drop the masks that become empty.
 
     The pixels of crowd regions are kept: the scorers ignore masks that lie in crowd regions, and need these pixels to
     do so.
 
     Args:
-        predictions: Predictions for images of `truth`, in the same sizes.
-        truth: The ground truth, which provides the ignore masks and the crowd regions.
+        image: Predictions of an image of `truth`, in the same size.
+        truth: The ground truth, which provides the ignore mask and the crowd regions.
     """
-    return replace(predictions, images=tuple(map_in_processes(_WithoutIgnored(truth), predictions.images)))
-
-
-class _WithoutIgnored:
-    """Function that applies `without_ignored` to one image; it is sent once to each process."""
-
-    def __init__(self, truth: GroundTruth) -> None:
-        self._truth = truth
-
-    def __call__(self, image: ImagePrediction) -> ImagePrediction:
-        ignored = self._truth.ignore_mask(image.image_id)
-        for item in self._truth.annotations(image.image_id) if ignored.any() else ():
-            if item.iscrowd:
-                ignored &= ~decode_rle(item.rle)
-        return _masked(image, encode_rle(~ignored)) if ignored.any() else image
+    ignored = truth.ignore_mask(image.image_id)
+    if not ignored.any():
+        return image
+    for item in truth.annotations(image.image_id):
+        if item.iscrowd:
+            ignored = ignored & ~decode_rle(item.rle)
+    return _masked(image, encode_rle(~ignored)) if ignored.any() else image
 
 
 def _masked(image: ImagePrediction, counted: RLE) -> ImagePrediction:

@@ -12,51 +12,89 @@ objects, not with crowd regions:
     background      IoU < 0.1 with every object
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from rsis.eval.detections import overlaps
 from rsis.eval.scores import MASK_COLUMNS, OBJECT_COLUMNS, STEP_COLUMNS
-from rsis.eval.truths.base import GroundTruth
-from rsis.prediction_file import ImagePrediction, PredictionFile
+from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.prediction_file import ImagePrediction
 
 KINDS = ("correct", "duplicate", "classification", "localisation", "background", "ignored")
 FOUND_IOU, TOUCHED_IOU = 0.5, 0.1
 
+Row = tuple[Any, ...]
 
-def judge_masks(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
-    """Return a row for each predicted mask, in predicted order.
 
-    The columns are image_id, step (decoder step), class_name (the most probable class), objectness (0..1), iou (the
-    highest IoU with a true object of any class, 0..1) and kind (see the top of the module).
+@dataclass(frozen=True)
+class ImageRows:
+    """The rows of one image in the tables of `rsis.eval.scores`, each a tuple in the order of the table's columns.
+
+    Attributes:
+        objects: One for each true object, without crowd regions. One mask may be the best mask of two or more objects.
+        masks: One for each predicted mask, in predicted order; `iou` is the highest with a true object of any class.
+        steps: One for each decoder step that was run; `left` is 1 if the image has more than `step` true objects, so
+            that a perfect network would predict another object at this step, otherwise 0.
     """
-    rows = []
-    for image in predictions.images:
-        annotated = truth.annotations(image.image_id)
-        targets = [item for item in annotated if not item.iscrowd]
-        predicted = [instance.rle for instance in image.instances]
-        iou = overlaps(predicted, [item.rle for item in targets])
-        in_crowd = overlaps(predicted, [item.rle for item in annotated if item.iscrowd], crowd=True)
-        classes = [predictions.class_names[instance.class_id - 1] for instance in image.instances]
-        true_classes = [truth.class_names[item.class_id - 1] for item in targets]
-        kinds = _kinds(image, iou, in_crowd, np.array([[a == b for b in true_classes] for a in classes], bool))
-        for n, (instance, name) in enumerate(zip(image.instances, classes, strict=True)):
-            best = float(iou[n].max(initial=0.0))
-            rows.append((image.image_id, instance.step, name, instance.objectness, best, kinds[n]))
-    return pd.DataFrame(rows, columns=list(MASK_COLUMNS))
+
+    objects: tuple[Row, ...]
+    masks: tuple[Row, ...]
+    steps: tuple[Row, ...]
 
 
-def judge_steps(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
-    """Return a row for each decoder step that was run.
+def judge_image(image: ImagePrediction, class_names: Sequence[str], truth: GroundTruth) -> ImageRows:
+    """Return the rows of an image.
 
-    The columns are image_id, step (counted from 0), objectness (0..1) and left: 1 if the image has more than `step`
-    true objects, so that a perfect network would predict another object at this step, otherwise 0.
+    Args:
+        image: The predictions of an image of `truth`.
+        class_names: Names of their classes.
+        truth: The ground truth.
     """
+    annotated = truth.annotations(image.image_id)
+    targets = [item for item in annotated if not item.iscrowd]
+    predicted = [instance.rle for instance in image.instances]
+    iou = overlaps(predicted, [item.rle for item in targets])
+    in_crowd = overlaps(predicted, [item.rle for item in annotated if item.iscrowd], crowd=True)
+    classes = [class_names[instance.class_id - 1] for instance in image.instances]
+    true_classes = [truth.class_names[item.class_id - 1] for item in targets]
+    kinds = _kinds(image, iou, in_crowd, np.array([[a == b for b in true_classes] for a in classes], bool))
+    masks = tuple(
+        (image.image_id, instance.step, name, instance.objectness, float(iou[n].max(initial=0.0)), kinds[n])
+        for n, (instance, name) in enumerate(zip(image.instances, classes, strict=True))
+    )
+    steps = tuple(
+        (image.image_id, step, value, int(step < len(targets))) for step, value in enumerate(image.objectness)
+    )
+    return ImageRows(_object_rows(image, targets, true_classes, iou), masks, steps)
+
+
+def tables_of(rows: Sequence[ImageRows]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the tables of objects, masks and steps with the rows of all images."""
+    objects = [row for image in rows for row in image.objects]
+    masks = [row for image in rows for row in image.masks]
+    steps = [row for image in rows for row in image.steps]
+    return (
+        pd.DataFrame(objects, columns=list(OBJECT_COLUMNS)),
+        pd.DataFrame(masks, columns=list(MASK_COLUMNS)),
+        pd.DataFrame(steps, columns=list(STEP_COLUMNS)),
+    )
+
+
+def _object_rows(
+    image: ImagePrediction, targets: Sequence[TrueObject], names: Sequence[str], iou: np.ndarray
+) -> tuple[Row, ...]:
+    """Return the row of each true object; `step` is NaN if no mask overlaps it, `iou` is float [masks, objects]."""
     rows = []
-    for image in predictions.images:
-        count = sum(not item.iscrowd for item in truth.annotations(image.image_id))
-        rows += [(image.image_id, step, value, int(step < count)) for step, value in enumerate(image.objectness)]
-    return pd.DataFrame(rows, columns=list(STEP_COLUMNS))
+    for n, (item, name) in enumerate(zip(targets, names, strict=True)):
+        best = int(iou[:, n].argmax()) if len(iou) else -1
+        overlap = float(iou[best, n]) if len(iou) else 0.0
+        step = image.instances[best].step if overlap > 0 else np.nan
+        rows.append((image.image_id, name, item.area, overlap, step, item.area / (image.size[0] * image.size[1])))
+    return tuple(rows)
 
 
 def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_class: np.ndarray) -> list[str]:
@@ -87,24 +125,3 @@ def _kinds(image: ImagePrediction, iou: np.ndarray, in_crowd: np.ndarray, same_c
         else:
             kinds[n] = "localisation" if (iou[n] >= TOUCHED_IOU).any() else "background"
     return kinds
-
-
-def score_objects(predictions: PredictionFile, truth: GroundTruth) -> pd.DataFrame:
-    """Return a row for each true object of the predicted images, without crowd regions.
-
-    The columns are image_id, class_name, area (pixels), iou (the highest IoU with a predicted mask of any class,
-    0..1), step (the decoder step of that mask; NaN if no mask overlaps the object) and share (the area as a fraction
-    of the image, 0..1). One mask may be the best mask of two or more objects.
-    """
-    rows = []
-    for image in predictions.images:
-        targets = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
-        iou = overlaps([instance.rle for instance in image.instances], [item.rle for item in targets])
-        for n, item in enumerate(targets):
-            best = int(iou[:, n].argmax()) if len(iou) else -1
-            overlap = float(iou[best, n]) if len(iou) else 0.0
-            step = image.instances[best].step if overlap > 0 else np.nan
-            name = truth.class_names[item.class_id - 1]
-            share = item.area / (image.size[0] * image.size[1])
-            rows.append((image.image_id, name, item.area, overlap, step, share))
-    return pd.DataFrame(rows, columns=list(OBJECT_COLUMNS))

@@ -1,6 +1,8 @@
 """The stage `score`: all metrics of a run from its prediction file and the raw annotations."""
 
 import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
@@ -8,20 +10,22 @@ from typing import Any, assert_never
 import pandas as pd
 
 from rsis.config.datasets import AnyDataset
-from rsis.config.runs import Scorer, ScoreSection
+from rsis.config.runs import Scorer as ScorerName
+from rsis.config.runs import ScoreSection
 from rsis.errors import UserError
-from rsis.eval.detections import without_ignored
-from rsis.eval.mistakes import judge_masks, judge_steps, score_objects
-from rsis.eval.scorers.coco import score_coco
-from rsis.eval.scorers.cvppp import score_cvppp
-from rsis.eval.scorers.voc import score_voc
+from rsis.eval.mistakes import tables_of
+from rsis.eval.one_pass import ImageScores, MeasureImage, check_size, measure_all
+from rsis.eval.scorers.base import Scorer
+from rsis.eval.scorers.coco import CocoScorer
+from rsis.eval.scorers.cvppp import CvpppScorer
+from rsis.eval.scorers.voc import VocScorer
 from rsis.eval.scores import CURVE_COLUMNS, ScorerResult, Scores
-from rsis.eval.truths.base import CachedTruth, GroundTruth
+from rsis.eval.truths.base import GroundTruth, ReadOnce
 from rsis.eval.truths.open import load_ground_truth
 from rsis.files.digests import sha256_of
 from rsis.files.manifest import Manifest
 from rsis.machine.extras import require
-from rsis.prediction_file import PredictionFile, read_predictions
+from rsis.prediction_file import ImagePrediction, PredictionFile, read_predictions
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +74,9 @@ def score_run(
     section: ScoreSection,
     manifest: Manifest | None = None,
     origin: Origin | None = None,
+    workers: int | None = None,
 ) -> Scores:
-    """Score a prediction file with the scorers that `section` names.
+    """Score a prediction file with the scorers that `section` names, in one pass over its images.
 
     With `dataset.skip_bad`, images may have no prediction, since the preparation may have left them out. Such images
     are not scored, and the protocol lists them.
@@ -83,6 +88,8 @@ def score_run(
         section: The scorers and their rules.
         manifest: Manifest of the raw data, to check files with (see `load_ground_truth`).
         origin: The expected run, data set, split and checkpoint of the predictions; None accepts any.
+        workers: Number of processes that compare masks; None chooses it (see `map_in_processes`), 1 uses this process
+            alone. The scores do not depend on it, nor on the order of the images.
 
     Raises:
         UserError: Predictions or annotations are missing or malformed, belong to another run, data set, split or
@@ -93,51 +100,49 @@ def score_run(
     predictions = read_predictions(predictions_path)
     if origin is not None:
         origin.check(predictions_path, predictions)
-    truth = load_ground_truth(dataset, root, predictions.split, manifest)
+    truth = ReadOnce(load_ground_truth(dataset, root, predictions.split, manifest))
     left_out = check_images(predictions_path, predictions, truth, dataset.skip_bad)
-    raw, truth = truth, CachedTruth(truth, [image.image_id for image in predictions.images])
-    check_sizes(predictions_path, predictions, truth)
-    as_predicted = predictions
-    if section.remove_ignored:
-        predictions = without_ignored(predictions, truth)
-    results: dict[str, ScorerResult] = {}
-    for name in section.scorers:
-        # the official scorer forgives what is ignored by itself, and reads more of the annotations than objects
-        judged = (as_predicted, raw) if name == "cityscapes" else (predictions, truth)
-        results[name] = _score(name, *judged, section)
-    per_image, per_class = _count_objects(predictions, truth)
+    images = in_order(predictions.images, truth)
+    scorers = {name: _scorer(name, truth, predictions.class_names, section) for name in section.scorers}
+    work = MeasureImage(predictions_path, predictions.class_names, truth, list(scorers.values()), section)
+    measured = measure_all(work, images, workers)
+    image_ids = [image.image_id for image in images]
+    results: dict[str, ScorerResult] = {
+        name: scorer.combine(image_ids, [image.by_scorer[n] for image in measured])
+        for n, (name, scorer) in enumerate(scorers.items())
+    }
+    per_image, per_class = _count_objects(image_ids, measured, truth)
     metrics: dict[str, float] = {}
     for result in results.values():
         metrics |= result.metrics
         per_image = per_image.merge(result.per_image, on="image_id", validate="one_to_one")
         per_class = per_class.merge(result.per_class, on="class_name", validate="one_to_one")
     versions = {name: result.version for name, result in results.items()}
-    return Scores(
-        metrics,
-        per_image,
-        per_class,
-        score_objects(predictions, truth),
-        _join_curves(results),
-        _protocol(predictions, left_out, int(per_image["objects"].sum()), versions, section),
-        judge_masks(predictions, truth),
-        judge_steps(as_predicted, truth),
-    )
+    objects, masks, steps = tables_of([image.rows for image in measured])
+    protocol = _protocol(predictions, left_out, int(per_image["objects"].sum()), versions, section)
+    return Scores(metrics, per_image, per_class, objects, _join_curves(results), protocol, masks, steps)
 
 
-def _score(scorer: Scorer, predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    match scorer:
+def in_order(images: Iterable[ImagePrediction], truth: GroundTruth) -> list[ImagePrediction]:
+    """Return predicted images in the order of the ground truth, so that no score depends on their order in a file."""
+    position = {image_id: number for number, image_id in enumerate(truth.image_ids)}
+    return sorted(images, key=lambda image: position[image.image_id])
+
+
+def _scorer(name: ScorerName, truth: GroundTruth, class_names: Sequence[str], rules: ScoreSection) -> Scorer[Any]:
+    match name:
         case "cvppp":
-            return score_cvppp(predictions, truth, rules)
+            return CvpppScorer(truth, class_names, rules)
         case "coco":
-            return score_coco(predictions, truth, rules)
+            return CocoScorer(truth, class_names, rules)
         case "voc":
-            return score_voc(predictions, truth, rules)
+            return VocScorer(truth, class_names, rules)
         case "cityscapes":
-            from rsis.eval.scorers.cityscapes import score_cityscapes  # its package is optional
+            from rsis.eval.scorers.cityscapes import CityscapesScorer  # its package is optional
 
-            return score_cityscapes(predictions, truth, rules)
+            return CityscapesScorer(truth, class_names, rules)
         case _:
-            assert_never(scorer)
+            assert_never(name)
 
 
 def _protocol(
@@ -201,21 +206,17 @@ def check_images(path: Path, predictions: PredictionFile, truth: GroundTruth, sk
 def check_sizes(path: Path, predictions: PredictionFile, truth: GroundTruth) -> None:
     """Raise UserError if an image of the prediction file `path` does not have the size of its annotation."""
     for image in predictions.images:
-        if image.size != truth.size(image.image_id):
-            raise UserError(
-                f"{path}: {image.image_id!r} is predicted at size {image.size}, its annotation is "
-                f"{truth.size(image.image_id)}; run `rsis prepare DATASET`, then `rsis predict RUN` again"
-            )
+        check_size(path, image, truth)
 
 
-def _count_objects(predictions: PredictionFile, truth: GroundTruth) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _count_objects(
+    image_ids: Sequence[str], measured: Sequence[ImageScores], truth: GroundTruth
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return tables of the number of true objects per image and per class, without crowd regions."""
-    rows = []
-    in_class = dict.fromkeys(range(1, len(truth.class_names) + 1), 0)
-    for image in predictions.images:
-        objects = [item for item in truth.annotations(image.image_id) if not item.iscrowd]
-        rows.append({"image_id": image.image_id, "objects": len(objects), "predicted": len(image.instances)})
-        for item in objects:
-            in_class[item.class_id] += 1
-    per_class = pd.DataFrame({"class_name": list(truth.class_names), "objects": list(in_class.values())})
-    return pd.DataFrame(rows), per_class
+    per_image = pd.DataFrame(
+        {"image_id": image_id, "objects": len(image.class_ids), "predicted": image.predicted}
+        for image_id, image in zip(image_ids, measured, strict=True)
+    )
+    in_class = Counter(class_id for image in measured for class_id in image.class_ids)
+    counts = [in_class[class_id] for class_id in range(1, len(truth.class_names) + 1)]
+    return per_image, pd.DataFrame({"class_name": list(truth.class_names), "objects": counts})

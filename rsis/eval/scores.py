@@ -43,7 +43,7 @@ class ScorerResult:
     Attributes:
         version: Name and version of the implementation.
         metrics: Values by key "scorer/name".
-        per_image: Column image_id and columns "scorer/name", in the order of the prediction file.
+        per_image: Column image_id and columns "scorer/name", in the order of the images.
         per_class: Column class_name and columns "scorer/name", in the order of the ground truth.
         curve: Columns iou (threshold) and ap (average precision at it); None if the scorer has no curve.
     """

@@ -1,9 +1,11 @@
 """How long a training takes on this machine, measured by a few of its steps, whose result is thrown away.
 
-The steps are those at full length: all decoder steps and all loss terms, with the backbone trained. Validation and
-checkpoints are not part of the estimate.
+The steps are those at full length: all decoder steps and all loss terms, with the backbone trained. An epoch takes
+steps times seconds a step; a validated one also takes the forward pass of the validation images, for which a third of
+a training step's time is assumed (docs/cost.md). Checkpoints are not part of the estimate.
 """
 
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ from rsis.train.batches import make_loader
 from rsis.train.module import TrainingModule
 from rsis.train.processes import trainer_options, world_size
 
+_FORWARD_SHARE = 1 / 3  # of a step's time, for images that are only validated; assumed
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -34,6 +38,10 @@ class Pace:
         epochs: Number of epochs; None for a training of `minutes`.
         minutes: Length of the training in minutes; None for a training of `epochs`.
         timed: Number of steps that were timed.
+        validation: Seconds of a validation; 0 if it is not known.
+        validate_every: Epochs from one validation to the next.
+        memory: Peak memory of the process so far, in MiB: resident memory, on a GPU the memory that torch allocated;
+            None if it is not known.
     """
 
     step: float
@@ -41,11 +49,14 @@ class Pace:
     epochs: int | None
     minutes: float | None
     timed: int
+    validation: float = 0.0
+    validate_every: int = 1
+    memory: float | None = None
 
     @property
     def epoch(self) -> float:
-        """Seconds of an epoch."""
-        return self.step * self.steps
+        """Seconds of an epoch, with its part of a validation."""
+        return self.step * self.steps + self.validation / self.validate_every
 
     @property
     def total(self) -> float:
@@ -56,20 +67,26 @@ class Pace:
         """Return the estimate as text, by label."""
         length = "train.minutes" if self.epochs is None else f"{self.epochs} epochs"
         plural = "" if self.steps == 1 else "s"
+        checked = ""
+        if self.validation:
+            every = "" if self.validate_every == 1 else f" every {self.validate_every} epochs"
+            checked = f" and {duration(self.validation)} of validation{every}"
         return {
             "a step": f"{self.step:.2f} s, mean of {self.timed}",
-            "an epoch": f"{duration(self.epoch)}, {self.steps} step{plural}",
-            "the training": f"{duration(self.total)}, {length}, without validation",
+            "an epoch": f"{duration(self.epoch)}, {self.steps} step{plural}{checked}",
+            "the training": f"{duration(self.total)}, {length}",
+            **({} if self.memory is None else {"peak memory": f"{self.memory / 1024:.1f} GiB"}),
         }
 
 
-def estimate(run: RunSection, split: PreparedSplit, steps: int = 20) -> Pace:
+def estimate(run: RunSection, split: PreparedSplit, steps: int = 20, validated: int = 0) -> Pace:
     """Time the first steps of a training on its prepared pictures.
 
     Args:
         run: The run's section of params.yaml. Of more than one process, the part of a batch of one is timed.
         split: The prepared split train.
         steps: How many steps are timed, after one that is not.
+        validated: Number of validation images.
 
     Raises:
         UserError: A picture cannot be read, or the pictures do not suit `train.augment`.
@@ -86,7 +103,7 @@ def estimate(run: RunSection, split: PreparedSplit, steps: int = 20) -> Pace:
         shuffle=True,
     )
     times = _time(run, alone, loader, len(split.class_names) + 1, steps + 1, float("inf"))
-    return _pace(run, times, len(split))
+    return _pace(run, times, len(split), validated)
 
 
 def estimate_without_data(
@@ -173,11 +190,33 @@ def _alone(section: TrainSection) -> TrainSection:
     return section.model_copy(update={"devices": 1, "nodes": 1, "batch_size": part})
 
 
-def _pace(run: RunSection, times: list[float], num_images: int) -> Pace:
+def _pace(run: RunSection, times: list[float], num_images: int, validated: int = 0) -> Pace:
     """Return the pace by timed steps; the first step also allocates memory, and counts only if there is no other."""
     known = times[1:] or times
     steps = max(1, num_images // run.train.batch_size)
-    return Pace(sum(known) / len(known), steps, run.train.epochs, run.train.minutes, len(known))
+    step = sum(known) / len(known)
+    return Pace(
+        step=step,
+        steps=steps,
+        epochs=run.train.epochs,
+        minutes=run.train.minutes,
+        timed=len(known),
+        validation=_FORWARD_SHARE * step * validated / run.train.batch_size,
+        validate_every=run.train.validate_every,
+        memory=_peak_mib(),
+    )
+
+
+def _peak_mib() -> float | None:
+    """Return the largest memory of this process so far, in MiB, on a GPU that of torch there; None on Windows."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    if sys.platform == "win32":
+        return None
+    import resource  # not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 2**20 if sys.platform == "darwin" else used / 2**10  # bytes there, KiB elsewhere
 
 
 def _random_batch(num_images: int, num_objects: int, size: tuple[int, int], num_classes: int) -> Batch:

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from support.memory_truth import MemoryTruth
 
 from rsis.eval.detections import Detection, detections_of, without_ignored
-from rsis.eval.mistakes import score_objects
+from rsis.eval.mistakes import judge_image, tables_of
 from rsis.eval.truths.base import TrueObject
 from rsis.masks import decode_rle, encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
@@ -38,10 +39,10 @@ def test_every_class_or_the_best_one() -> None:
 def test_ignored_pixels_leave_the_masks_of_their_image_and_empty_masks_go() -> None:
     ignored = np.array([[True, False, True], [False, False, True]])
     truth = MemoryTruth({"a": [], "b": []}, ("cat", "dog"), (2, 3), {"a": ignored})
-    changed = without_ignored(FILE, truth)
-    assert [decode_rle(item.rle).tolist() for item in changed.images[0].instances] == [(LEFT & ~ignored).tolist()]
-    assert changed.images[0].instances[0].class_probs == (0.25, 0.75)
-    assert changed.images[1] == FILE.images[1]
+    first, second = (without_ignored(image, truth) for image in FILE.images)
+    assert [decode_rle(item.rle).tolist() for item in first.instances] == [(LEFT & ~ignored).tolist()]
+    assert first.instances[0].class_probs == (0.25, 0.75)
+    assert second == FILE.images[1]
 
 
 def test_crowd_regions_are_left_to_the_scorers() -> None:
@@ -53,8 +54,12 @@ def test_crowd_regions_are_left_to_the_scorers() -> None:
             return (TrueObject(encode_rle(crowd), 1, 2.0, iscrowd=True),)
 
     truth = Truth({"a": [], "b": []}, ("cat", "dog"), (2, 3), {"a": crowd | void})
-    first = without_ignored(FILE, truth).images[0].instances[0]
+    first = without_ignored(BOTH, truth).instances[0]
     assert decode_rle(first.rle).tolist() == (LEFT & ~void).tolist()
+
+
+def score_objects(predictions: PredictionFile, truth: MemoryTruth) -> pd.DataFrame:
+    return tables_of([judge_image(image, predictions.class_names, truth) for image in predictions.images])[0]
 
 
 def test_objects_table_names_the_step_that_fits_best() -> None:

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.memory_truth import MemoryTruth
 
-from rsis.eval.mistakes import judge_masks, judge_steps
+from rsis.eval.mistakes import judge_image, tables_of
 from rsis.eval.truths.base import TrueObject
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
@@ -26,6 +27,14 @@ def predicted(*masks: tuple[np.ndarray, int, float], said: tuple[float, ...] = (
         for step, (mask, class_id, objectness) in enumerate(masks)
     )
     return PredictionFile("d", "r", "test", "0", CLASSES, {}, (ImagePrediction("one", (4, 40), found, said),))
+
+
+def judge_masks(predictions: PredictionFile, truth: MemoryTruth) -> pd.DataFrame:
+    return tables_of([judge_image(image, CLASSES, truth) for image in predictions.images])[1]
+
+
+def judge_steps(predictions: PredictionFile, truth: MemoryTruth) -> pd.DataFrame:
+    return tables_of([judge_image(image, CLASSES, truth) for image in predictions.images])[2]
 
 
 class WithCrowd(MemoryTruth):

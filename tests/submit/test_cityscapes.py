@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.cityscapes_folder import random_box, random_ids, stock_averages, stock_module, truth_path, write_ids
+from support.scoring import score_by
 
 from rsis.config.datasets import CityscapesSplit
 from rsis.config.runs import ScoreSection
 from rsis.errors import UserError
-from rsis.eval.scorers.cityscapes import score_cityscapes
+from rsis.eval.scorers.cityscapes import CityscapesScorer
 from rsis.eval.truths.cityscapes import LABEL_IDS, CityscapesTruth
 from rsis.files.atomic import MARK
 from rsis.masks import decode_rle, encode_rle
@@ -50,7 +51,8 @@ def test_the_stock_scorer_reads_it_and_agrees_with_ours(tmp_path: Path, classes:
     write_cityscapes_submission(predictions, tmp_path / "sent", RULES[classes])
     truths = [truth_path(tmp_path, "val", image_id) for image_id in IMAGES]
     expected = stock_averages(truths, tmp_path / "sent")
-    result = score_cityscapes(predictions, CityscapesTruth(tmp_path, CityscapesSplit(folder="val")), RULES[classes])
+    truth = CityscapesTruth(tmp_path, CityscapesSplit(folder="val"))
+    result = score_by(CityscapesScorer, predictions, truth, RULES[classes])
     assert 0 < expected["allAp"] < 1
     assert result.metrics["cityscapes/AP"] == pytest.approx(expected["allAp"], abs=1e-12)
     assert result.metrics["cityscapes/AP50"] == pytest.approx(expected["allAp50%"], abs=1e-12)

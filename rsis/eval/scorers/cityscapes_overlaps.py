@@ -1,90 +1,136 @@
 """Overlaps of predicted masks with annotated objects, in the records of the official Cityscapes package.
 
 The package's `assignGt2Preds` reads one file per mask and compares it with each object pixel by pixel. Here the
-pixels of a mask are counted once by their instance id, and all its overlaps follow from these counts.
+pixels of a mask are counted once by their instance id, from the runs of the annotation; all its overlaps follow from
+these counts. They are kept as arrays; `records_of` makes the package's records of them.
 """
 
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from cityscapesscripts.helpers.labels import id2label, labels
+from cityscapesscripts.helpers.labels import labels
 
 from rsis.eval.detections import Detection
 from rsis.eval.truths.cityscapes import LABEL_IDS
-from rsis.masks import pixels_of
+from rsis.eval.truths.label_runs import LabelRuns
 
 Matches = dict[str, dict[str, list[dict[str, Any]]]]
 """The package's record of an image: keys "groundTruth" and "prediction", each with a list by class name."""
 
 _VOID_IDS = [label.id for label in labels if label.ignoreInEval and label.id >= 0]
-_IDS = 1000 * (max(id2label) + 1)  # all instance ids are below this
 
 
-def match_image(
-    ids: np.ndarray, distances: np.ndarray | None, detections: list[tuple[str, Detection]], labels_of: tuple[int, ...]
-) -> Matches:
-    """Return the record that the package's `assignGt2Preds` makes for one image.
+@dataclass(frozen=True)
+class ImageOverlaps:
+    """What the package's records of an image are made of: N objects and groups, P masks, D detections.
+
+    Attributes:
+        ids: int64 [N], instance ids of the objects and groups of the evaluated classes, rising.
+        areas: int64 [N], their pixels.
+        distances: float64 [N], their distances in metres; -1 where unknown, the package's value.
+        confidences: float64 [N], the fraction of their pixels with a distance.
+        mask_areas: int64 [P], pixels of each mask.
+        void: int64 [P], pixels of each mask in void.
+        shared: int64 [P, N], pixels that a mask shares with an object.
+        masks: int64 [D], the mask of each detection; detections of empty masks are left out.
+        label_ids: int64 [D], label ids of their classes.
+        scores: float64 [D], 0..1.
+    """
+
+    ids: np.ndarray
+    areas: np.ndarray
+    distances: np.ndarray
+    confidences: np.ndarray
+    mask_areas: np.ndarray
+    void: np.ndarray
+    shared: np.ndarray
+    masks: np.ndarray
+    label_ids: np.ndarray
+    scores: np.ndarray
+
+
+def count_overlaps(
+    runs: LabelRuns, distances: np.ndarray | None, detections: Sequence[Detection], labels_of: Sequence[int]
+) -> ImageOverlaps:
+    """Count the pixels that masks share with objects.
 
     Args:
-        ids: Instance ids of the annotation, int32 [H, W].
+        runs: Runs of the instance ids.
         distances: Distances in metres, float [H, W], NaN where unknown; None if no object has a distance.
-        detections: (name, detection) pairs; the name is the file name that the mask would have for the package.
+        detections: The detections of the image, which may share masks.
         labels_of: Label id of each class of the detections.
     """
-    columns = ids.ravel(order="F")  # column by column, as in run-length encodings
-    objects = _describe_objects(columns, None if distances is None else distances.ravel(order="F"))
-    targets = {name: [item | {"matchedPred": []} for item in items] for name, items in objects.items()}
-    predictions: dict[str, list[dict[str, Any]]] = {name: [] for name in LABEL_IDS}
+    numbers, areas = runs.areas()
+    index = np.searchsorted(numbers, runs.labels)
+    number_of = {counts: n for n, counts in enumerate(dict.fromkeys(item.rle["counts"] for item in detections))}
+    masks = {number_of[item.rle["counts"]]: item.rle for item in detections}
+    pixels = np.zeros((len(masks), len(numbers)), np.int64)
+    for n, rle in masks.items():
+        pixels[n] = runs.pixels_under(rle, index, len(numbers))
+    mask_areas = pixels.sum(axis=1)
+    kept = [item for item in detections if mask_areas[number_of[item.rle["counts"]]]]
+    evaluated = np.isin(np.where(numbers < 1000, numbers, numbers // 1000), list(LABEL_IDS.values()))
+    return ImageOverlaps(
+        numbers[evaluated],
+        areas[evaluated],
+        *_distances(numbers[evaluated], areas[evaluated], runs, distances),
+        mask_areas=mask_areas,
+        void=pixels[:, np.isin(numbers, _VOID_IDS)].sum(axis=1),
+        shared=pixels[:, evaluated],
+        masks=np.array([number_of[item.rle["counts"]] for item in kept], np.int64),
+        label_ids=np.array([labels_of[item.class_id - 1] for item in kept], np.int64),
+        scores=np.array([item.score for item in kept], np.float64),
+    )
 
-    @cache
-    def pixels_under(counts: str, size: tuple[int, int]) -> np.ndarray:
-        """Return int64 [ids], a mask's pixels of each instance id; cached, since detections may share a mask."""
-        positions = pixels_of({"size": list(size), "counts": counts})  # usually a small part of the image
-        return np.bincount(columns[positions], minlength=_IDS)
 
-    predicted = 0
-    for mask_name, detection in detections:
-        label_id = labels_of[detection.class_id - 1]
-        class_name = id2label[label_id].name
-        pixels = pixels_under(detection.rle["counts"], (detection.rle["size"][0], detection.rle["size"][1]))
-        area = int(pixels.sum())
-        if not area:
-            continue
-        record = {
-            "imgName": mask_name,
-            "predID": predicted,
+def _distances(
+    ids: np.ndarray, areas: np.ndarray, runs: LabelRuns, distances: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the median distance of each object over its pixels with a distance, and the fraction of these pixels."""
+    medians, confidences = np.full(len(ids), -1.0), np.zeros(len(ids))  # the package's values for "unknown"
+    if distances is None:
+        return medians, confidences
+    columns = distances.ravel(order="F")
+    for n, number in enumerate(ids):
+        mine = runs.labels == number
+        pixels = [columns[a:b] for a, b in zip(runs.starts[mine], runs.ends[mine], strict=True)]
+        known = np.concatenate(pixels)
+        known = known[~np.isnan(known)]
+        confidences[n] = len(known) / int(areas[n])
+        medians[n] = np.median(known) if len(known) else -1.0
+    return medians, confidences
+
+
+def records_of(image: ImageOverlaps, class_name: str) -> Matches:
+    """Return the records that the package's `assignGt2Preds` makes of one class, but for names of files."""
+    label_id = LABEL_IDS[class_name]
+    own = np.flatnonzero(np.where(image.ids < 1000, image.ids, image.ids // 1000) == label_id).tolist()
+    objects: dict[int, dict[str, Any]] = {
+        n: {
+            "instID": int(image.ids[n]),
             "labelID": label_id,
-            "pixelCount": area,
-            "confidence": detection.score,
-            "voidIntersection": int(pixels[_VOID_IDS].sum()),
+            "pixelCount": int(image.areas[n]),
+            "medDist": float(image.distances[n]),
+            "distConf": float(image.confidences[n]),
         }
-        matched = []
-        for item, target in zip(objects[class_name], targets[class_name], strict=True):
-            intersection = int(pixels[item["instID"]])
-            if intersection:
-                matched.append(item | {"intersection": intersection})
-                target["matchedPred"].append(record | {"intersection": intersection})
-        predictions[class_name].append(record | {"matchedGt": matched})
-        predicted += 1
-    return {"groundTruth": targets, "prediction": predictions}
-
-
-def _describe_objects(columns: np.ndarray, distances: np.ndarray | None) -> dict[str, list[dict[str, Any]]]:
-    """Return the package's record of each object and group, by class name, in rising order of the instance ids."""
-    counts = np.bincount(columns, minlength=_IDS)
-    objects: dict[str, list[dict[str, Any]]] = {name: [] for name in LABEL_IDS}
-    for number in map(int, np.flatnonzero(counts)):
-        label_id = number if number < 1000 else number // 1000
-        name = id2label[label_id].name
-        if name not in objects:
-            continue
-        distance, confidence = -1.0, 0.0  # the package's values for "unknown"
-        if distances is not None:
-            known = distances[columns == number]
-            known = known[~np.isnan(known)]
-            confidence = len(known) / int(counts[number])
-            distance = float(np.median(known)) if len(known) else distance
-        item = {"instID": number, "labelID": label_id, "pixelCount": int(counts[number])}
-        objects[name].append(item | {"medDist": distance, "distConf": confidence})
-    return objects
+        for n in own
+    }
+    targets: dict[int, dict[str, Any]] = {n: item | {"matchedPred": []} for n, item in objects.items()}
+    predictions = []
+    for d in np.flatnonzero(image.label_ids == label_id).tolist():
+        p = image.masks[d]
+        record = {
+            "predID": d,
+            "labelID": label_id,
+            "pixelCount": int(image.mask_areas[p]),
+            "confidence": float(image.scores[d]),
+            "voidIntersection": int(image.void[p]),
+        }
+        shared = {n: int(image.shared[p, n]) for n in own if image.shared[p, n]}
+        for n, pixels in shared.items():
+            targets[n]["matchedPred"].append(record | {"intersection": pixels})
+        matched = [objects[n] | {"intersection": pixels} for n, pixels in shared.items()]
+        predictions.append(record | {"matchedGt": matched})
+    return {"groundTruth": {class_name: list(targets.values())}, "prediction": {class_name: predictions}}

@@ -1,11 +1,14 @@
 """The scorer of COCO: average precision and recall of masks, computed by pycocotools.
 
-It runs in this process, prints nothing and writes no file. Images, objects and classes get new integer
-ids: ids of an annotation file may be text, and pycocotools treats an object with id 0 as unmatched.
+It prints nothing and writes no file. pycocotools compares the masks of one image at a time, and sums up the matches of
+all images. Images, objects and classes get new integer ids: ids of an annotation file may be text, and pycocotools
+treats an object with id 0 as unmatched.
 """
 
 import contextlib
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -15,73 +18,119 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from rsis.config.runs import ScoreSection
 from rsis.eval.detections import detections_of
+from rsis.eval.scorers.base import Scorer
 from rsis.eval.scores import ScorerResult
-from rsis.eval.truths.base import GroundTruth
-from rsis.prediction_file import PredictionFile
+from rsis.prediction_file import ImagePrediction
 
 
-def score_coco(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    """Score a prediction file.
+@dataclass(frozen=True)
+class ClassMatches:
+    """pycocotools' matches of one class in one image, for A ranges of area, T thresholds, D detections and N objects.
 
-    Overlapping masks are not changed. Crowd regions are ignored as in pycocotools: a detection inside of a crowd
-    region is not a false positive.
-
-    Args:
-        predictions: Predictions for at least one image.
-        truth: Ground truth with all images of `predictions` in the same sizes, and all its class names.
-        rules: `classes` decides whether a mask counts for each class or for its most probable one.
-
-    Returns:
-        Metrics, overall and per class: coco/AP (mean over IoU .50:.05:.95), coco/AP50, coco/AP75,
-        coco/AP_small (objects under 32^2 pixels), coco/AP_medium, coco/AP_large (over 96^2), and coco/AR1,
-        coco/AR10, coco/AR100 (mean recall with at most that many detections per image). A metric without
-        any object is left out of the metrics and is NaN in a class's row.
+    Attributes:
+        scores: float64 [D], falling; at most 100 detections.
+        matched: bool [A, T, D], whether a detection is matched with an object.
+        ignored: bool [A, T, D], whether a detection is ignored.
+        objects_ignored: bool [A, N], whether an object is ignored.
     """
-    evaluation = _evaluate(predictions, truth, rules)
-    precision, recall = evaluation["precision"], evaluation["recall"]
-    figures = _figures(precision, recall)
-    rows = []
-    for k, name in enumerate(truth.class_names):
-        rows.append({"class_name": name, **_figures(precision[:, :, [k]], recall[:, [k]])})
-    return ScorerResult(
-        version=f"pycocotools {version('pycocotools')}",
-        metrics={name: value for name, value in figures.items() if not np.isnan(value)},
-        per_image=pd.DataFrame({"image_id": [image.image_id for image in predictions.images]}),
-        per_class=pd.DataFrame(rows),
-        curve=pd.DataFrame(
-            {"iou": np.arange(50, 100, 5) / 100, "ap": [_mean(precision[i, ..., 0, 2]) for i in range(10)]}
-        ),
+
+    scores: np.ndarray
+    matched: np.ndarray
+    ignored: np.ndarray
+    objects_ignored: np.ndarray
+
+    def record(self, a: int) -> dict[str, Any]:
+        """Return pycocotools' own record for a range of area, as far as its summation reads it."""
+        return {
+            "dtScores": self.scores,
+            "dtMatches": self.matched[a],
+            "dtIgnore": self.ignored[a],
+            "gtIgnore": self.objects_ignored[a],
+        }
+
+
+class CocoScorer(Scorer[dict[int, ClassMatches]]):
+    """Average precision and recall of pycocotools; overlapping masks are not changed.
+
+    A mask counts for each class or for its most probable one, as `rules.classes` says. Crowd regions are ignored as in
+    pycocotools: a detection inside of a crowd region is not a false positive.
+
+    The metrics, overall and per class: coco/AP (mean over IoU .50:.05:.95), coco/AP50, coco/AP75, coco/AP_small
+    (objects under 32^2 pixels), coco/AP_medium, coco/AP_large (over 96^2), and coco/AR1, coco/AR10, coco/AR100 (mean
+    recall with at most that many detections per image). A metric without any object is left out of the metrics and is
+    NaN in a class's row.
+    """
+
+    def measure(self, image: ImagePrediction) -> dict[int, ClassMatches]:
+        """Return the matches by class id, 1..K-1; a class without a detection and an object is left out."""
+        evaluation = self._evaluation(image)
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.evaluate()
+        records = np.array(evaluation.evalImgs, object).reshape(len(self.truth.class_names), -1)  # [class, area]
+        return {k: _class_matches(list(of_class)) for k, of_class in enumerate(records, 1) if of_class[0] is not None}
+
+    def combine(self, image_ids: Sequence[str], measured: Sequence[dict[int, ClassMatches]]) -> ScorerResult:
+        """Sum up the matches of all images with pycocotools."""
+        evaluation = COCOeval(iouType="segm")
+        parameters = evaluation.params
+        parameters.imgIds = list(range(1, len(image_ids) + 1))
+        parameters.catIds = list(range(1, len(self.truth.class_names) + 1))
+        evaluation._paramsEval = parameters
+        evaluation.evalImgs = [
+            of_image[k].record(a) if k in of_image else None
+            for k in parameters.catIds
+            for a in range(len(parameters.areaRng))
+            for of_image in measured
+        ]
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.accumulate()
+        # [IoU, recall, class, area, limit] and [IoU, class, area, limit]; "limit" is the maximum number of detections
+        # per image; a value of -1 is undefined
+        precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+        figures = _figures(precision, recall)
+        rows = []
+        for k, name in enumerate(self.truth.class_names):
+            rows.append({"class_name": name, **_figures(precision[:, :, [k]], recall[:, [k]])})
+        return ScorerResult(
+            version=f"pycocotools {version('pycocotools')}",
+            metrics={name: value for name, value in figures.items() if not np.isnan(value)},
+            per_image=pd.DataFrame({"image_id": list(image_ids)}),
+            per_class=pd.DataFrame(rows),
+            curve=pd.DataFrame(
+                {"iou": np.arange(50, 100, 5) / 100, "ap": [_mean(precision[i, ..., 0, 2]) for i in range(10)]}
+            ),
+        )
+
+    def _evaluation(self, image: ImagePrediction) -> COCOeval:
+        """Return pycocotools' evaluation of one image, whose id is 1."""
+        class_ids = [self.truth.class_names.index(name) + 1 for name in self.class_names]
+        images = [{"id": 1, "height": image.size[0], "width": image.size[1]}]
+        targets = [
+            {"id": number, "image_id": 1, "category_id": item.class_id, "segmentation": item.rle}
+            | {"area": item.area, "iscrowd": int(item.iscrowd)}
+            for number, item in enumerate(self.truth.annotations(image.image_id), 1)
+        ]
+        found = detections_of(image, self.rules.classes)
+        areas = {item.rle["counts"]: float(coco_mask.area(item.rle)) for item in image.instances}
+        detections = [
+            {"id": number, "image_id": 1, "category_id": class_ids[item.class_id - 1], "segmentation": item.rle}
+            | {"area": areas[item.rle["counts"]], "iscrowd": 0, "score": item.score}
+            for number, item in enumerate(found, 1)
+        ]
+        categories = [{"id": k, "name": name} for k, name in enumerate(self.truth.class_names, 1)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            return COCOeval(_index(images, categories, targets), _index(images, categories, detections), "segm")
+
+
+def _class_matches(records: list[dict[str, Any]]) -> ClassMatches:
+    """Return pycocotools' records of one class, one for each range of area, as arrays."""
+    return ClassMatches(
+        scores=np.array(records[0]["dtScores"], np.float64),
+        matched=np.stack([record["dtMatches"] for record in records]) > 0,
+        ignored=np.stack([record["dtIgnore"] for record in records]).astype(bool),
+        objects_ignored=np.stack([record["gtIgnore"] for record in records]).astype(bool),
     )
-
-
-def _evaluate(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> dict[str, Any]:
-    """Run pycocotools; return its precision [IoU, recall, class, area, limit] and its recall [IoU, class, area, limit].
-
-    A value of -1 is undefined; "limit" is the maximum number of detections per image.
-    """
-    images: list[dict[str, Any]] = []
-    targets: list[dict[str, Any]] = []
-    detections: list[dict[str, Any]] = []
-    class_ids = [truth.class_names.index(name) + 1 for name in predictions.class_names]
-    for image_number, image in enumerate(predictions.images, 1):
-        images.append({"id": image_number, "height": image.size[0], "width": image.size[1]})
-        for annotated in truth.annotations(image.image_id):
-            target = {"segmentation": annotated.rle, "area": annotated.area, "iscrowd": int(annotated.iscrowd)}
-            target |= {"id": len(targets) + 1, "image_id": image_number, "category_id": annotated.class_id}
-            targets.append(target)
-        for item in detections_of(image, rules.classes):
-            detection = {"segmentation": item.rle, "area": float(coco_mask.area(item.rle)), "iscrowd": 0}
-            detection |= {"id": len(detections) + 1, "image_id": image_number, "score": item.score}
-            detections.append(detection | {"category_id": class_ids[item.class_id - 1]})
-    categories = [{"id": k, "name": name} for k, name in enumerate(truth.class_names, 1)]
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_index(images, categories, targets), _index(images, categories, detections), "segm")
-        evaluation.evaluate()
-        evaluation.accumulate()
-    result: dict[str, Any] = evaluation.eval
-    return result
 
 
 def _index(images: list[dict[str, Any]], categories: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> COCO:

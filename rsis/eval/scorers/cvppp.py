@@ -16,23 +16,22 @@ The functions on two maps follow the organisers' conventions:
   without objects scores 0, not 1.
 
 The first convention loses an object where a map has no background pixel; the second adds objects where labels have
-gaps. So `score_cvppp` renumbers both maps 1..N and appends to each a pixel that is background in both. This pixel is in
+gaps. So `CvpppScorer` renumbers both maps 1..N and appends to each a pixel that is background in both. This pixel is in
 no object, so it does not change the metrics of maps that have background.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
 from rsis import __version__
-from rsis.config.runs import ScoreSection
 from rsis.eval.detections import instance_map_of
+from rsis.eval.scorers.base import Scorer
 from rsis.eval.scores import ScorerResult
-from rsis.eval.truths.base import GroundTruth
-from rsis.machine.pool import map_in_processes
 from rsis.masks import relabel
-from rsis.prediction_file import ImagePrediction, PredictionFile
+from rsis.prediction_file import ImagePrediction
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,21 @@ def overlap_of(a: np.ndarray, b: np.ndarray) -> Overlap:
     """
     if a.shape != b.shape or a.size == 0:
         raise ValueError(f"label maps of shapes {a.shape} and {b.shape}; expected one shape with at least a pixel")
-    labels_a, rows = np.unique(a, return_inverse=True)
-    labels_b, columns = np.unique(b, return_inverse=True)
-    pairs = rows.ravel() * len(labels_b) + columns.ravel()
+    labels_a, rows = _ranks(a)
+    labels_b, columns = _ranks(b)
+    pairs = rows * len(labels_b) + columns
     counts = np.bincount(pairs, minlength=len(labels_a) * len(labels_b)).reshape(len(labels_a), len(labels_b))
     return Overlap(counts, int(labels_a[-1]) - int(labels_a[0]), int(labels_b[-1]) - int(labels_b[0]))
+
+
+def _ranks(label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels that occur, rising, and int64 [pixels], the position of each pixel's label among them."""
+    labels = label_map.ravel().astype(np.int64)
+    if labels.min() < 0 or labels.max() > labels.size:  # a table of all possible labels would be too long
+        found, ranks = np.unique(labels, return_inverse=True)
+        return found, ranks.ravel()
+    present = np.bincount(labels) > 0
+    return np.flatnonzero(present), (np.cumsum(present) - 1).take(labels)
 
 
 def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
@@ -104,43 +113,33 @@ def score_pair(pred: np.ndarray, target: np.ndarray) -> PairScore:
     return PairScore(sbd, _fg_bg_dice(overlap), dic, abs(dic))
 
 
-def score_cvppp(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    """Score each image of a prediction file; the classes of the objects are ignored.
+class CvpppScorer(Scorer[PairScore]):
+    """SBD and counts of each image; the classes of the objects are ignored.
 
     The predicted masks of an image are merged into one instance map, in which the pixels that the ground truth ignores
-    are background. This map is scored against the true one. The metrics of the file are the means over its images and
-    the population standard deviations over its images (ddof = 0).
-
-    Args:
-        predictions: Predictions for at least one image.
-        truth: Ground truth with all images of `predictions` in the same sizes.
-        rules: `overlap` decides which object a pixel of two or more masks belongs to (see `instance_map_of`).
-
-    Returns:
-        Metrics cvppp/{sbd, fg_bg_dice, dic, abs_dic}, the means, and the same names with "_std", the standard
-        deviations; per image the four metrics without "_std".
+    are background; `rules.overlap` decides which object a pixel of two or more masks belongs to (see
+    `instance_map_of`). This map is scored against the true one. The metrics are the means over the images and the
+    population standard deviations over the images (ddof = 0): cvppp/{sbd, fg_bg_dice, dic, abs_dic}, and the same names
+    with "_std"; per image the four metrics without "_std".
     """
-    rows = []
-    for image, score in zip(predictions.images, map_in_processes(_Task(truth, rules), predictions.images), strict=True):
-        rows.append({"image_id": image.image_id} | {f"cvppp/{name}": value for name, value in asdict(score).items()})
-    per_image = pd.DataFrame(rows)
-    metrics = {}
-    for name in per_image.columns[1:]:
-        metrics[name] = float(per_image[name].mean())
-        metrics[f"{name}_std"] = float(per_image[name].std(ddof=0))
-    per_class = pd.DataFrame({"class_name": list(truth.class_names)})
-    return ScorerResult(f"rsis {__version__}", metrics, per_image, per_class)
 
+    def measure(self, image: ImagePrediction) -> PairScore:
+        """Return the metrics of one image."""
+        pred = np.where(self.truth.ignore_mask(image.image_id), 0, instance_map_of(image, self.rules.overlap))
+        return score_pair(_with_background(pred), _with_background(self.truth.instance_map(image.image_id)))
 
-class _Task:
-    """Function that scores one image; it is sent once to each process."""
-
-    def __init__(self, truth: GroundTruth, rules: ScoreSection) -> None:
-        self._truth, self._rules = truth, rules
-
-    def __call__(self, image: ImagePrediction) -> PairScore:
-        pred = np.where(self._truth.ignore_mask(image.image_id), 0, instance_map_of(image, self._rules.overlap))
-        return score_pair(_with_background(pred), _with_background(self._truth.instance_map(image.image_id)))
+    def combine(self, image_ids: Sequence[str], measured: Sequence[PairScore]) -> ScorerResult:
+        """Return the means and the deviations over the images."""
+        per_image = pd.DataFrame(
+            {"image_id": image_id} | {f"cvppp/{name}": value for name, value in asdict(score).items()}
+            for image_id, score in zip(image_ids, measured, strict=True)
+        )
+        metrics = {}
+        for name in per_image.columns[1:]:
+            metrics[name] = float(per_image[name].mean())
+            metrics[f"{name}_std"] = float(per_image[name].std(ddof=0))
+        per_class = pd.DataFrame({"class_name": list(self.truth.class_names)})
+        return ScorerResult(f"rsis {__version__}", metrics, per_image, per_class)
 
 
 def _with_background(instance_map: np.ndarray) -> np.ndarray:

@@ -11,62 +11,93 @@ The proposals of an image are its masks, each counted once; if there are more th
 objectness are used.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 
-from rsis.config.runs import ScoreSection
 from rsis.eval.detections import detections_of, overlaps
+from rsis.eval.scorers.base import Scorer
 from rsis.eval.scores import ScorerResult
-from rsis.eval.truths.base import GroundTruth
-from rsis.masks import RLE
-from rsis.prediction_file import ImagePrediction, PredictionFile
+from rsis.prediction_file import ImagePrediction
 
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
 RECALL_OVERLAPS = (0.5, 0.7, 0.85)
 PROPOSALS = (10, 50)
 
 
-def score_voc(predictions: PredictionFile, truth: GroundTruth, rules: ScoreSection) -> ScorerResult:
-    """Score a prediction file.
+@dataclass(frozen=True)
+class ImageOverlaps:
+    """What the metrics need of an image with N objects and D detections.
 
-    Crowd regions of the ground truth are not used, since VOC has none.
-
-    Args:
-        predictions: Predictions for at least one image.
-        truth: Ground truth with all images of `predictions` in the same sizes, and all its class names.
-        rules: `classes` decides whether a mask counts for each class or for its most probable one.
-
-    Returns:
-        Metrics voc/APr50 .. voc/APr90 (AP^r at IoU .5 .. .9) and their mean voc/APr, overall and per class (NaN for a
-        class without objects); overall also voc/AR10_iou50, voc/AR10_iou70, voc/AR10_iou85, the recall at these IoU
-        thresholds with at most 10 proposals per image, and the same with AR50 for 50 proposals. All are 0..1.
+    Attributes:
+        object_classes: int64 [N], class of each object.
+        classes: int64 [D], class of each detection, by the ground truth's numbers.
+        scores: float64 [D], class probability times objectness.
+        best: float64 [D], the highest IoU with an object of the class, 0..1.
+        objects: int64 [D], number of that object among the objects of its class in the image; -1 if there is none.
+        covered: float64 [limits, N], the highest IoU of each object with one of the best proposals, by `PROPOSALS`.
     """
-    targets = {
-        image.image_id: [item for item in truth.annotations(image.image_id) if not item.iscrowd]
-        for image in predictions.images
-    }
-    rows = []
-    for class_id, name in enumerate(truth.class_names, 1):
-        of_class = {
-            image_id: [item.rle for item in items if item.class_id == class_id] for image_id, items in targets.items()
-        }
-        values = _class_precisions(predictions, predictions.class_names.index(name) + 1, of_class, rules)
-        columns = dict(zip((f"voc/APr{round(100 * t)}" for t in OVERLAPS), values, strict=True))
-        rows.append({"class_name": name, **columns, "voc/APr": float(np.mean(values))})
-    per_class = pd.DataFrame(rows)
-    means = {str(key): float(value) for key, value in per_class.drop(columns="class_name").mean().items()}
-    metrics = {key: value for key, value in means.items() if not np.isnan(value)}
-    metrics |= _recalls(predictions, {image_id: [item.rle for item in items] for image_id, items in targets.items()})
-    curve = pd.DataFrame({"iou": OVERLAPS, "ap": [metrics.get(f"voc/APr{round(100 * t)}", np.nan) for t in OVERLAPS]})
-    return ScorerResult(
-        version=f"rsis, masks by pycocotools {version('pycocotools')}",
-        metrics=metrics,
-        per_image=pd.DataFrame({"image_id": [image.image_id for image in predictions.images]}),
-        per_class=per_class,
-        curve=curve,
-    )
+
+    object_classes: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    best: np.ndarray
+    objects: np.ndarray
+    covered: np.ndarray
+
+
+class VocScorer(Scorer[ImageOverlaps]):
+    """AP^r and recall; crowd regions of the ground truth are not used, since VOC has none.
+
+    A mask counts for each class or for its most probable one, as `rules.classes` says.
+
+    The metrics: voc/APr50 .. voc/APr90 (AP^r at IoU .5 .. .9) and their mean voc/APr, overall and per class (NaN for a
+    class without objects); overall also voc/AR10_iou50, voc/AR10_iou70, voc/AR10_iou85, the recall at these IoU
+    thresholds with at most 10 proposals per image, and the same with AR50 for 50 proposals. All are 0..1.
+    """
+
+    def measure(self, image: ImagePrediction) -> ImageOverlaps:
+        """Return the overlap of each detection with the objects of its class, and that of each object."""
+        targets = [item for item in self.truth.annotations(image.image_id) if not item.iscrowd]
+        iou = overlaps([item.rle for item in image.instances], [item.rle for item in targets])  # [masks, N]
+        object_classes = np.array([item.class_id for item in targets], np.int64)
+        number_of = {id(item.rle): number for number, item in enumerate(image.instances)}
+        detections = detections_of(image, self.rules.classes)
+        masks = np.array([number_of[id(item.rle)] for item in detections], np.int64)
+        class_ids = np.array([self.truth.class_names.index(name) + 1 for name in self.class_names])
+        classes = class_ids[[item.class_id - 1 for item in detections]] if detections else np.zeros(0, np.int64)
+        best, objects = np.zeros(len(detections)), np.full(len(detections), -1)
+        for class_id in np.unique(object_classes):
+            of_class = classes == class_id
+            with_objects = iou[masks[of_class]][:, object_classes == class_id]
+            best[of_class], objects[of_class] = with_objects.max(axis=1), with_objects.argmax(axis=1)
+        ranked = np.argsort([-item.objectness for item in image.instances], kind="stable")
+        covered = np.array([iou[ranked[:limit]].max(axis=0, initial=0.0) for limit in PROPOSALS])
+        scores = np.array([item.score for item in detections], np.float64)
+        return ImageOverlaps(object_classes, classes, scores, best, objects, covered)
+
+    def combine(self, image_ids: Sequence[str], measured: Sequence[ImageOverlaps]) -> ScorerResult:
+        """Return the precisions of each class and the recalls."""
+        rows = []
+        for class_id, name in enumerate(self.truth.class_names, 1):
+            values = _class_precisions(measured, class_id)
+            columns = dict(zip((f"voc/APr{round(100 * t)}" for t in OVERLAPS), values, strict=True))
+            rows.append({"class_name": name, **columns, "voc/APr": float(np.mean(values))})
+        per_class = pd.DataFrame(rows)
+        means = {str(key): float(value) for key, value in per_class.drop(columns="class_name").mean().items()}
+        metrics = {key: value for key, value in means.items() if not np.isnan(value)}
+        metrics |= _recalls(np.concatenate([image.covered for image in measured], axis=1))
+        values = [metrics.get(f"voc/APr{round(100 * t)}", np.nan) for t in OVERLAPS]
+        return ScorerResult(
+            version=f"rsis, masks by pycocotools {version('pycocotools')}",
+            metrics=metrics,
+            per_image=pd.DataFrame({"image_id": list(image_ids)}),
+            per_class=per_class,
+            curve=pd.DataFrame({"iou": OVERLAPS, "ap": values}),
+        )
 
 
 def average_precision(is_true: np.ndarray, num_objects: int) -> float:
@@ -83,28 +114,23 @@ def average_precision(is_true: np.ndarray, num_objects: int) -> float:
     return float(envelope[is_true].sum() / num_objects)
 
 
-def _class_precisions(
-    predictions: PredictionFile, class_id: int, targets: dict[str, list[RLE]], rules: ScoreSection
-) -> list[float]:
+def _class_precisions(measured: Sequence[ImageOverlaps], class_id: int) -> list[float]:
     """Return AP at each of `OVERLAPS` for one class; all NaN when it has no object."""
-    num_objects = sum(map(len, targets.values()))
-    if num_objects == 0:
+    counts = [int((image.object_classes == class_id).sum()) for image in measured]
+    if not any(counts):
         return [float("nan")] * len(OVERLAPS)
-    scores: list[float] = []
-    best: list[float] = []  # highest IoU of each detection with an object
-    objects: list[int] = []  # number of that object among all objects of the class
-    first = 0
-    for image in predictions.images:
-        rles = targets[image.image_id]
-        detections = [item for item in detections_of(image, rules.classes) if item.class_id == class_id]
-        iou = overlaps([item.rle for item in detections], rles)  # [D, N]
-        scores += [item.score for item in detections]
-        best += iou.max(axis=1, initial=0.0).tolist()
-        objects += (first + iou.argmax(axis=1)).tolist() if rles else [-1] * len(detections)
-        first += len(rles)
-    order = np.argsort(-np.array(scores), kind="stable")
-    overlap, target = np.array(best)[order], np.array(objects, np.int64)[order]
-    return [average_precision(_first_hits(overlap >= t, target), num_objects) for t in OVERLAPS]
+    chosen = [image.classes == class_id for image in measured]
+    scores = np.concatenate([image.scores[mine] for image, mine in zip(measured, chosen, strict=True)])
+    best = np.concatenate([image.best[mine] for image, mine in zip(measured, chosen, strict=True)])
+    first = np.cumsum([0, *counts[:-1]])  # number of an image's first object among all objects of the class
+    numbers = np.concatenate(
+        [
+            np.where(image.objects[mine] < 0, -1, image.objects[mine] + n)
+            for image, mine, n in zip(measured, chosen, first, strict=True)
+        ]
+    )
+    order = np.argsort(-scores, kind="stable")
+    return [average_precision(_first_hits(best[order] >= t, numbers[order]), sum(counts)) for t in OVERLAPS]
 
 
 def _first_hits(enough: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -115,21 +141,12 @@ def _first_hits(enough: np.ndarray, target: np.ndarray) -> np.ndarray:
     return is_true
 
 
-def _recalls(predictions: PredictionFile, targets: dict[str, list[RLE]]) -> dict[str, float]:
-    if not any(targets.values()):
+def _recalls(covered: np.ndarray) -> dict[str, float]:
+    """Return the recalls of all objects, covered as in `ImageOverlaps`; empty without an object."""
+    if not covered.shape[1]:
         return {}
-    best = {
-        limit: np.concatenate([_covered(image, targets, limit) for image in predictions.images]) for limit in PROPOSALS
-    }
     return {
         f"voc/AR{limit}_iou{round(100 * t)}": float((values >= t).mean())
-        for limit, values in best.items()
+        for limit, values in zip(PROPOSALS, covered, strict=True)
         for t in RECALL_OVERLAPS
     }
-
-
-def _covered(image: ImagePrediction, targets: dict[str, list[RLE]], limit: int) -> np.ndarray:
-    """Return float [N], the highest IoU of each object of an image with one of its best `limit` proposals."""
-    ranked = sorted(image.instances, key=lambda item: -item.objectness)[:limit]
-    covered: np.ndarray = overlaps([item.rle for item in ranked], targets[image.image_id]).max(axis=0, initial=0.0)
-    return covered

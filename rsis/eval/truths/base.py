@@ -5,14 +5,18 @@ cancel out.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
-from rsis.machine.pool import map_in_processes
 from rsis.masks import RLE
+
+Answer = TypeVar("Answer")
+Truth = TypeVar("Truth", bound="GroundTruth")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class GroundTruth(ABC):
         self.image_ids = tuple(image_ids)
         self.class_names = tuple(class_names)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy for another process needs: all but the answers that `once_an_image` keeps."""
+        return {key: value for key, value in self.__dict__.items() if not key.startswith("_last_")}
+
     @abstractmethod
     def image_path(self, image_id: str) -> Path:
         """Return the path of the picture."""
@@ -70,57 +78,67 @@ class GroundTruth(ABC):
         """Return the objects and the crowd regions; their masks may overlap."""
 
 
-class CachedTruth(GroundTruth):
-    """A ground truth that keeps the sizes and objects of images in memory, where run-length encodings are small.
+def once_an_image(method: Callable[[Truth, str], Answer]) -> Callable[[Truth, str], Answer]:
+    """Make a method keep its answer for the last image, since scoring asks for all of an image, then for the next.
 
-    They are read once, in worker processes. Without this class each scorer and each table would decode all annotations
-    again.
+    An array among the answers may not be changed afterwards. It is not kept in a copy for another process.
+    """
+    key = f"_last_{method.__name__}"
 
-    Args:
-        source: The ground truth to read from; it also provides everything else.
-        image_ids: The images whose sizes and objects are read.
-        workers: Number of processes; None chooses it (see `map_in_processes`). The objects do not depend on it.
+    @wraps(method)
+    def answer(self: Truth, image_id: str) -> Answer:
+        last: dict[str, Answer] | None = self.__dict__.get(key)
+        if last is None or image_id not in last:
+            last = self.__dict__[key] = {image_id: _read_only(method(self, image_id))}
+        return last[image_id]
 
-    Raises:
-        UserError: An annotation is missing or malformed.
+    return answer
+
+
+def _read_only(answer: Answer) -> Answer:
+    for item in answer if isinstance(answer, tuple) else (answer,):
+        if isinstance(item, np.ndarray):
+            item.setflags(write=False)
+    return answer
+
+
+class ReadOnce(GroundTruth):
+    """A ground truth that asks another one only once for each answer about an image, and keeps those of the last image.
+
+    Without this class each scorer and each table would read and decode the annotation again.
+
+    Attributes:
+        source: The ground truth to read from.
     """
 
-    def __init__(self, source: GroundTruth, image_ids: Sequence[str], workers: int | None = None) -> None:
+    def __init__(self, source: GroundTruth) -> None:
         super().__init__(source.image_ids, source.class_names)
-        self._source = source
-        read = map_in_processes(_ReadImage(source), image_ids, workers)
-        self._cache = dict(zip(image_ids, read, strict=True))
+        self.source = source
 
     def image_path(self, image_id: str) -> Path:
         """Return the source's path of the picture."""
-        return self._source.image_path(image_id)
+        return self.source.image_path(image_id)
 
     def page(self, image_id: str) -> int | None:
         """Return the source's page of the picture."""
-        return self._source.page(image_id)
+        return self.source.page(image_id)
 
+    @once_an_image
     def size(self, image_id: str) -> tuple[int, int]:
-        """Return (H, W) from the cache."""
-        return self._cache[image_id][0]
+        """Return the source's size of the annotation."""
+        return self.source.size(image_id)
 
+    @once_an_image
     def instance_map(self, image_id: str) -> np.ndarray:
-        """Return the source's instance map, which is not cached."""
-        return self._source.instance_map(image_id)
+        """Return the source's instance map."""
+        return self.source.instance_map(image_id)
 
+    @once_an_image
     def ignore_mask(self, image_id: str) -> np.ndarray:
-        """Return the source's ignore mask, which is not cached."""
-        return self._source.ignore_mask(image_id)
+        """Return the source's ignore mask."""
+        return self.source.ignore_mask(image_id)
 
+    @once_an_image
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
-        """Return the objects and the crowd regions from the cache."""
-        return self._cache[image_id][1]
-
-
-class _ReadImage:
-    """Function that reads the size and the objects of one image; it is sent once to each process."""
-
-    def __init__(self, source: GroundTruth) -> None:
-        self._source = source
-
-    def __call__(self, image_id: str) -> tuple[tuple[int, int], tuple[TrueObject, ...]]:
-        return self._source.size(image_id), self._source.annotations(image_id)
+        """Return the source's objects and crowd regions."""
+        return self.source.annotations(image_id)

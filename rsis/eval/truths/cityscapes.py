@@ -12,10 +12,10 @@ from cityscapesscripts.helpers.labels import labels
 
 from rsis.config.datasets import CityscapesSplit
 from rsis.errors import UserError
-from rsis.eval.truths.base import GroundTruth, TrueObject
-from rsis.eval.truths.images import read_image, size_of
+from rsis.eval.truths.base import GroundTruth, TrueObject, once_an_image
+from rsis.eval.truths.images import read_image, stored_size
+from rsis.eval.truths.label_runs import LabelRuns
 from rsis.files.atomic import read_json
-from rsis.masks import encode_labels
 
 LABEL_IDS: dict[str, int] = {item.name: item.id for item in labels if item.hasInstances and not item.ignoreInEval}
 """Label id by name of each evaluated class, in the order of the class ids."""
@@ -76,24 +76,34 @@ class CityscapesTruth(GroundTruth):
 
     def size(self, image_id: str) -> tuple[int, int]:
         """Return (H, W) from the header of the annotation file."""
-        return size_of(self._path("gtFine", image_id, _SUFFIX), _RESTORE)
+        return stored_size(self._path("gtFine", image_id, _SUFFIX), _RESTORE)
 
     def instance_ids(self, image_id: str) -> np.ndarray:
-        """Return int32 [H, W], the instance ids as stored in the file.
+        """Return int32 [H, W], the instance ids as stored in the file; raise UserError as `runs` does."""
+        return self._read(image_id)[0].astype(np.int32)
+
+    def runs(self, image_id: str) -> LabelRuns:
+        """Return the runs of the instance ids.
 
         Raises:
             UserError: The file is damaged, is not 16-bit grey, or has an instance id that no label allows.
         """
+        return self._read(image_id)[1]
+
+    @once_an_image
+    def _read(self, image_id: str) -> tuple[np.ndarray, LabelRuns]:
+        """Return the instance ids, integer [H, W] in the file's type, and their runs."""
         path = self._path("gtFine", image_id, _SUFFIX)
         image = read_image(path, _RESTORE)
         if image.mode != "I" and not image.mode.startswith("I;16"):
             loss = ": a conversion lost the objects' numbers" if image.mode in ("1", "L", "P") else ""
             raise UserError(f"{path}: has pixels of mode {image.mode}; expected 16-bit grey{loss}; {_RESTORE}")
-        ids = np.asarray(image).astype(np.int32)
-        if ids.min() < 0 or ids.max() >= len(_KNOWN) or not _KNOWN[ids].all():
-            unknown = next(int(n) for n in np.unique(ids) if not 0 <= n < len(_KNOWN) or not _KNOWN[n])
-            raise UserError(f"{path}: has the number {unknown}; expected those of the table of labels; {_RESTORE}")
-        return ids
+        ids = np.asarray(image)
+        runs = LabelRuns.of(ids)
+        for number in np.unique(runs.labels).tolist():
+            if not 0 <= number < len(_KNOWN) or not _KNOWN[number]:
+                raise UserError(f"{path}: has the number {number}; expected those of the table of labels; {_RESTORE}")
+        return ids, runs
 
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the instance ids of the objects of the eight classes; 0 elsewhere."""
@@ -115,14 +125,14 @@ class CityscapesTruth(GroundTruth):
 
         Ignored pixels other than groups are in no region.
         """
-        ids = self.instance_ids(image_id)
-        counts = np.bincount(ids.ravel(), minlength=len(_KNOWN))
+        runs = self.runs(image_id)
+        area_of = dict(zip(*(values.tolist() for values in runs.areas()), strict=True))
         class_of = {label_id: class_id for class_id, label_id in enumerate(LABEL_IDS.values(), start=1)}
         objects = []
-        for number, rle in encode_labels(np.where((_OBJECTS | _GROUPS)[ids], ids, 0)).items():
+        for number, rle in runs.masks(_OBJECTS | _GROUPS):
             is_group = number < 1000
             class_id = class_of[number if is_group else number // 1000]
-            objects.append(TrueObject(rle, class_id, float(counts[number]), iscrowd=is_group))
+            objects.append(TrueObject(rle, class_id, float(area_of[number]), iscrowd=is_group))
         return tuple(objects)
 
     def distances(self, image_id: str) -> np.ndarray:

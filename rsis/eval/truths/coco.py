@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import CocoSplit
 from rsis.errors import UserError
-from rsis.eval.truths.base import TrueObject
+from rsis.eval.truths.base import TrueObject, once_an_image
 from rsis.eval.truths.coco_file import Category, CocoFile, CocoImage, CocoObject, key_of, parse_file
 from rsis.eval.truths.coco_masks import is_box_alone, normalise, rasterise
 from rsis.eval.truths.drawn import DrawnTruth, drawing_frame, turned
@@ -100,6 +100,7 @@ class CocoTruth(DrawnTruth):
                 crowd |= decode_rle(item.rle)
         return crowd & (self.instance_map(image_id) == 0) if crowd.any() else crowd
 
+    @once_an_image
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return the objects and crowd regions that can be drawn, in the order of the file."""
         size, turn = self._frame(image_id)

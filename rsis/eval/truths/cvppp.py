@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from rsis.config.datasets import CvpppSplit
 from rsis.errors import UserError
-from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.base import GroundTruth, TrueObject, once_an_image
 from rsis.eval.truths.images import read_image
 from rsis.masks import encode_labels
 
@@ -45,6 +45,7 @@ class CvpppTruth(GroundTruth):
         """Return the path of `<id>_rgb.png`."""
         return self._folder / f"{image_id}_rgb.png"
 
+    @once_an_image
     def instance_map(self, image_id: str) -> np.ndarray:
         """Return int32 [H, W], the palette indices or grey values of `<id>_label.png`."""
         path = self._folder / f"{image_id}_label.png"

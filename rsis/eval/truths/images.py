@@ -144,6 +144,12 @@ def size_of(path: Path, remedy: str) -> tuple[int, int]:
     return frame_of(path, remedy).shown
 
 
+def stored_size(path: Path, remedy: str) -> tuple[int, int]:
+    """Return (H, W) of a file's pixels, from its header alone; raise UserError as `read_image` does."""
+    with _opened(path, remedy) as image:
+        return image.height, image.width
+
+
 def _orientation(image: Image.Image) -> int:
     try:
         found = image.getexif().get(0x0112, 1)

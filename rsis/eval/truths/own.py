@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from rsis.config.datasets import MapsDataset, MasksDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
-from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.base import GroundTruth, TrueObject, once_an_image
 from rsis.eval.truths.images import frame_of
 from rsis.eval.truths.labels import is_object, numbers_of, page_count, read_pixels
 from rsis.masks import bands, distinct, encode_labels, encode_rle
@@ -122,6 +122,7 @@ class MapsTruth(_OwnTruth):
             )
         return {int(number): ids[best] for number, best in zip(objects, votes.argmax(axis=0), strict=True)}
 
+    @once_an_image
     def _read(self, image_id: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers, int32 [H, W] with 0 for background, and the ignored pixels, bool [H, W]."""
         files = self._files[image_id]
@@ -178,6 +179,7 @@ class MasksTruth(_OwnTruth):
         masks = [mask for mask in self._masks(image_id) if mask.any()]
         return tuple(TrueObject(encode_rle(mask), 1, float(mask.sum()), iscrowd=False) for mask in masks)
 
+    @once_an_image
     def _masks(self, image_id: str) -> list[np.ndarray]:
         frame = frame_of(self._files[image_id].picture, _REMEDY)
         masks = []

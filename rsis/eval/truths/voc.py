@@ -10,7 +10,7 @@ from scipy.io import loadmat
 
 from rsis.config.datasets import VocDataset, VocSplit
 from rsis.errors import UserError
-from rsis.eval.truths.base import GroundTruth, TrueObject
+from rsis.eval.truths.base import GroundTruth, TrueObject, once_an_image
 from rsis.eval.truths.images import read_image
 from rsis.files.manifest import Manifest, read_recorded
 from rsis.machine.child import ChildError, InChild
@@ -77,6 +77,7 @@ class VocTruth(GroundTruth):
         masks = (self._voc / folder / f"{image_id}.png" for folder in ("SegmentationObject", "SegmentationClass"))
         return image_id in self._in_voc or any(path.exists() for path in masks)
 
+    @once_an_image
     def _read(self, image_id: str) -> tuple[np.ndarray, np.ndarray, dict[int, int]]:
         """Return the object numbers, int32 [H, W], void = 0; the void mask, bool [H, W]; the class of each object."""
         if not self._is_voc(image_id):

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.cityscapes_folder import random_box, random_ids, stock_module, truth_path, write_disparity, write_ids
 from support.reference_data import golden_files
+from support.scoring import score_by
 
 from rsis.config.datasets import CityscapesSplit
 from rsis.config.runs import ScoreSection
 from rsis.errors import UserError
 from rsis.eval.detections import Detection
-from rsis.eval.scorers.cityscapes import label_ids, score_cityscapes
-from rsis.eval.scorers.cityscapes_overlaps import match_image
+from rsis.eval.scorers.cityscapes import CityscapesScorer, label_ids
+from rsis.eval.scorers.cityscapes_overlaps import count_overlaps, records_of
 from rsis.eval.scores import ScorerResult
 from rsis.eval.truths.cityscapes import LABEL_IDS, CityscapesTruth
+from rsis.eval.truths.label_runs import LabelRuns
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 
@@ -58,7 +60,7 @@ def score(
     for mask, number in regions:
         ids[mask] = number
     write_ids(root, "val", FIRST, ids)
-    return score_cityscapes(predictions_of({FIRST: found}), CityscapesTruth(root, VAL), rules)
+    return score_by(CityscapesScorer, predictions_of({FIRST: found}), CityscapesTruth(root, VAL), rules)
 
 
 def golden_predictions(root: Path) -> PredictionFile:
@@ -84,7 +86,7 @@ def test_gives_the_stock_scorers_numbers_and_leaves_no_trace(
     package = Path(cityscapesscripts.__file__).parent
     installed = {path for path in package.rglob("*") if "__pycache__" not in path.parts}
     monkeypatch.chdir(tmp_path)
-    result = score_cityscapes(golden_predictions(root), CityscapesTruth(root, VAL), BEST, workers)
+    result = score_by(CityscapesScorer, golden_predictions(root), CityscapesTruth(root, VAL), BEST, workers)
     figures = {"cityscapes/AP": expected["allAp"], "cityscapes/AP50": expected["allAp50%"]}
     assert result.metrics == pytest.approx(figures, abs=1e-9)
     per_class = result.per_class.set_index("class_name")
@@ -101,6 +103,15 @@ def test_gives_the_stock_scorers_numbers_and_leaves_no_trace(
     assert list(tmp_path.iterdir()) == []
     assert {path for path in package.rglob("*") if "__pycache__" not in path.parts} == installed
     assert capfd.readouterr() == ("", "")
+
+
+def without_names(records: Any) -> Any:
+    """Return the stock function's records without the names of files, which its other functions do not read."""
+    if isinstance(records, list):
+        return [without_names(item) for item in records]
+    if isinstance(records, dict):
+        return {key: without_names(value) for key, value in records.items() if key != "imgName"}
+    return records
 
 
 @settings(deadline=None, derandomize=True, max_examples=25)
@@ -120,15 +131,17 @@ def test_overlaps_are_those_the_stock_function_counts(tmp_path_factory: pytest.T
             Image.fromarray(mask.astype(np.uint8) * 255).save(name)
             confidence = float(rng.random())
             info[name] = {"labelID": list(LABEL_IDS.values())[class_id - 1], "conf": confidence}
-            detections.append((name, Detection(encode_rle(mask), class_id, confidence)))
+            detections.append(Detection(encode_rle(mask), class_id, confidence))
 
     stock, path = stock_module(), str(truth_path(root, "val", FIRST))
     objects = stock.filterGtInstances(instances2dict(path)[path], stock.args)
     with Image.open(path) as image:
         expected_truth, expected_found = stock.assignGt2Preds(objects, image, info, stock.args)
-    matches = match_image(ids, None, detections, label_ids(CLASSES))
-    assert matches["groundTruth"] == expected_truth
-    assert matches["prediction"] == expected_found
+    found = count_overlaps(LabelRuns.of(ids), None, detections, label_ids(CLASSES))
+    for name in CLASSES:
+        records = records_of(found, name)
+        assert records["groundTruth"] == {name: without_names(expected_truth[name])}
+        assert records["prediction"] == {name: without_names(expected_found[name])}
 
 
 def test_the_truth_itself_scores_one_in_the_classes_that_occur(tmp_path: Path) -> None:
@@ -179,8 +192,8 @@ def test_classes_are_matched_by_name(tmp_path: Path) -> None:
     order = ("car", *(name for name in CLASSES if name != "car"))
     truth = CityscapesTruth(tmp_path, VAL)
     in_order = PredictionFile(**(vars(file) | {"class_names": order}))
-    assert score_cityscapes(in_order, truth, BEST).metrics["cityscapes/AP"] == 1.0
-    assert score_cityscapes(file, truth, BEST).metrics["cityscapes/AP"] == 0.0
+    assert score_by(CityscapesScorer, in_order, truth, BEST).metrics["cityscapes/AP"] == 1.0
+    assert score_by(CityscapesScorer, file, truth, BEST).metrics["cityscapes/AP"] == 0.0
 
 
 def test_without_any_object_no_figure_is_defined(tmp_path: Path) -> None:
@@ -232,13 +245,13 @@ def test_a_broken_annotation_is_named_from_any_process(tmp_path: Path, workers: 
     truth = CityscapesTruth(tmp_path, VAL)
     Image.new("L", (SIDE, SIDE)).save(truth_path(tmp_path, "val", SECOND))
     with pytest.raises(UserError, match=f"{SECOND}_gtFine_instanceIds.png: has pixels of mode L"):
-        score_cityscapes(predictions_of({FIRST: [], SECOND: []}), truth, BEST, workers)
+        score_by(CityscapesScorer, predictions_of({FIRST: [], SECOND: []}), truth, BEST, workers)
 
 
 def test_other_data_sets_and_classes_are_refused(tmp_path: Path) -> None:
     write_ids(tmp_path, "val", FIRST, np.full((SIDE, SIDE), 7))
     truth, file = CityscapesTruth(tmp_path, VAL), predictions_of({FIRST: []})
     with pytest.raises(UserError, match="class 'leaf' is not one of Cityscapes'"):
-        score_cityscapes(PredictionFile(**(vars(file) | {"class_names": ("leaf",)})), truth, BEST)
+        score_by(CityscapesScorer, PredictionFile(**(vars(file) | {"class_names": ("leaf",)})), truth, BEST)
     with pytest.raises(UserError, match=r"score\.scorers: cityscapes judges data sets of format cityscapes alone"):
-        score_cityscapes(file, None, BEST)  # type: ignore[arg-type]
+        score_by(CityscapesScorer, file, None, BEST)  # type: ignore[arg-type]

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.scoring import score_by
 
 from rsis.config.datasets import CocoDataset
 from rsis.config.runs import ScoreSection
-from rsis.eval.scorers.coco import score_coco
+from rsis.eval.scorers.coco import CocoScorer
 from rsis.eval.truths.base import GroundTruth
 from rsis.eval.truths.open import load_ground_truth
 from rsis.masks import encode_rle
@@ -86,7 +87,7 @@ def predict(images: list[list[Detection]], class_names: tuple[str, ...] = CLASSE
 
 
 def score(root: Path, targets: list[list[Target]], detections: list[list[Detection]]) -> dict[str, float]:
-    return score_coco(predict(detections), truth_of(root, targets), RULES).metrics
+    return score_by(CocoScorer, predict(detections), truth_of(root, targets), RULES).metrics
 
 
 def slow_outcomes(
@@ -243,9 +244,9 @@ def test_without_any_object_no_figure_is_defined(tmp_path: Path) -> None:
 def test_classes_are_matched_by_name_and_have_a_row_each(tmp_path: Path) -> None:
     truth = truth_of(tmp_path, [[Target(box(0, 0, 50, 50), class_id=2)]])
     found = [[Detection(box(0, 0, 50, 50), class_id=1)]]
-    result = score_coco(predict(found, ("bolt", "nut")), truth, RULES)
+    result = score_by(CocoScorer, predict(found, ("bolt", "nut")), truth, RULES)
     assert result.metrics["coco/AP"] == pytest.approx(1.0)
     rows = result.per_class.set_index("class_name")["coco/AP"]
     assert rows["bolt"] == pytest.approx(1.0)
     assert np.isnan(rows["nut"])
-    assert score_coco(predict(found, ("nut", "bolt")), truth, RULES).metrics["coco/AP"] == 0.0
+    assert score_by(CocoScorer, predict(found, ("nut", "bolt")), truth, RULES).metrics["coco/AP"] == 0.0

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.reference_data import golden_files
+from support.scoring import score_by
 
 from rsis.config.runs import ScoreSection
 from rsis.eval.scorers.cvppp import (
+    CvpppScorer,
     PairScore,
     best_dice,
     overlap_of,
-    score_cvppp,
     score_pair,
 )
 from rsis.eval.truths.base import GroundTruth, TrueObject
@@ -61,7 +62,7 @@ def predict(masks: dict[str, list[np.ndarray]], size: tuple[int, int]) -> Predic
 
 def score_one(masks: list[np.ndarray], truth: np.ndarray, ignored: np.ndarray | None = None) -> dict[str, float]:
     ground_truth = Truth({"p": truth}, {} if ignored is None else {"p": ignored})
-    return score_cvppp(predict({"p": masks}, truth.shape), ground_truth, RULES).metrics
+    return score_by(CvpppScorer, predict({"p": masks}, truth.shape), ground_truth, RULES).metrics
 
 
 def slow_dice(x: np.ndarray, y: np.ndarray) -> float:
@@ -184,7 +185,7 @@ def test_metrics_are_means_and_deviations_over_images() -> None:
     truth = np.array([[0, 1, 1, 2]])
     ground_truth = Truth({"p": truth, "q": truth, "r": truth})
     predictions = predict({"p": [truth == 1, truth == 2], "q": [], "r": [truth == 1]}, truth.shape)
-    result = score_cvppp(predictions, ground_truth, RULES)
+    result = score_by(CvpppScorer, predictions, ground_truth, RULES)
     assert result.per_image["image_id"].tolist() == ["p", "q", "r"]
     assert result.per_image["cvppp/sbd"].tolist() == [1.0, 0.0, 0.5]
     assert result.per_image["cvppp/dic"].tolist() == [0, -2, -1]

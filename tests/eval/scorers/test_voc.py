@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.memory_truth import MemoryTruth
+from support.scoring import score_by
 
 from rsis.config.runs import ScoreSection
-from rsis.eval.scorers.voc import OVERLAPS, PROPOSALS, RECALL_OVERLAPS, average_precision, score_voc
+from rsis.eval.scorers.voc import OVERLAPS, PROPOSALS, RECALL_OVERLAPS, VocScorer, average_precision
 from rsis.masks import encode_rle
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile
 
@@ -73,7 +74,7 @@ def test_equals_a_slow_reading_of_the_definition(data: st.DataObject) -> None:
         masks = data.draw(st.lists(bars, max_size=4))
         found[name] = [(mask, (next(scores) / 13, data.draw(unit) / 14), 1.0) for mask in masks]
     file = predicted(found)
-    metrics = score_voc(file, MemoryTruth(objects, CLASSES, SHAPE), BEST).per_class.set_index("class_name")
+    metrics = score_by(VocScorer, file, MemoryTruth(objects, CLASSES, SHAPE), BEST).per_class.set_index("class_name")
     for class_id, class_name in enumerate(CLASSES, 1):
         targets = {name: [mask for mask, k in objects[name] if k == class_id] for name in names}
         detections = [
@@ -95,7 +96,7 @@ def test_equals_a_slow_reading_of_the_definition(data: st.DataObject) -> None:
 def test_recall_equals_a_slow_reading_of_the_definition(objects: list, masks: list) -> None:
     ranks = np.random.default_rng(len(masks)).permutation(len(masks))
     found = [(mask, (0.5, 0.5), 1 - rank / 100) for mask, rank in zip(masks, ranks, strict=True)]
-    metrics = score_voc(predicted({"a": found}), MemoryTruth({"a": objects}, CLASSES, SHAPE), ALL).metrics
+    metrics = score_by(VocScorer, predicted({"a": found}), MemoryTruth({"a": objects}, CLASSES, SHAPE), ALL).metrics
     by_rank = [mask for _, mask in sorted(zip(ranks, masks, strict=True), key=lambda pair: pair[0])]
     for limit in PROPOSALS:
         for threshold in RECALL_OVERLAPS:
@@ -108,7 +109,7 @@ def test_the_truth_itself_scores_one_everywhere() -> None:
     found = {
         name: [(m, (0.9, 0.1) if k == 1 else (0.1, 0.9), 0.8) for m, k in items] for name, items in objects.items()
     }
-    result = score_voc(predicted(found), MemoryTruth(objects, CLASSES, SHAPE), BEST)
+    result = score_by(VocScorer, predicted(found), MemoryTruth(objects, CLASSES, SHAPE), BEST)
     assert set(result.metrics.values()) == {1.0}
     assert len(result.metrics) == 12
     assert result.curve is not None
@@ -120,22 +121,24 @@ def test_a_mask_emitted_for_every_class_is_a_false_positive_of_the_others() -> N
     # in "b" the mask is wrong, and has a higher score for the first class than the right mask in "a"
     found = {"a": [(bar(0, 4), (0.6, 0.4), 1.0)], "b": [(bar(9, 14), (0.7, 0.3), 1.0)]}
     truth = MemoryTruth(objects, CLASSES, SHAPE)
-    assert score_voc(predicted(found), truth, ALL).metrics["voc/APr50"] == pytest.approx(0.25)
+    assert score_by(VocScorer, predicted(found), truth, ALL).metrics["voc/APr50"] == pytest.approx(0.25)
     doubled = {"a": [*found["a"], (bar(0, 4), (0.1, 0.9), 0.5)]}
-    assert score_voc(predicted(doubled), MemoryTruth({"a": objects["a"]}, CLASSES, SHAPE), ALL).metrics[
+    assert score_by(VocScorer, predicted(doubled), MemoryTruth({"a": objects["a"]}, CLASSES, SHAPE), ALL).metrics[
         "voc/APr50"
     ] == pytest.approx(1.0)
 
 
 def test_a_class_without_objects_counts_for_nothing_and_is_empty_in_the_table() -> None:
     truth = MemoryTruth({"a": [(bar(0, 4), 2)]}, CLASSES, SHAPE)
-    result = score_voc(predicted({"a": [(bar(0, 4), (0.9, 0.5), 1.0)]}), truth, ALL)
+    result = score_by(VocScorer, predicted({"a": [(bar(0, 4), (0.9, 0.5), 1.0)]}), truth, ALL)
     assert result.metrics["voc/APr90"] == 1.0
     assert result.per_class["voc/APr"].isna().tolist() == [True, False]
 
 
 def test_no_object_at_all_gives_no_figure() -> None:
-    result = score_voc(predicted({"a": [(bar(0, 4), (0.9, 0.1), 1.0)]}), MemoryTruth({"a": []}, CLASSES, SHAPE), ALL)
+    result = score_by(
+        VocScorer, predicted({"a": [(bar(0, 4), (0.9, 0.1), 1.0)]}), MemoryTruth({"a": []}, CLASSES, SHAPE), ALL
+    )
     assert result.metrics == {}
 
 

@@ -9,7 +9,8 @@ import pytest
 from support.export_truth import around, block, draw_pictures, expected, filled, load, objects_of
 
 from rsis.errors import UserError
-from rsis.eval.truths.base import CachedTruth, GroundTruth
+from rsis.eval.truths.base import GroundTruth
+from rsis.machine.pool import map_in_processes
 
 SQUARE = '<polygon label="cat" source="manual" occluded="0" points="1.00,1.00;4.00,1.00;4.00,4.00;1.00,4.00"/>'
 OTHER = '<polygon label="dog" points="5,0;8,0;8,2;5,2" z_order="9"/>'
@@ -64,8 +65,8 @@ def test_every_kind_of_shape(tmp_path: Path) -> None:
         ("cat", filled(around(10, 9.5, 7, 3, 30), size)),
         ("dog", filled(around(19, 4, 3, 2), size)),
     )
-    cached = CachedTruth(truth, truth.image_ids, workers=2)
-    assert cached.annotations("day1/a.png") == truth.annotations("day1/a.png")
+    elsewhere = list(map_in_processes(truth.annotations, truth.image_ids, 2))
+    assert elsewhere == [truth.annotations(image_id) for image_id in truth.image_ids]
 
 
 def test_shapes_of_one_label_and_group_are_one_object_at_the_first(tmp_path: Path) -> None:

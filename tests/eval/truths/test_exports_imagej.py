@@ -128,7 +128,7 @@ def test_what_is_no_roi_in_a_zip_is_passed_by(tmp_path: Path) -> None:
     truth = imagej(tmp_path)
     assert objects_of(truth, "a.png") == expected(("cell", BLOCK), ("cell", block((2, 9), (6, 9), SIZE)))
     write(tmp_path, "a.zip")
-    assert truth.annotations("a.png") == ()
+    assert imagej(tmp_path).annotations("a.png") == ()
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,11 @@ def test_damaged_zips_raise_nothing_but_user_errors(tmp_path: Path) -> None:
 def test_zips_of_very_many_entries_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_pictures(tmp_path, "a.png", size=SIZE)
     write(tmp_path, "a.zip", *[roi(POLYGON, SQUARE)] * 3)
-    truth = imagej(tmp_path)
     monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
-    assert len(truth.annotations("a.png")) == 3
+    assert len(imagej(tmp_path).annotations("a.png")) == 3
     monkeypatch.setattr(module, "_MOST_ENTRIES", 2)
     with pytest.raises(UserError, match=r"a\.zip: has 3 entries; expected 2 at most"):
-        truth.annotations("a.png")
+        imagej(tmp_path).annotations("a.png")
 
 
 def test_rois_have_no_class_and_files_one_picture(tmp_path: Path) -> None:

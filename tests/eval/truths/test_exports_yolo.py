@@ -7,7 +7,7 @@ import pytest
 from support.export_truth import block, draw_pictures, expected, load, objects_of
 
 from rsis.errors import UserError
-from rsis.eval.truths.base import CachedTruth
+from rsis.machine.pool import map_in_processes
 
 RECTANGLE = "0.25 0 0.75 0 0.75 0.5 0.25 0.5"  # columns 2 to 5, rows 0 to 2 of 6 x 8 pixels
 CLASSES = ("cat", "dog")
@@ -135,6 +135,5 @@ def test_shares_divide_the_pictures_and_workers_read_them(tmp_path: Path) -> Non
     parts = [load(tmp_path, "yolo", split={"share": share, "seed": 3}) for share in ((0.0, 0.4), (0.4, 1.0))]
     assert [len(part.image_ids) for part in parts] == [2, 3]
     assert sorted(parts[0].image_ids + parts[1].image_ids) == names
-    cached = CachedTruth(parts[0], parts[0].image_ids, workers=2)
-    for image_id in parts[0].image_ids:
-        assert cached.annotations(image_id) == parts[0].annotations(image_id)
+    elsewhere = list(map_in_processes(parts[0].annotations, parts[0].image_ids, 2))
+    assert elsewhere == [parts[0].annotations(image_id) for image_id in parts[0].image_ids]

@@ -81,6 +81,7 @@ def test_a_matlab_file_is_parsed_only_when_its_bytes_are_the_recorded_ones(
     truth = VocTruth(tmp_path, tree.configuration(), split, manifest)
     np.testing.assert_array_equal(truth.instance_map("img_s"), tree.SEGMENTATION)
     damage(tmp_path / "sbd/inst/img_s.mat")
+    truth = VocTruth(tmp_path, tree.configuration(), split, manifest)
     with pytest.raises(UserError, match=found) as caught:
         truth.annotations("img_s")
     assert "img_s.mat" in str(caught.value)

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from rsis.config.datasets import ExportDataset
 from rsis.config.types import Split
 from rsis.errors import UserError
-from rsis.eval.truths.base import TrueObject
+from rsis.eval.truths.base import TrueObject, once_an_image
 from rsis.eval.truths.drawn import DrawnTruth, drawing_frame, turned
 from rsis.eval.truths.exports.shapes import Shape, Undrawn, draw_object
 from rsis.eval.truths.images import PictureFrame, frame_of
@@ -112,6 +112,7 @@ class ExportTruth(DrawnTruth):
             UserError: The file is damaged or says what has no sensible meaning.
         """
 
+    @once_an_image
     def annotations(self, image_id: str) -> tuple[TrueObject, ...]:
         """Return what can be drawn, in the order of the file.
 
