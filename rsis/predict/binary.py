@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from rsis.config.runs import PredictSection
 from rsis.masks import bands
+from rsis.predict.patch import Patch
 
 Resized = Callable[[int, int, tuple[int, int]], torch.Tensor]
 _MASKS_AT_ONCE = 8  # masks that are at the image's own size, as probabilities, at one time
@@ -19,8 +20,8 @@ def least_area(size: tuple[int, int], section: PredictSection) -> float:
     return section.min_area * size[0] * size[1]
 
 
-def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: PredictSection) -> np.ndarray:
-    """Return bool [length, H', W'], the masks of the first steps at the image's own size (H', W').
+def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: PredictSection) -> list[Patch]:
+    """Return the masks of the first steps at the image's own size (H', W').
 
     Probabilities are resized before the threshold, as in the released code, so that contours stay smooth. With
     `exclusive`, a pixel in more than one mask is kept only in the most probable one. With `largest_component`,
@@ -29,14 +30,18 @@ def binary_masks(resized: Resized, length: int, size: tuple[int, int], section: 
     if section.exclusive:
         masks = _exclusive_masks(resized, length, size, section.mask_threshold)
     else:
-        masks = np.zeros((length, *size), dtype=bool)
-        for first, full in _full_size(resized, length, size):
-            np.greater(full, section.mask_threshold, out=masks[first : first + len(full)])
+        masks = []
+        for _, full in _full_size(resized, length, size):
+            masks += [Patch.of(probs > section.mask_threshold) for probs in full]
             del full  # before the next ones are made
     if section.largest_component:
-        for step in range(length):
-            masks[step] = largest_component(masks[step])
+        masks = [_largest_part(mask) for mask in masks]
     return masks
+
+
+def _largest_part(mask: Patch) -> Patch:
+    part = Patch.of(largest_component(mask.pixels))
+    return Patch(mask.size, mask.top + part.top, mask.left + part.left, part.pixels)
 
 
 def _full_size(resized: Resized, length: int, size: tuple[int, int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -46,25 +51,28 @@ def _full_size(resized: Resized, length: int, size: tuple[int, int]) -> Iterator
         yield first, resized(first, min(first + at_once, length), size).cpu().numpy()
 
 
-def _exclusive_masks(resized: Resized, length: int, size: tuple[int, int], threshold: float) -> np.ndarray:
-    """Return bool [length, H', W'], each pixel in the mask of the step, the first of equal ones, that is surest of it.
+def _exclusive_masks(resized: Resized, length: int, size: tuple[int, int], threshold: float) -> list[Patch]:
+    """Return the masks with each pixel in that of the step, the first of equal ones, that is surest of it.
 
     Of all steps together there is one map in memory, of the surest step at each pixel, until the masks are made.
     """
-    best, owner = np.zeros(size, np.float32), np.zeros(size, np.int16)
+    best, owner = np.zeros(size, np.float32), np.zeros(size, np.int16)  # the number of the step, from 1
     for first, full in _full_size(resized, length, size):
         for step, probs in enumerate(full, start=first):
             for rows in bands(probs):
                 higher = probs[rows] > best[rows]
-                np.copyto(owner[rows], step, where=higher)
+                np.copyto(owner[rows], step + 1, where=higher)
                 np.copyto(best[rows], probs[rows], where=higher)
         del full, probs  # before the next ones are made
     for rows in bands(best):
-        owner[rows][~(best[rows] > threshold)] = -1
+        owner[rows][~(best[rows] > threshold)] = 0
     del best
-    masks = np.empty((length, *size), dtype=bool)
-    for step in range(length):
-        np.equal(owner, step, out=masks[step])
+    masks = []
+    for step, box in enumerate(ndimage.find_objects(owner, max_label=length), start=1):
+        if box is None:
+            masks.append(Patch(size, 0, 0, np.zeros((0, 0), bool)))
+        else:
+            masks.append(Patch(size, box[0].start, box[1].start, owner[box] == step))
     return masks
 
 

@@ -19,6 +19,7 @@ from rsis.model.pointer.network import PointerNetwork
 from rsis.model.pointer.pyramid import GRID_STRIDE, MASK_STRIDE
 from rsis.model.pointer.state import Emissions
 from rsis.predict.binary import Resized, binary_masks, least_area
+from rsis.predict.patch import Patch
 from rsis.structures import RSISOutput
 
 # Steps between two looks at whether a sequence of the paper's decoder has ended: several together use the hardware
@@ -31,18 +32,25 @@ class DetectedObjects:
     """The objects that the network found in one image.
 
     Attributes:
-        masks: bool [n, H', W'] at the image's own size, in the order they were emitted; none is empty.
+        size: (H', W') of the image.
+        patches: n masks at the image's own size, in the order they were emitted; none is empty.
         class_probs: float [n, K-1], among the real classes, 0..1.
         steps: int [n], the decoder steps, from 0.
         scores: float [n], how sure the network is that each is an object, 0..1.
         objectness: float [T'], of every step that was run, 0..1.
     """
 
-    masks: np.ndarray
+    size: tuple[int, int]
+    patches: tuple[Patch, ...]
     class_probs: np.ndarray
     steps: np.ndarray
     scores: np.ndarray
     objectness: np.ndarray
+
+    @property
+    def masks(self) -> np.ndarray:
+        """All masks, bool [n, H', W'], made anew each time: of a large image they are gigabytes."""
+        return np.array([patch.full() for patch in self.patches], bool).reshape(-1, *self.size)
 
 
 @dataclass(frozen=True)
@@ -108,14 +116,11 @@ def read_out(decoded: StepOutputs, size: tuple[int, int], section: PredictSectio
         raise UserError("the network's outputs are not finite; use another checkpoint, or train with a lower lr")
     # the sequence ends at the first step that says there is no object (paper, section 3.2)
     length = int((decoded.objectness >= section.objectness_threshold).cumprod().sum())
-    masks = binary_masks(decoded.resized, length, size, section)  # [length, H', W']
-    areas = [np.count_nonzero(mask) for mask in masks]
-    steps = np.flatnonzero(np.array(areas, np.int64) > least_area(size, section))
-    for place, step in enumerate(steps):  # in place: a copy of all masks may need gigabytes
-        if place != step:
-            masks[place] = masks[step]
-    masks = masks[: len(steps)]
-    return DetectedObjects(masks, decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
+    patches = binary_masks(decoded.resized, length, size, section)
+    areas = np.array([patch.area for patch in patches], np.int64)
+    steps = np.flatnonzero(areas > least_area(size, section))
+    kept = tuple(patches[step] for step in steps)
+    return DetectedObjects(size, kept, decoded.class_probs[steps], steps, decoded.scores[steps], decoded.objectness)
 
 
 def _decode_convlstm(network: RSISNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:

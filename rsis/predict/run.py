@@ -91,9 +91,9 @@ def predict_batch(
     detected = find_objects(network, images, [size for _, size in ids_and_sizes], section)
     for (image_id, size), objects in zip(ids_and_sizes, detected, strict=True):
         instances = [
-            InstancePrediction(encode_rle(mask), tuple(probs.tolist()), float(score), int(step))
-            for mask, probs, score, step in zip(
-                objects.masks, objects.class_probs, objects.scores, objects.steps, strict=True
+            InstancePrediction(encode_rle(patch.full()), tuple(probs.tolist()), float(score), int(step))
+            for patch, probs, score, step in zip(
+                objects.patches, objects.class_probs, objects.scores, objects.steps, strict=True
             )
         ]
         objectness = tuple(objects.objectness.tolist())

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rsis.predict.patch import Patch
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -11,7 +13,7 @@ class Instance:
 
     Attributes:
         number: Its number in predicted order, from 1; its value in the instance map and its number in the overlay.
-        mask: bool [H, W] at the picture's original size; masks of one picture may overlap.
+        patch: Its mask at the picture's original size; masks of one picture may overlap.
         class_id: 1..K-1, the most probable class.
         class_name: Name of this class.
         class_probs: float [K-1], the probability of each class, 0..1.
@@ -20,7 +22,7 @@ class Instance:
     """
 
     number: int
-    mask: np.ndarray
+    patch: Patch
     class_id: int
     class_name: str
     class_probs: np.ndarray
@@ -33,12 +35,16 @@ class Instance:
         return float(self.class_probs[self.class_id - 1]) * self.objectness
 
     @property
+    def mask(self) -> np.ndarray:
+        """The mask, bool [H, W] at the picture's original size, made anew each time."""
+        return self.patch.full()
+
+    @property
     def area(self) -> int:
         """Number of pixels of the mask."""
-        return int(self.mask.sum())
+        return self.patch.area
 
     @property
     def box(self) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) of the mask in pixels, the last two exclusive."""
-        (rows,), (columns,) = (np.nonzero(self.mask.any(axis=axis)) for axis in (1, 0))
-        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+        return self.patch.box

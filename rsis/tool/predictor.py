@@ -28,12 +28,13 @@ from rsis.model.any import Network
 from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.predict.binary import least_area
 from rsis.predict.decode import DetectedObjects, StepOutputs, decode, find_objects, read_out
+from rsis.predict.patch import Patch
 from rsis.structures import RSISOutput
 from rsis.tool.batching import batches
 from rsis.tool.instance import Instance
 from rsis.tool.pictures import InputImage, PictureLike, as_pictures, number_of
 from rsis.tool.result import ImageResult
-from rsis.tool.tiles import Tiling, cut, fault_of, group, joined_mask, objects_of, score_of
+from rsis.tool.tiles import Tiling, cut, fault_of, group, joined, objects_of, score_of
 
 
 class RSIS(nn.Module):
@@ -207,17 +208,17 @@ class RSIS(nn.Module):
 
     def _result(self, picture: InputImage, objects: DetectedObjects) -> ImageResult:
         instances = [
-            self._instance(number, mask, probs, float(score), int(step))
-            for number, (mask, probs, score, step) in enumerate(
-                zip(objects.masks, objects.class_probs, objects.scores, objects.steps, strict=True), start=1
+            self._instance(number, patch, probs, float(score), int(step))
+            for number, (patch, probs, score, step) in enumerate(
+                zip(objects.patches, objects.class_probs, objects.scores, objects.steps, strict=True), start=1
             )
         ]
         objectness = tuple(objects.objectness.tolist())
         return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)
 
-    def _instance(self, number: int, mask: np.ndarray, probs: np.ndarray, objectness: float, step: int) -> Instance:
+    def _instance(self, number: int, patch: Patch, probs: np.ndarray, objectness: float, step: int) -> Instance:
         class_id = int(probs.argmax()) + 1
-        return Instance(number, mask, class_id, self.info.class_names[class_id - 1], probs, objectness, step)
+        return Instance(number, patch, class_id, self.info.class_names[class_id - 1], probs, objectness, step)
 
     def _in_tiles(self, picture: InputImage, tiling: Tiling, section: PredictSection, full_size: bool) -> ImageResult:
         """Find the objects of every tile, and join the parts of an object in different tiles.
@@ -235,12 +236,12 @@ class RSIS(nn.Module):
         for members in group(objects, tiles):
             tile, position = places[max(members, key=lambda n: score_of(detected, places[n]))]
             step = int(detected[tile].steps[position])
-            mask = joined_mask([objects[n] for n in members], tiles, size)
-            if mask.sum() <= least_area(size, section):
+            patch = joined([objects[n] for n in members], tiles, size)
+            if patch.area <= least_area(size, section):
                 continue
             score = float(detected[tile].scores[position])
             instances.append(
-                self._instance(len(instances) + 1, mask, detected[tile].class_probs[position], score, step)
+                self._instance(len(instances) + 1, patch, detected[tile].class_probs[position], score, step)
             )
         objectness = tuple(float(value) for item in detected for value in item.objectness)
         return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)

@@ -57,12 +57,13 @@ class ImageResult:
     def _numbers(self, kind: type[np.integer[Any]]) -> np.ndarray:
         numbers = np.zeros(self.image.shape[:2], kind)
         for instance in reversed(self.instances):
-            numbers[instance.mask] = instance.number
+            numbers[instance.patch.slices][instance.patch.pixels] = instance.number
         return numbers
 
     def _small_numbers(self) -> np.ndarray:
         """Return the instance map in 16 bits where they suffice: of a large picture it is half the memory."""
-        return self._numbers(np.uint16 if len(self.instances) < 2**16 else np.int32)
+        largest = max((instance.number for instance in self.instances), default=0)
+        return self._numbers(np.uint16 if largest < 2**16 else np.int32)
 
     def to_coco(self) -> dict[str, Any]:
         """Return a COCO instance document of this picture; see the function `to_coco`."""

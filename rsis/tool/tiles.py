@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from rsis.errors import UserError
 from rsis.predict.decode import DetectedObjects
+from rsis.predict.patch import Patch
 
 SMALLEST_TILE = 16  # pixels a side
 MOST_TILES = 10_000  # of a picture
@@ -77,12 +78,12 @@ class TileObject:
 
     Attributes:
         tile: Index of the tile.
-        mask: bool [h, w], of the tile's size.
+        patch: Its mask, of the tile's size.
         class_id: Its most probable class.
     """
 
     tile: int
-    mask: np.ndarray
+    patch: Patch
     class_id: int
 
 
@@ -162,12 +163,15 @@ def _candidates(objects: Sequence[TileObject], tiles: Sequence[Tile]) -> Iterato
                 yield from product(inside[tile], inside[other])
 
 
-def joined_mask(members: Sequence[TileObject], tiles: Sequence[Tile], size: tuple[int, int]) -> np.ndarray:
-    """Return the union of the parts' masks, bool [H, W] at the picture's `size`."""
-    mask = np.zeros(size, bool)
+def joined(members: Sequence[TileObject], tiles: Sequence[Tile], size: tuple[int, int]) -> Patch:
+    """Return the union of the parts' masks at the picture's `size`."""
+    parts = []
     for member in members:
-        mask[tiles[member.tile].slices] |= member.mask
-    return mask
+        tile, patch = tiles[member.tile], member.patch
+        parts.append(Patch(size, tile.top + patch.top, tile.left + patch.left, patch.pixels))
+    tops, lefts, bottoms, rights = zip(*(part.box for part in parts), strict=True)
+    box = min(tops), min(lefts), max(bottoms), max(rights)
+    return Patch(size, box[0], box[1], np.logical_or.reduce([part.within(box) for part in parts]))
 
 
 def _agree(first: TileObject, second: TileObject, tiles: Sequence[Tile]) -> bool:
@@ -176,21 +180,22 @@ def _agree(first: TileObject, second: TileObject, tiles: Sequence[Tile]) -> bool
     common = tiles[first.tile].common(tiles[second.tile])
     if common is None:
         return False
-    parts = [_part(item.mask, tiles[item.tile], common) for item in (first, second)]
+    parts = [_part(item.patch, tiles[item.tile], common) for item in (first, second)]
     smaller = min(int(part.sum()) for part in parts)
     return smaller > 0 and int((parts[0] & parts[1]).sum()) >= SAME_OBJECT * smaller
 
 
-def _part(mask: np.ndarray, tile: Tile, common: Tile) -> np.ndarray:
-    return mask[common.top - tile.top : common.bottom - tile.top, common.left - tile.left : common.right - tile.left]
+def _part(patch: Patch, tile: Tile, common: Tile) -> np.ndarray:
+    top, left = common.top - tile.top, common.left - tile.left
+    return patch.within((top, left, common.bottom - tile.top, common.right - tile.left))
 
 
 def objects_of(detected: Sequence[DetectedObjects]) -> tuple[list[TileObject], list[tuple[int, int]]]:
     """Return the objects of all tiles and, for each object, the index of its tile and its index in the tile."""
     objects, places = [], []
     for tile, item in enumerate(detected):
-        for position, (mask, probs) in enumerate(zip(item.masks, item.class_probs, strict=True)):
-            objects.append(TileObject(tile, mask, int(probs.argmax()) + 1))
+        for position, (patch, probs) in enumerate(zip(item.patches, item.class_probs, strict=True)):
+            objects.append(TileObject(tile, patch, int(probs.argmax()) + 1))
             places.append((tile, position))
     return objects, places
 

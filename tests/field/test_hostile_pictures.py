@@ -84,7 +84,7 @@ def test_masks_of_large_pictures_are_made_one_at_a_time() -> None:
     section = PredictSection(num_steps=5, exclusive=True)
     masks = binary_masks(resized, 3, (4200, 4200), section)
     assert asked == [1, 1, 1]
-    assert masks.any(axis=(1, 2)).tolist() == [True, False, False]
+    assert [mask.area > 0 for mask in masks] == [True, False, False]
     asked.clear()
     binary_masks(resized, 3, (420, 420), section)
     assert asked == [3]

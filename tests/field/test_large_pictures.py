@@ -31,13 +31,14 @@ print(peak() - before)
 """
 DRAW = """
 import numpy as np
+from rsis.predict.patch import Patch
 from rsis.tool.instance import Instance
 from rsis.tool.result import ImageResult
 def result(side):
     masks = np.zeros((3, side, side), bool)
     for k in range(3):
         masks[k, 10 * k : 10 * k + 5] = True
-    found = tuple(Instance(k + 1, masks[k], 1, "cell", np.ones(1), 1.0, k) for k in range(3))
+    found = tuple(Instance(k + 1, Patch.of(masks[k]), 1, "cell", np.ones(1), 1.0, k) for k in range(3))
     return ImageResult("a", np.full((side, side, 3), 90, np.uint8), found, (1.0,) * 3, ("cell",))
 small, large = result(200), result(SIDE)
 small.overlay()

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsis.tool.tiles import Tile, TileObject, cut, group, joined_mask
+from rsis.predict.patch import Patch
+from rsis.tool.tiles import Tile, TileObject, cut, group, joined
 
 
 @settings(deadline=None)
@@ -50,20 +51,20 @@ def test_a_hundred_objects_are_whole_again(side: int) -> None:
     seen = []
     for number, tile in enumerate(tiles):
         part = labels[tile.slices]
-        seen += [TileObject(number, part == label, 1) for label in np.unique(part[part > 0])]
+        seen += [TileObject(number, Patch.of(part == label), 1) for label in np.unique(part[part > 0])]
 
     groups = group(seen, tiles)
 
     assert len(groups) == 100
     for members in groups:
-        mask = joined_mask([seen[n] for n in members], tiles, (200, 200))
+        mask = joined([seen[n] for n in members], tiles, (200, 200)).full()
         (label,) = np.unique(labels[mask])
         assert np.array_equal(mask, labels == label)
 
 
 def test_neighbours_of_two_classes_or_of_one_tile_stay_apart() -> None:
     tiles = [Tile(0, 0, 4, 4), Tile(0, 2, 4, 6)]
-    everything = np.ones((4, 4), bool)
+    everything = Patch.of(np.ones((4, 4), bool))
     assert group([TileObject(0, everything, 1), TileObject(1, everything, 1)], tiles) == [[0, 1]]
     assert group([TileObject(0, everything, 1), TileObject(1, everything, 2)], tiles) == [[0], [1]]
     assert group([TileObject(0, everything, 1), TileObject(0, everything, 1)], tiles) == [[0], [1]]

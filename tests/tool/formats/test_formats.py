@@ -20,6 +20,7 @@ from support.small_model import CLASSES, write_small_model
 
 from rsis import RSIS
 from rsis.errors import UserError
+from rsis.predict.patch import Patch
 from rsis.tool.formats.write import SUFFIX_OF, Format
 from rsis.tool.instance import Instance
 from rsis.tool.result import ImageResult
@@ -116,7 +117,8 @@ def result() -> ImageResult:
         np.ones(SIZE, bool),
     ]
     items = [
-        Instance(n + 1, mask, n % 2 + 1, CLASSES[n % 2], np.array([0.75, 0.75]), 0.5, n) for n, mask in enumerate(masks)
+        Instance(n + 1, Patch.of(mask), n % 2 + 1, CLASSES[n % 2], np.array([0.75, 0.75]), 0.5, n)
+        for n, mask in enumerate(masks)
     ]
     image = np.zeros((*SIZE, 3), np.uint8)
     return ImageResult("pictures/a.png", image, tuple(items), (0.5,) * len(items), CLASSES)
@@ -209,11 +211,11 @@ def test_faults_are_one_line(result: ImageResult, tmp_path: Path) -> None:
             result.save(tmp_path / "a.txt", tolerance=tolerance)
     wide = np.zeros((1, 40_000), bool)
     wide[0, 39_000:] = True
-    item = Instance(1, wide, 1, "disc", np.array([1.0, 0.0]), 1.0, 0)
+    item = Instance(1, Patch.of(wide), 1, "disc", np.array([1.0, 0.0]), 1.0, 0)
     strip = ImageResult("strip.png", np.zeros((1, 40_000, 3), np.uint8), (item,), (1.0,), CLASSES)
     with pytest.raises(UserError, match=r"strip.png: a picture of 1 x 40000 pixels; imagej holds up to 32767 a side"):
         strip.save(tmp_path / "a.zip")
-    many = tuple(Instance(n, wide, 1, "disc", np.array([1.0, 0.0]), 1.0, 0) for n in (65_536,))
+    many = tuple(Instance(n, Patch.of(wide), 1, "disc", np.array([1.0, 0.0]), 1.0, 0) for n in (65_536,))
     with pytest.raises(UserError, match=r"strip.png: 65536 objects; an instance map of 16 bits holds 65535"):
         ImageResult("strip.png", strip.image, many, (), CLASSES).save(tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []

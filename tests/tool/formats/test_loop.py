@@ -9,6 +9,7 @@ from support.export_folder import export_dataset
 
 from rsis.data.readers.open import open_split
 from rsis.eval.truths.open import load_ground_truth
+from rsis.predict.patch import Patch
 from rsis.tool.formats.write import SUFFIX_OF, Format
 from rsis.tool.instance import Instance
 from rsis.tool.result import ImageResult
@@ -27,7 +28,8 @@ def predicted(path: Path) -> ImageResult:
     )
     Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(path)
     found = [
-        Instance(n + 1, mask, n % 2 + 1, CLASSES[n % 2], np.array([0.5, 0.5]), 0.9, n) for n, mask in enumerate(masks)
+        Instance(n + 1, Patch.of(mask), n % 2 + 1, CLASSES[n % 2], np.array([0.5, 0.5]), 0.9, n)
+        for n, mask in enumerate(masks)
     ]
     return ImageResult(str(path), np.zeros((*SIZE, 3), np.uint8), tuple(found), (0.9,) * 3, CLASSES)
 

@@ -1,0 +1,66 @@
+"""A mask as the part of it where something is: of a large picture it needs a small fraction of the memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A binary mask, kept within the box that it fills.
+
+    Attributes:
+        size: (H, W) of the mask.
+        top: First row that has a pixel.
+        left: First column that has a pixel.
+        pixels: bool [h, w], the box; [0, 0] for an empty mask.
+    """
+
+    size: tuple[int, int]
+    top: int
+    left: int
+    pixels: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Patch:
+        """Return a mask, bool [H, W], as a patch, which is a copy."""
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return cls(mask.shape, 0, 0, np.zeros((0, 0), bool))
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return cls(mask.shape, int(rows[0]), int(columns[0]), mask[box].copy())
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) of the pixels, the last two exclusive."""
+        return self.top, self.left, self.top + self.pixels.shape[0], self.left + self.pixels.shape[1]
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices of the box, for indexing an array [H, W]."""
+        top, left, bottom, right = self.box
+        return slice(top, bottom), slice(left, right)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.pixels))
+
+    def full(self) -> np.ndarray:
+        """Return the mask, bool [H, W]."""
+        mask = np.zeros(self.size, bool)
+        mask[self.slices] = self.pixels
+        return mask
+
+    def within(self, box: tuple[int, int, int, int]) -> np.ndarray:
+        """Return the part of the mask, bool [h', w'], in a box (top, left, bottom, right), the last two exclusive."""
+        top, left, bottom, right = box
+        part = np.zeros((bottom - top, right - left), bool)
+        first, last = max(top, self.top), min(bottom, self.box[2])
+        start, end = max(left, self.left), min(right, self.box[3])
+        if first < last and start < end:
+            here = self.pixels[first - self.top : last - self.top, start - self.left : end - self.left]
+            part[first - top : last - top, start - left : end - left] = here
+        return part
