@@ -169,7 +169,7 @@ def test_history_has_a_row_for_every_epoch(uninterrupted: TrainPaths) -> None:
     assert steps == ["step", "num_steps", "0", "2", "1", "3", "2", "4", "3", "4"]
     facts = json.loads((uninterrupted.history / "run.json").read_text())
     assert facts["epochs"] == 4
-    assert facts["parameters"] > 11e6
+    assert 6e5 < facts["parameters"] < 8e5
 
 
 def test_epochs_without_validation_have_no_validation_figures(tmp_path: Path, processed: Path) -> None:
@@ -300,7 +300,7 @@ def test_frozen_encoder_does_not_move(tmp_path: Path, processed: Path) -> None:
     assert isinstance(trained, RSISNetwork)
     pl.seed_everything(0, verbose=False)
     start = RSISNetwork(run_with().model, 3)
-    name = "layer4.1.conv2.weight"
+    name = "layer2.1.conv2.weight"
     assert torch.equal(trained.encoder.backbone.get_parameter(name), start.encoder.backbone.get_parameter(name))
     assert not torch.equal(trained.decoder.mask_head.weight, start.decoder.mask_head.weight)
 
