@@ -83,6 +83,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Let no later collection of garbage look at what was imported for the tests; it stays to the end."""
     gc.collect()
     gc.freeze()
+    session.config.add_cleanup(gc.unfreeze)  # what is still held at the end, some libraries report as leaked
     session.config.stash[MEMORY] = memory_in_use()
 
 
