@@ -208,7 +208,7 @@ def test_a_full_disk_keeps_the_old_file(project: Path, stage: str, name: str, ou
 
 @pytest.mark.pipeline
 def test_a_training_in_a_pipe_says_a_line_an_epoch(project: Path) -> None:
-    talking = in_process.rsis(project, "train", "demo", "--fresh")
+    talking = rsis(project, "train", "demo", "--fresh")
     lines = [line for line in talking.stderr.splitlines() if "epoch " in line]
     assert len(lines) == 2
     for number, line in enumerate(lines, 1):
