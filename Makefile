@@ -12,6 +12,8 @@ BIN = .venv/bin
 DEMO_RUNS = demo_nuclei demo demo_scenes demo_streets
 RUNS = $(DEMO_RUNS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# as images of containers set it: the tests alone start hundreds of processes that would each compile the package again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test coverage docs bench check lint run lock clean
 

@@ -1,5 +1,6 @@
-"""The order of the tests, what this machine lacks for some of them, and a home folder that is thrown away."""
+"""The order of the tests, what this machine lacks for some of them, their memory, and a home that is thrown away."""
 
+import gc
 import os
 import shutil
 import sys
@@ -13,7 +14,9 @@ from hypothesis import settings
 from support.needs import line_of, missing_for
 from support.reference_data import check_golden_folder
 
-SLOW = {"learning": 1, "pipeline": 2, "slurm": 3}
+SLOW = {"slow": 1, "learning": 2, "pipeline": 3, "slurm": 4}
+MUCH = 2**28  # bytes
+MEMORY = pytest.StashKey[int]()  # bytes that the process held after its last collection of garbage
 MISSING = pytest.StashKey[dict[str, int]]()  # how many tests are left out, by the name of what they need
 # what would lead programs to the user's own settings and caches
 PERSONAL = ("MPLCONFIGDIR", "TORCH_HOME", "HF_HOME", *(f"XDG_{name}_HOME" for name in ("CACHE", "CONFIG", "DATA")))
@@ -69,11 +72,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def put_in_order(items: list[pytest.Item], spread: bool) -> None:
-    """Files of fast tests first; spread over processes, that first which waits for a cluster: others fill the time."""
+    """Files of fast tests first; spread over processes, the slowest first, so that all processes end together."""
     slowest: dict[Path, int] = defaultdict(int)
     for item in items:
         slowest[item.path] = max(slowest[item.path], *(SLOW.get(mark.name, 0) for mark in item.iter_markers()), 0)
-    items.sort(key=lambda item: -(slowest[item.path] == SLOW["slurm"]) if spread else slowest[item.path])
+    items.sort(key=lambda item: -slowest[item.path] if spread else slowest[item.path])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let no later collection of garbage look at what was imported for the tests; it stays to the end."""
+    gc.collect()
+    gc.freeze()
+    session.config.add_cleanup(gc.unfreeze)  # what is still held at the end, some libraries report as leaked
+    session.config.stash[MEMORY] = memory_in_use()
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Free the networks of a test: they are in cycles of few objects, which Python would not look for soon."""
+    if memory_in_use() > item.config.stash[MEMORY] + MUCH:
+        gc.collect()
+        item.config.stash[MEMORY] = memory_in_use()
+
+
+def memory_in_use() -> int:
+    """Bytes of memory that this process holds; 0 on systems that do not say it there."""
+    held = Path("/proc/self/statm")
+    return int(held.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if held.exists() else 0
 
 
 def requires_all() -> bool:

@@ -15,7 +15,7 @@ from rsis.config.runs import ModelSection
 from rsis.errors import UserError
 from rsis.model.network import RSISNetwork
 
-SECTION = ModelSection(backbone="resnet18", hidden_widths=(8, 4))
+SECTION = ModelSection(backbone="resnet18", stride=8, hidden_widths=(8, 4))
 
 
 def write(path: Path) -> RSISNetwork:

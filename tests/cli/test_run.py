@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from support import in_process
 from support.command_line import TINY, refused
 from support.command_line import rsis as command
 
-import rsis.train.run  # noqa: F401 - before matplotlib is hidden: Lightning looks for its metadata when imported
 from rsis.cli.main import main
 
 STAGES = ["download plants", "prepare plants", "train demo", "predict demo", "score demo", "report demo"]
@@ -73,7 +73,7 @@ def test_interrupted_and_started_again_it_goes_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     assert not (tmp_path / "models/demo.safetensors").exists()
-    result = command(tmp_path, "run", "demo")
+    result = in_process.rsis(tmp_path, "run", "demo")
     assert result.returncode == 0, result.stderr
     assert "demo: going on from" in " ".join(result.stderr.split())
     assert (tmp_path / "reports/demo.html").is_file()
@@ -93,6 +93,8 @@ def test_a_name_that_is_no_run_ends_before_anything_is_made(tmp_path: Path) -> N
             "{demo: plants}", "{}"
         )
     )
-    refused(command(tmp_path, "run", "plants"), "params.yaml has no run 'plants'; it has demo-seed0, demo-seed1")
-    refused(command(tmp_path, "run", "demo"), "run demo has several seeds; name one of demo-seed0, demo-seed1")
+    refused(
+        in_process.rsis(tmp_path, "run", "plants"), "params.yaml has no run 'plants'; it has demo-seed0, demo-seed1"
+    )
+    refused(in_process.rsis(tmp_path, "run", "demo"), "run demo has several seeds; name one of demo-seed0, demo-seed1")
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

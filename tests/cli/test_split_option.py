@@ -17,7 +17,7 @@ from rsis.model.network import RSISNetwork
 from rsis.prediction_file import read_predictions
 
 # with this gain a network with random weights predicts masks
-ONE_RUN = TINY.replace("hidden_widths: [8, 4]", "hidden_widths: [8, 4], mask_gain: 8.0, stride: 8")
+ONE_RUN = TINY.replace("hidden_widths: [8, 4]", "hidden_widths: [8, 4], mask_gain: 8.0")
 OTHER = ONE_RUN.partition("default:")[0].partition("runs:\n")[2].replace("demo:", "other:")
 TWO_RUNS = ONE_RUN.replace("default:", f"{OTHER}default:")
 

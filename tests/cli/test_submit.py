@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.folder_contents import contents
+from support.in_process import rsis
 from support.submission_cases import noisy
 
 from rsis.files.atomic import MARK
@@ -33,23 +34,17 @@ default: {datasets: [], runs: {}}
 """
 
 
-def rsis(folder: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the installed command; `file_limit` limits the size of its files in bytes, which simulates a full disk."""
+def on_a_full_disk(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command, whose files may have 2048 bytes, which simulates a full disk."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit or 0, file_limit or 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
 
     command = [str(Path(sys.executable).with_name("rsis")), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit if file_limit else None,
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, preexec_fn=limit
     )
 
 
@@ -81,7 +76,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert contents(tmp_path / "elsewhere") == {name.removeprefix("demo/"): data for name, data in sent.items()}
 
-    full = rsis(tmp_path, "submit", "demo", "--predictions", "other.json", file_limit=2048)
+    full = on_a_full_disk(tmp_path, "submit", "demo", "--predictions", "other.json")
     assert full.returncode == 2
     assert "submissions/demo: cannot write" in full.stderr
     assert "Traceback" not in full.stderr

@@ -36,7 +36,7 @@ datasets:
 runs:
   leaves: &run
     dataset: leaves
-    model: {backbone: resnet18, hidden_widths: [8, 4]}
+    model: {backbone: resnet18, stride: 8, hidden_widths: [8, 4]}
     train: {epochs: 1, batch_size: 2, num_steps: 5, workers: 0, lr: 1e-3, lr_encoder: 1e-3, keep: last}
     predict: {num_steps: 5}
     score: {scorers: [coco]}

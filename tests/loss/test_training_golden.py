@@ -162,10 +162,10 @@ def test_cost_matrix_and_losses_in_float32(case: Case) -> None:
 
 @pytest.mark.slow
 @pytest.mark.golden
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if case.values[0]["iters"] > 1])
 def test_optimiser_steps_agree_with_the_original(case: Case) -> None:
-    if case["mode"] != "train":
-        return
+    """Of a single iteration nothing can be seen behind its step: those cases are tested above."""
+    assert case["mode"] == "train"
     arrays, batch = case.arrays, batch_of(case)
     network = case.network().train()
     trained = [p for name, p in network.named_parameters() if not name.startswith("encoder.backbone.")]

@@ -18,7 +18,7 @@ datasets:
 runs:
   demo:
     dataset: plants
-    model: {backbone: resnet18, hidden_widths: [8, 4]}
+    model: {backbone: resnet18, stride: 8, hidden_widths: [8, 4]}
     train:
       epochs: 2
       batch_size: 2

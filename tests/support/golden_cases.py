@@ -7,6 +7,7 @@ were made.
 import json
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,10 @@ class Case:
     def network(self, dtype: torch.dtype = torch.float64) -> RSISNetwork:
         """Return our network with the original's widths and weights, which have float32 values in any dtype."""
         section = original_architecture(self["base_model"], self["hidden_size"], self["kernel_size"], self["skip_mode"])
-        network = RSISNetwork(section, self["num_classes"])
-        network.load_state_dict({k: _weights(original_name(k), v.shape) for k, v in network.state_dict().items()})
+        with torch.device("meta"):  # without weights of its own, which would take as long to draw as these
+            network = RSISNetwork(section, self["num_classes"])
+        shapes = tuple((name, tuple(value.shape)) for name, value in network.state_dict().items())
+        network.load_state_dict({name: value.clone() for name, value in _state(shapes).items()}, assign=True)
         return network.to(dtype)
 
 
@@ -87,11 +90,16 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-300))
 
 
-def _weights(name: str, shape: torch.Size) -> torch.Tensor:
+@lru_cache(maxsize=1)  # most cases in turn have one architecture
+def _state(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> dict[str, torch.Tensor]:
+    return {name: _weights(original_name(name), shape) for name, shape in shapes}
+
+
+def _weights(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     if name.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.long)
     random = np.random.RandomState(zlib.crc32(name.encode()) & 0xFFFFFFFF)
-    normal = random.standard_normal(tuple(shape))
+    normal = random.standard_normal(shape)
     if name.endswith("running_mean"):
         values = 0.1 * normal
     elif name.endswith("running_var"):

@@ -13,7 +13,7 @@ from rsis.train.run import TrainPaths, train
 
 RUN: dict[str, Any] = {
     "dataset": "plants",
-    "model": {"backbone": "resnet18", "hidden_widths": (8, 4), "dropout": 0.2},
+    "model": {"backbone": "resnet18", "stride": 8, "hidden_widths": (8, 4), "dropout": 0.2},
     "train": {
         "epochs": 4,
         "batch_size": 2,

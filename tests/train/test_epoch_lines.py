@@ -19,7 +19,7 @@ from rsis.train.run import train
 
 RUN: dict[str, Any] = {
     "dataset": "plants",
-    "model": {"backbone": "resnet18", "hidden_widths": (8, 4)},
+    "model": {"backbone": "resnet18", "stride": 8, "hidden_widths": (8, 4)},
     "train": {
         "epochs": 3,
         "batch_size": 2,

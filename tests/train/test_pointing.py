@@ -163,17 +163,17 @@ class FourPictures:
 
     def read(self, image_id: str) -> RawSample:
         rng = np.random.default_rng(int(image_id) % 4)
-        image = np.full((96, 96, 3), 60, np.uint8) + rng.integers(0, 20, (96, 96, 3), dtype=np.uint8)
-        instance_map = np.zeros((96, 96), np.int32)
-        rows, columns = np.mgrid[:96, :96]
+        image = np.full((64, 64, 3), 60, np.uint8) + rng.integers(0, 20, (64, 64, 3), dtype=np.uint8)
+        instance_map = np.zeros((64, 64), np.int32)
+        rows, columns = np.mgrid[:64, :64]
         class_ids = []
         for number, corner in enumerate(rng.permutation(9)[: 3 + int(image_id) % 4], start=1):
-            centre = 16 + 32 * np.array(divmod(int(corner), 3)) + rng.integers(-2, 3, 2)
-            disc = np.hypot(rows - centre[0], columns - centre[1]) < rng.uniform(9, 13)
+            centre = (32 + 64 * np.array(divmod(int(corner), 3)) + 2 * rng.integers(-2, 3, 2)) / 3
+            disc = np.hypot(rows - centre[0], columns - centre[1]) < rng.uniform(6, 8.7)
             class_ids.append(1 + int(rng.integers(0, 2)))
             instance_map[disc] = number
             image[disc] = ((220, 60, 60), (60, 60, 220))[class_ids[-1] - 1]
-        return RawSample(image, instance_map, np.array(class_ids), np.zeros((96, 96), bool), image_id)
+        return RawSample(image, instance_map, np.array(class_ids), np.zeros((64, 64), bool), image_id)
 
 
 @pytest.mark.learning
@@ -185,7 +185,7 @@ def test_overfits_four_pictures(tmp_path: Path) -> None:
     processed = tmp_path / "processed"
     for split, count in (("train", 64), ("val", 4)):
         pictures = FourPictures(tuple(f"{number:03d}" for number in range(count)))
-        write_split(pictures, processed / f"{split}.h5", (96, 96), SplitOrigin("x", split, "y"))
+        write_split(pictures, processed / f"{split}.h5", (64, 64), SplitOrigin("x", split, "y"))
     run = pointer_run(
         epochs=12,
         batch_size=4,
@@ -205,7 +205,7 @@ def test_overfits_four_pictures(tmp_path: Path) -> None:
     validation = PreparedSplit(processed / "val.h5")
     samples = [validation.read(i) for i in range(4)]
     images = torch.stack([sample.image for sample in samples])
-    found = find_objects(model, images, [(96, 96)] * 4, PredictSection(num_steps=10, exclusive=True))
+    found = find_objects(model, images, [(64, 64)] * 4, PredictSection(num_steps=10, exclusive=True))
     for sample, objects in zip(samples, found, strict=True):
         targets = [(sample.instance_map == label).numpy() for label in range(1, len(sample.class_ids) + 1)]
         assert len(objects.masks) == len(targets)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
-from support.command_line import rsis
+from support.in_process import rsis
 from support.local_server import Page, Site
 from support.own_folders import discs
 from support.reference_data import REPOSITORY

@@ -1,5 +1,6 @@
 """Mean and deviation over seeds: the groups of runs, the numbers, and all formats of the report."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -160,7 +161,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[RunInputs]:
 
 @pytest.fixture(scope="module")
 def paths(inputs: list[RunInputs], tmp_path_factory: pytest.TempPathFactory) -> ReportPaths:
-    return write_report("demo", inputs, tmp_path_factory.mktemp("reports"))
+    folder = tmp_path_factory.mktemp("reports")
+    with contextlib.chdir(folder):  # in a repository, the commit could change between two reports that are compared
+        return write_report("demo", inputs, folder)
 
 
 def figures_of(inputs: list[RunInputs], key: str) -> pd.Series:
@@ -218,8 +221,10 @@ def test_no_section_without_a_group(inputs: list[RunInputs], tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_equal_seeds_give_equal_bytes(inputs: list[RunInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # in a repository, the commit could change between the two reports
-    one, two = (write_report("demo", inputs, tmp_path / name) for name in ("one", "two"))
-    for first, second in ((one.markdown, two.markdown), (one.html, two.html), (one.csv, two.csv)):
+def test_equal_seeds_give_equal_bytes(
+    inputs: list[RunInputs], paths: ReportPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    again = write_report("demo", inputs, tmp_path)
+    for first, second in ((again.markdown, paths.markdown), (again.html, paths.html), (again.csv, paths.csv)):
         assert first.read_bytes() == second.read_bytes()
