@@ -207,11 +207,10 @@ class RSIS(nn.Module):
         return torch.from_numpy(resized).permute(0, 3, 1, 2).to(next(self.parameters()).device)
 
     def _result(self, picture: InputImage, objects: DetectedObjects) -> ImageResult:
+        found = zip(objects.patches, objects.class_probs, objects.scores, objects.steps, strict=True)
         instances = [
             self._instance(number, patch, probs, float(score), int(step))
-            for number, (patch, probs, score, step) in enumerate(
-                zip(objects.patches, objects.class_probs, objects.scores, objects.steps, strict=True), start=1
-            )
+            for number, (patch, probs, score, step) in enumerate(found, start=1)
         ]
         objectness = tuple(objects.objectness.tolist())
         return ImageResult(picture.image_id, picture.image, tuple(instances), objectness, self.info.class_names)
