@@ -18,7 +18,7 @@ from rsis.model.peers.mask_rcnn import MaskRCNNNetwork
 from rsis.model.pointer.network import PointerNetwork
 from rsis.model.pointer.pyramid import GRID_STRIDE, MASK_STRIDE
 from rsis.model.pointer.state import Emissions
-from rsis.predict.binary import Resized, binary_masks, least_area
+from rsis.predict.binary import Resized, Window, binary_masks, enlarged_above, least_area
 from rsis.predict.patch import Patch
 from rsis.structures import RSISOutput
 
@@ -199,19 +199,26 @@ class _PointerMasks:
         self._queries, self._cells = emitted.queries[0], emitted.cells[0]
 
     def __call__(self, first: int, last: int, size: tuple[int, int]) -> torch.Tensor:
-        count = last - first
+        return F.interpolate(self._probs(first, last)[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+    def window(self, step: int, size: tuple[int, int], threshold: float) -> Window:
+        """Return the probabilities of a step at a size (H', W'), where they may exceed the threshold."""
+        return enlarged_above(self._probs(step, step + 1)[0], size, threshold)
+
+    def _probs(self, first: int, last: int) -> torch.Tensor:
+        """Return the probabilities [n, h, w] of steps, of the image without its padding."""
         logits = self._network.pair_masks(
-            self._embedding.expand(count, -1, -1, -1),
+            self._embedding.expand(last - first, -1, -1, -1),
             self._queries[first:last],
             self._cells[first:last],
             self._columns,
         )
-        probs = torch.sigmoid(logits)[:, None]  # [n, 1, H/2, W/2], of the padded image
+        probs = torch.sigmoid(logits)  # [n, H/2, W/2], of the padded image
         height, width = self._size
         if (height, width) != (MASK_STRIDE * probs.shape[-2], MASK_STRIDE * probs.shape[-1]):  # it was padded
-            probs = F.interpolate(probs, scale_factor=MASK_STRIDE, mode="bilinear", align_corners=False)
+            probs = F.interpolate(probs[:, None], scale_factor=MASK_STRIDE, mode="bilinear", align_corners=False)[:, 0]
             probs = probs[..., :height, :width]
-        return F.interpolate(probs, size, mode="bilinear", align_corners=False)[:, 0]
+        return probs
 
 
 def _decode_peer(network: MaskRCNNNetwork, images: torch.Tensor, section: PredictSection) -> list[StepOutputs]:

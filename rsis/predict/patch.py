@@ -32,6 +32,10 @@ class Patch:
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         return cls(mask.shape, int(rows[0]), int(columns[0]), mask[box].copy())
 
+    def moved(self, size: tuple[int, int], down: int, right: int) -> Patch:
+        """Return the same pixels in a mask of another size, so many rows and columns further on."""
+        return Patch(size, self.top + down, self.left + right, self.pixels)
+
     @property
     def box(self) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) of the pixels, the last two exclusive."""
