@@ -189,11 +189,22 @@ def encode_labels(label_map: np.ndarray) -> dict[int, RLE]:
     rle_of_label: dict[int, RLE] = {}
     for runs in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else ():
         edges = np.column_stack([starts[runs], ends[runs]]).ravel()
-        counts = np.diff(edges, prepend=0, append=label_map.size)
-        kept = counts if counts[-1] else counts[:-1]
-        encoded = coco_mask.frPyObjects({"size": [height, width], "counts": kept.tolist()}, height, width)
-        rle_of_label[int(labels[runs[0]])] = RLE(size=[height, width], counts=encoded["counts"].decode("ascii"))
+        rle_of_label[int(labels[runs[0]])] = rle_of_edges(edges, (height, width))
     return rle_of_label
+
+
+def rle_of_edges(edges: np.ndarray, size: tuple[int, int]) -> RLE:
+    """Return the run-length encoding of a mask from where its runs begin and end, in turn.
+
+    Args:
+        edges: int64 [2R], rising; pixels counted column by column, ends exclusive.
+        size: (H, W) of the mask.
+    """
+    height, width = size
+    counts = np.diff(edges, prepend=0, append=height * width)
+    kept = counts if counts[-1] else counts[:-1]
+    encoded = coco_mask.frPyObjects({"size": [height, width], "counts": kept.tolist()}, height, width)
+    return RLE(size=[height, width], counts=encoded["counts"].decode("ascii"))
 
 
 def _runs_by_column(label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rsis.masks import RLE, rle_of_edges
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -57,6 +59,21 @@ class Patch:
         mask = np.zeros(self.size, bool)
         mask[self.slices] = self.pixels
         return mask
+
+    def rle(self) -> RLE:
+        """Return the mask's run-length encoding, as `encode_rle` does, without making the mask."""
+        columns = self.pixels.T
+        changes = np.zeros((columns.shape[0], columns.shape[1] + 1), bool)  # before each pixel, and behind the last
+        if columns.size:
+            changes[:, 0], changes[:, -1] = columns[:, 0], columns[:, -1]
+            np.not_equal(columns[:, 1:], columns[:, :-1], out=changes[:, 1:-1])
+        column, row = np.nonzero(changes)
+        edges = (self.left + column) * self.size[0] + self.top + row
+        goes_on = edges[1:] == edges[:-1]  # a run down to the last row goes on in the next column
+        inner = np.zeros(len(edges), bool)
+        inner[:-1] |= goes_on
+        inner[1:] |= goes_on
+        return rle_of_edges(edges[~inner], self.size)
 
     def within(self, box: tuple[int, int, int, int]) -> np.ndarray:
         """Return the part of the mask, bool [h', w'], in a box (top, left, bottom, right), the last two exclusive."""

@@ -12,7 +12,6 @@ from rsis.errors import UserError
 from rsis.files.digests import sha256_of
 from rsis.machine.precision import settle
 from rsis.machine.progress import shown
-from rsis.masks import encode_rle
 from rsis.model.any import Network
 from rsis.predict.decode import find_objects
 from rsis.prediction_file import ImagePrediction, InstancePrediction, PredictionFile, write_predictions
@@ -91,7 +90,7 @@ def predict_batch(
     detected = find_objects(network, images, [size for _, size in ids_and_sizes], section)
     for (image_id, size), objects in zip(ids_and_sizes, detected, strict=True):
         instances = [
-            InstancePrediction(encode_rle(patch.full()), tuple(probs.tolist()), float(score), int(step))
+            InstancePrediction(patch.rle(), tuple(probs.tolist()), float(score), int(step))
             for patch, probs, score, step in zip(
                 objects.patches, objects.class_probs, objects.scores, objects.steps, strict=True
             )

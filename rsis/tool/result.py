@@ -11,7 +11,7 @@ from PIL import Image
 
 from rsis.files.atomic import write_json
 from rsis.machine.extras import require
-from rsis.masks import distinct, encode_rle
+from rsis.masks import distinct
 from rsis.tool.formats.documents import TOLERANCE, Outlined
 from rsis.tool.formats.write import format_of, map_of, write_map, write_outlines
 from rsis.tool.instance import Instance
@@ -187,7 +187,7 @@ def to_coco(results: Iterable[ImageResult]) -> dict[str, Any]:
                     "id": len(annotations) + 1,
                     "image_id": len(images),
                     "category_id": instance.class_id,
-                    "segmentation": dict(encode_rle(instance.mask)),
+                    "segmentation": dict(instance.patch.rle()),
                     "area": instance.area,
                     "bbox": [left, top, right - left, bottom - top],
                     "iscrowd": 0,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
+from rsis.masks import encode_rle
 from rsis.predict.binary import enlarged_above
 from rsis.predict.patch import Patch
 
@@ -18,6 +19,7 @@ def test_a_patch_is_its_mask(mask: np.ndarray, corners: tuple[int, int, int, int
     patch = Patch.of(mask)
     assert np.array_equal(patch.full(), mask)
     assert patch.area == mask.sum()
+    assert patch.rle() == encode_rle(mask)
     assert np.array_equal(mask[patch.slices], patch.pixels)
     rows, columns = np.nonzero(mask)
     if len(rows):
