@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from torch.utils.data import DataLoader
 
 from rsis.checkpoint.info import check_own
@@ -35,6 +35,7 @@ from rsis.files.durable import sweep
 from rsis.machine.lock import locked
 from rsis.machine.precision import denormals_flushed
 from rsis.model.any import make_network
+from rsis.train.averaging import RunningMean
 from rsis.train.batches import EpochSampler, Share, make_loader
 from rsis.train.budget import Budget
 from rsis.train.callbacks import Heartbeat, History, Schedule
@@ -229,7 +230,7 @@ def _loader(split: PreparedSplit, section: TrainSection, *, training: bool) -> D
 def _trainer(section: TrainSection, state: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     options = trainer_options(section)
     if section.average_decay is not None:
-        callbacks.append(EMAWeightAveraging(decay=section.average_decay))
+        callbacks.append(RunningMean(section.average_decay))
     callbacks.append(
         ModelCheckpoint(state, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
