@@ -175,9 +175,11 @@ def _train(name: str, key: str, state: Path | None) -> State:
 def _predict(name: str, run: RunSection, predictions: PredictionFile | None, train: State) -> State:
     if predictions is None:
         return "stale" if paths.predictions_file(name).is_file() else "waiting"
-    asked = run.predict.model_dump(mode="json")
+    asked, written = run.predict.model_dump(mode="json"), dict(predictions.parameters)
+    if asked["precision"] == "auto":  # the file says what that came to
+        asked["precision"] = written.get("precision")
     current = train == "done" and predictions.checkpoint == sha256_of(paths.model_file(name))
-    return "done" if current and dict(predictions.parameters) == asked else "stale"
+    return "done" if current and written == asked else "stale"
 
 
 def _score(name: str, run: RunSection, predictions: PredictionFile | None, predict: State) -> State:
