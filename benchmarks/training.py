@@ -21,7 +21,7 @@ from benchmarks.cases import (
 )
 from benchmarks.literal.pointing import LiteralPointing
 from benchmarks.literal.training import LiteralTraining
-from benchmarks.measure import Settings, interleave
+from benchmarks.measure import Measurement, Settings, interleave
 from benchmarks.results import Row
 from rsis.config.runs import TrainSection
 from rsis.model.any import Network
@@ -95,18 +95,7 @@ def _step(shape: Shape, settings: Settings, name: str, *, demo: bool = False) ->
         plain = LiteralTraining(literal.train(), section, autocast=autocast, **terms)
         calls[f"literal {precision}"] = partial(plain.step, batch)
     taken = interleave(calls, settings.effort, settings.device)
-    pairs = [("fp32", "fp32"), ("bf16", "fp32"), ("bf16", "bf16")]
-    return [
-        Row(
-            "training",
-            f"{name} {precision}",
-            taken[f"ours {precision}"],
-            against=f"literal {other}",
-            baseline=taken[f"literal {other}"],
-            items=shape.batch,
-        )
-        for precision, other in pairs
-    ]
+    return _rows(name, taken, shape.batch)
 
 
 def _pointer(settings: Settings, name: str, size: tuple[int, int], images: int, slots: int) -> list[Row]:
@@ -120,6 +109,11 @@ def _pointer(settings: Settings, name: str, size: tuple[int, int], images: int, 
         calls[f"ours {precision}"] = partial(OurTraining(networks[0], section, autocast=autocast).step, batch)
         calls[f"literal {precision}"] = partial(LiteralPointing(networks[1], section, autocast=autocast).step, batch)
     taken = interleave(calls, settings.effort, settings.device)
+    return _rows(name, taken, images)
+
+
+def _rows(name: str, taken: dict[str, Measurement], images: int) -> list[Row]:
+    """Return a row for each number format, and one for bfloat16 against the literal step in float32."""
     return [
         Row(
             "training",

@@ -7,8 +7,8 @@ every operation of every step, each step emits by itself, and each mask is made 
 import contextlib
 
 import torch
-from torch import nn
 
+from benchmarks.literal.training import LiteralStep
 from rsis.config.runs import TrainSection
 from rsis.loss.criterion import at_least_one
 from rsis.loss.objectness import objectness_loss
@@ -21,7 +21,7 @@ from rsis.model.pointer.state import PointerState
 from rsis.structures import Batch, Losses
 
 
-class LiteralPointing:
+class LiteralPointing(LiteralStep):
     """Network, objective and AdamW; torch's unfused loop updates all weights.
 
     Args:
@@ -94,13 +94,3 @@ class LiteralPointing:
         logits = self.network.pair_masks(state.features.embedding[one], queries[one], choice.cells[one], columns)
         geometry = geometry_loss(queries[one], choice.cells[one], targets, pair, columns=columns, stride=GRID_STRIDE)
         return mask_loss(logits.float(), targets, pair)[0], geometry[0]
-
-    def step(self, batch: Batch) -> Losses:
-        """Update the weights once; return the losses before the update."""
-        self.optimizer.zero_grad()
-        found = self.losses(batch)
-        found.total.backward()
-        if self.section.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.section.clip_norm, foreach=False)
-        self.optimizer.step()
-        return found

@@ -1,6 +1,7 @@
 """A training step and a prediction, as described in the paper."""
 
 import contextlib
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,29 @@ from rsis.masks import RLE, encode_rle
 from rsis.structures import Batch, Losses
 
 
-class LiteralTraining:
+class LiteralStep(Protocol):
+    """A network, its objective and its optimiser."""
+
+    network: nn.Module
+    section: TrainSection
+    optimizer: torch.optim.Optimizer
+
+    def losses(self, batch: Batch) -> Losses:
+        """Return the losses of a batch."""
+        ...
+
+    def step(self, batch: Batch) -> Losses:
+        """Update the weights once; return the losses before the update."""
+        self.optimizer.zero_grad()
+        found = self.losses(batch)
+        found.total.backward()
+        if self.section.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.section.clip_norm, foreach=False)
+        self.optimizer.step()
+        return found
+
+
+class LiteralTraining(LiteralStep):
     """Network, objective and optimiser; torch's unfused loop updates all weights, also those of the backbone.
 
     Args:
@@ -52,16 +75,6 @@ class LiteralTraining:
             output = output.float()
         size = (images.shape[-2], images.shape[-1])
         return losses(output, size, batch, self.section.objective, use_class=self.use_class, use_stop=self.use_stop)
-
-    def step(self, batch: Batch) -> Losses:
-        """Update the weights once; return the losses before the update."""
-        self.optimizer.zero_grad()
-        found = self.losses(batch)
-        found.total.backward()
-        if self.section.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.section.clip_norm, foreach=False)
-        self.optimizer.step()
-        return found
 
 
 @torch.no_grad()
