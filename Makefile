@@ -24,7 +24,7 @@ help:  ## this list
 demo:  ## train, score and report, on real pictures, then on drawn ones; RUNS=demo_nuclei for one run
 	@$(PYTHON) workflow/plan.py $(RUNS)
 	@$(MAKE) --no-print-directory .venv/.installed
-	@set -e; for run in $(RUNS); do echo "dvc repro score@$$run"; dvc repro score@$$run; done  # one by one: DVC keeps no order
+	@python workflow/side_by_side.py $(RUNS)
 	rsis report $(if $(filter-out $(RUNS),$(DEMO_RUNS)),$(RUNS),demos)
 
 # A process for each of two cores, and one that waits for SLURM, whose file comes first; each wants up to 5 GB of memory.

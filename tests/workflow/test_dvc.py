@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from ruamel.yaml import YAML
 from support.command_line import TINY
 from support.project import STAGES, Project, begin
 from support.reference_data import REPOSITORY
+
+SIDE_BY_SIDE = REPOSITORY / "workflow/side_by_side.py"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,9 @@ def test_scores_of_a_clone_stand_beside_those_that_were_committed(project: Proje
     assert "metrics/demo.json" in copy.run_without_warning("dvc", "metrics", "show")
 
     copy.run("dvc", "config", "--local", "cache.dir", str(project.folder / ".dvc/cache"))
-    copy.run("dvc", "repro", "score@late")
+    lines = copy.run(sys.executable, str(SIDE_BY_SIDE), "late", "demo").splitlines()
+    assert "late | Running stage 'train@late':" in lines
+    assert {line.split(" | ")[0] for line in lines} == {"data", "late", "demo"}
     diff = json.loads(copy.run_without_warning("dvc", "metrics", "diff", "--json"))
     assert set(diff) == {"metrics/late.json"}
     assert diff["metrics/late.json"]["cvppp/sbd"]["old"] is None

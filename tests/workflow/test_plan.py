@@ -1,7 +1,9 @@
 """The plan that `make demo` prints before it starts, and that it agrees with the configuration."""
 
 import json
+import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,9 +17,21 @@ DEMO_RUNS = re.search(r"^DEMO_RUNS = (.*)$", (REPOSITORY / "Makefile").read_text
 
 
 def plan(root: Path, *runs: str) -> list[str]:
-    """Return the lines of the plan; it runs without any package, as before the installation."""
+    """Return the lines of the plan on one core; it runs without any package, as before the installation."""
     command = [sys.executable, "-I", "-S", str(root / "workflow/plan.py"), *runs]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    one = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, [one])
+    )
+    return done.stdout.splitlines()
+
+
+def test_runs_are_spread_over_the_cores_as_these_become_free() -> None:
+    duration = runpy.run_path(str(REPOSITORY / "workflow/plan.py"))["duration"]
+    assert duration([240, 240, 300, 300], 1) == 1080
+    assert duration([240, 240, 300, 300], 2) == 540
+    assert duration([100, 300, 100, 100], 2) == 300
+    assert duration([], 2) == 0
 
 
 def copy_of_plan(folder: Path, seconds: dict[str, float]) -> Path:
@@ -35,6 +49,7 @@ def copy_of_plan(folder: Path, seconds: dict[str, float]) -> Path:
 
 def test_it_says_what_runs_for_how_long_and_how_to_go_on(tmp_path: Path) -> None:
     lines = plan(copy_of_plan(tmp_path, {"one": 215, "two": 95}), "one", "two", "three")
+    assert lines[0] == "This trains, predicts and scores, one after another, each with 1 thread:"
     assert lines[1].split() == ["one", "on", "data", "of", "one,", "about", "4", "min"]
     assert lines[2].split() == ["two", "on", "data", "of", "two,", "about", "2", "min"]
     assert lines[3].split()[:3] == ["three", "(no", "reference:"]
