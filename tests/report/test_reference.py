@@ -12,6 +12,7 @@ from support.reference_data import REPOSITORY
 
 from rsis.config.params import DefaultSection, Params
 from rsis.errors import UserError
+from rsis.files import paths
 from rsis.report.page import load_run
 from rsis.report.reference import keep
 from rsis.report.reference.results import (
@@ -152,6 +153,23 @@ def test_runs_of_the_default_that_were_scored_are_kept_too(tmp_path: Path, monke
     reference = keep.keep_as_reference(chosen, "all", [inputs["mine"]], inputs.__getitem__, tmp_path / "reference")
     assert list(reference.runs) == ["mine", "other"]
     assert "scenes" not in (tmp_path / "reference/all.md").read_text()
+
+
+def test_a_run_that_was_not_scored_here_keeps_its_earlier_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = {name: make_run(tmp_path, name) for name in ("mine", "other")}
+    built = DefaultSection(datasets=("tiny",), runs={"mine": "tiny", "other": "tiny"})
+    chosen = params().model_copy(update={"default": built})
+    folder = tmp_path / "reference"
+    before = keep.keep_as_reference(chosen, "all", [inputs["mine"], inputs["other"]], inputs.__getitem__, folder)
+    old = {run: (replace(trainings[0], commit="before"),) for run, trainings in before.runs.items()}
+    write_results(folder / "results.json", Reference(old | {"gone": old["other"]}))
+
+    paths.predictions_file("other").unlink()  # as if its metrics came from the repository
+    reference = keep.keep_as_reference(chosen, "all", [inputs["mine"]], inputs.__getitem__, folder)
+    assert reference.runs == {"mine": before.runs["mine"], "other": old["other"]}
 
 
 def test_a_history_that_says_too_little_is_one_line(tmp_path: Path) -> None:

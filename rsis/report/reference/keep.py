@@ -9,7 +9,7 @@ from rsis.files import paths
 from rsis.files.atomic import read_json
 from rsis.machine.cores import describe_machine
 from rsis.report.page import RunInputs, load_run
-from rsis.report.reference.results import Reference, Training, seeds_of, training_of
+from rsis.report.reference.results import Reference, Training, read_reference, seeds_of, training_of
 from rsis.report.reference.text import put_tables
 from rsis.report.run import write_reference
 
@@ -23,7 +23,7 @@ def keep_as_reference(
 
     Args:
         params: The configuration. The runs with other seeds and the runs of `default` are stored too, if they were
-            trained and scored on this machine.
+            trained and scored on this machine. Other runs of `default` keep what the folder has of them.
         name: Name of the report.
         inputs: The runs to store and to report.
         inputs_of: Returns the files of a run by its name.
@@ -35,11 +35,15 @@ def keep_as_reference(
     Raises:
         UserError: A file of a run is missing or malformed, or a file cannot be written.
     """
-    runs: dict[str, tuple[Training, ...]] = {}
-    others = [run for run in params.default.runs if run not in {item.run for item in inputs} and _is_scored(run)]
-    for item in (*inputs, *map(inputs_of, others)):
-        seeds = [inputs_of(run) for run in seeds_of(params, item.run) if _is_scored(run)]
-        runs[item.run] = tuple(_training(each) for each in (item, *seeds))
+    earlier = read_reference(folder).runs
+    given = {item.run: item for item in inputs}
+    runs: dict[str, Sequence[Training]] = {}
+    for run in dict.fromkeys([*given, *params.default.runs]):
+        if run in given or _is_scored(run):
+            seeds = [inputs_of(seed) for seed in seeds_of(params, run) if _is_scored(seed)]
+            runs[run] = tuple(_training(each) for each in (given.get(run) or inputs_of(run), *seeds))
+        elif run in earlier:
+            runs[run] = earlier[run]
     reference = Reference(runs)
     write_reference(name, inputs, folder, reference)
     for page in PAGES:
