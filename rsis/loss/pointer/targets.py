@@ -60,7 +60,8 @@ def pointer_targets(batch: Batch, *, grid: tuple[int, int], grid_stride: int, ma
     height, width = batch.target_masks.shape[-2:]
     down, across = grid[0] * grid_stride - height, grid[1] * grid_stride - width
     whole = F.pad(batch.target_masks.view(torch.uint8), (0, across, 0, down))
-    counts, canvas_counts = _block_sums(whole, mask_stride), _block_sums(whole, 2 * mask_stride)
+    counts = _block_sums(whole, mask_stride)
+    canvas_counts = _block_sums(counts, 2)
     present = torch.arange(whole.shape[1], device=whole.device) < batch.num_instances[:, None]
     of_rows = whole.sum(dim=3, dtype=torch.int32).float()  # [B, N, H]
     of_columns = whole.sum(dim=2, dtype=torch.int32).float()  # [B, N, W]
