@@ -8,7 +8,7 @@ from support.small_model import CONVLSTM, POINTER, SIZE
 from rsis.config.runs import ModelSection, PredictSection
 from rsis.model.any import make_network
 from rsis.predict import decode as decoding
-from rsis.predict.decode import decode
+from rsis.predict.decode import decode, read_out
 
 PEER = ModelSection.model_validate({"peer": "mask_rcnn", "backbone": "resnet18", "normalization": "image"})
 
@@ -27,6 +27,11 @@ def test_outputs_differ_by_rounding_alone(model: ModelSection) -> None:
         np.testing.assert_allclose(b.objectness, a.objectness, atol=0.05)
         np.testing.assert_allclose(b.class_probs, a.class_probs, atol=0.05)
         assert not np.array_equal(a.scores, b.scores)  # it was computed in another format
+        for outputs in (a, b):
+            probs = outputs.resized(0, len(outputs.scores), SIZE).detach()
+            assert probs.dtype == torch.float32
+            assert 0 <= float(probs.min()) <= float(probs.max()) <= 1
+            assert read_out(outputs, SIZE, section).masks.shape[1:] == SIZE
         if model is CONVLSTM:  # the others choose among cells or boxes, of which random weights make many alike
             np.testing.assert_allclose(b.resized(0, 2, SIZE), a.resized(0, 2, SIZE), atol=0.05)
 

@@ -48,8 +48,8 @@ class Detections:
     Attributes:
         boxes: float [n, 4], x0, y0, x1, y1 in pixels of the network's input, see the top of this file.
         class_ids: int64 [n], 1..K-1.
-        scores: float [n], 0..1.
-        mask_probs: float [n, 1, 28, 28], 0..1, over the box.
+        scores: float32 [n], 0..1.
+        mask_probs: float32 [n, 1, 28, 28], 0..1, over the box, also of a network in bfloat16.
         size: (H, W) of the network's input.
     """
 
@@ -148,7 +148,7 @@ class MaskRCNNNetwork(nn.Module):
         size = (images.shape[-2], images.shape[-1])
         found = self.detector(list(images))
         return [
-            Detections(item["boxes"], item["labels"], item["scores"], item["masks"], size)
+            Detections(item["boxes"], item["labels"], item["scores"].float(), item["masks"].float(), size)
             for item in (_surest_first(item) for item in found)
         ]
 
