@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 RESULTS = Path(__file__).parents[1] / "reports/reference/results.json"
-OTHER_STAGES = 25  # seconds that a run needs for data, prediction, scores and report
+OTHER_STAGES = 50  # seconds that a run needs for data, prediction, scores and report
 MEMORY = 3 * 2**30  # bytes that a run may take
 
 

@@ -53,7 +53,7 @@ def test_it_says_what_runs_for_how_long_and_how_to_go_on(tmp_path: Path) -> None
     assert lines[1].split() == ["one", "on", "data", "of", "one,", "about", "4", "min"]
     assert lines[2].split() == ["two", "on", "data", "of", "two,", "about", "2", "min"]
     assert lines[3].split()[:3] == ["three", "(no", "reference:"]
-    assert "together about 6 min" in lines[4]
+    assert "together about 7 min" in lines[4]
     assert "M, 2 threads" in lines[5]
     assert "goes on" in lines[6]
 
