@@ -16,8 +16,8 @@ MEMORY = 3 * 2**30  # bytes that a run may take
 def at_a_time(runs: int) -> tuple[int, int]:
     """Return how many of the runs go side by side on this machine, and the threads of each.
 
-    A training on small pictures gains little from a second core, so each run has a core of its own as long as there
-    are cores and memory for it.
+    Two runs with a core each end sooner than one after another with two cores (benchmarks/README.md), so each run has
+    cores of its own as long as there are cores and memory for it.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     lanes = max(1, min(runs, cores, _memory() // MEMORY))

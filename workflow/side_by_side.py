@@ -58,7 +58,7 @@ def main(runs: Sequence[str]) -> int:
         except KeyboardInterrupt:  # the commands got it too; those that wait are not started
             codes.append(130)
             raise
-    return max(codes, default=0)
+    return next((code for code in codes if code), 0)  # negative: a signal ended it
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.reference_data import REPOSITORY
 
 from rsis.config.params import load_params
@@ -17,13 +18,23 @@ DEMO_RUNS = re.search(r"^DEMO_RUNS = (.*)$", (REPOSITORY / "Makefile").read_text
 
 
 def plan(root: Path, *runs: str) -> list[str]:
-    """Return the lines of the plan on one core; it runs without any package, as before the installation."""
+    """Return the lines of the plan; it runs without any package, as before the installation."""
     command = [sys.executable, "-I", "-S", str(root / "workflow/plan.py"), *runs]
-    one = min(os.sched_getaffinity(0))
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, [one])
-    )
-    return done.stdout.splitlines()
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("runs", "cores", "expected"), [(4, 1, (1, 1)), (4, 2, (2, 1)), (1, 2, (1, 2)), (4, 16, (4, 4))]
+)
+def test_runs_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, runs: int, cores: int, expected: tuple[int, int]
+) -> None:
+    found = runpy.run_path(str(REPOSITORY / "workflow/plan.py"))
+    monkeypatch.setitem(found["at_a_time"].__globals__, "_memory", lambda: 2**40)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    assert found["at_a_time"](runs) == expected
+    monkeypatch.setitem(found["at_a_time"].__globals__, "_memory", lambda: 2**32)  # enough for one
+    assert found["at_a_time"](runs) == (1, cores)
 
 
 def test_runs_are_spread_over_the_cores_as_these_become_free() -> None:
@@ -49,11 +60,13 @@ def copy_of_plan(folder: Path, seconds: dict[str, float]) -> Path:
 
 def test_it_says_what_runs_for_how_long_and_how_to_go_on(tmp_path: Path) -> None:
     lines = plan(copy_of_plan(tmp_path, {"one": 215, "two": 95}), "one", "two", "three")
-    assert lines[0] == "This trains, predicts and scores, one after another, each with 1 thread:"
+    assert lines[0].startswith("This trains, predicts and scores, ")
     assert lines[1].split() == ["one", "on", "data", "of", "one,", "about", "4", "min"]
     assert lines[2].split() == ["two", "on", "data", "of", "two,", "about", "2", "min"]
     assert lines[3].split()[:3] == ["three", "(no", "reference:"]
-    assert "together about 7 min" in lines[4]
+    found = runpy.run_path(str(REPOSITORY / "workflow/plan.py"))
+    together = found["duration"]([215 + 50, 95 + 50], found["at_a_time"](3)[0]) / 60
+    assert f"together about {together:.0f} min" in lines[4]
     assert "M, 2 threads" in lines[5]
     assert "goes on" in lines[6]
 
